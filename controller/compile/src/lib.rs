@@ -1,0 +1,13 @@
+//! Kubernetes objects in, a [`Snapshot`] and [`Problem`]s out: pure, total, deterministic.
+//!
+//! No clock, no randomness, no I/O. Each Ingress is compiled alone; one that cannot be served is reported on that
+//! object, and all others go on.
+
+mod objects;
+mod options;
+mod problem;
+pub mod settings;
+
+pub use objects::{NamespacedName, Objects};
+pub use options::Options;
+pub use problem::{Problem, Severity};

@@ -1,0 +1,54 @@
+//! The contract between the planes: everything the data plane must do, as one immutable value.
+//!
+//! The controller compiles Kubernetes objects into a [`Snapshot`]; the data plane follows it. Nothing here does I/O,
+//! knows Kubernetes or knows sockets. Pieces are shared by `Arc`: what did not change between two snapshots is the
+//! same pointer in both (see [`Snapshot::share`]), so "what changed?" is `Arc::ptr_eq` for everyone downstream.
+
+mod cert;
+mod endpoint;
+mod filter;
+mod host;
+mod id;
+mod listener;
+mod origin;
+mod report;
+mod route;
+mod share;
+mod upstream;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+pub use cert::{Cert, CertInfo, KeyFormat, PrivateKey};
+pub use endpoint::{Endpoint, EndpointSet};
+pub use filter::{Deny, Filter, HttpsRedirect, Stage};
+pub use host::{HostPattern, InvalidHost};
+pub use id::{CertId, ListenerId, ServicePort, SnapshotId, TableId, UpstreamId};
+pub use listener::{HeadLimits, Hsts, HttpOptions, KeepAlive, Listener, Serves};
+pub use origin::Origin;
+pub use report::{Rejection, Report};
+pub use route::{Action, Forward, PathMatch, Retry, Route, RouteTable, Timeouts};
+pub use upstream::{Protocol, Target, Upstream, UpstreamKeepAlive};
+
+/// What the data plane serves, complete: what is not in it is not served.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Which compile this is.
+    pub id: SnapshotId,
+    /// The sockets and how each is served.
+    pub listeners: BTreeMap<ListenerId, Arc<Listener>>,
+    /// The routes, one table for each host.
+    pub tables: BTreeMap<TableId, Arc<RouteTable>>,
+    /// How each backend is spoken to.
+    pub upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
+    /// Where each backend's pods are now.
+    pub endpoints: BTreeMap<ServicePort, Arc<EndpointSet>>,
+    /// The public part of each certificate.
+    pub certs: BTreeMap<CertId, Arc<Cert>>,
+    /// The private keys. Never serialized: they get into no dump, log or golden file.
+    #[serde(skip)]
+    pub keys: BTreeMap<CertId, Arc<PrivateKey>>,
+    /// How long requests in flight may go on after a stop was asked for (`worker-shutdown-timeout`).
+    pub drain_timeout: Duration,
+}

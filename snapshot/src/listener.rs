@@ -1,0 +1,113 @@
+//! The sockets and how each is served.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{CertId, HostPattern, TableId};
+
+/// One service on one or more addresses.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Where to listen.
+    pub binds: Vec<SocketAddr>,
+    /// What is served there.
+    pub serves: Serves,
+}
+
+/// What a listener serves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Serves {
+    /// HTTP in the clear.
+    Http {
+        /// Which route table serves which hosts.
+        hosts: BTreeMap<HostPattern, TableId>,
+        /// How HTTP is spoken.
+        http: Arc<HttpOptions>,
+    },
+    /// HTTP over TLS that ends here.
+    Tls {
+        /// Which certificate answers which server name (SNI, RFC 6066 section 3).
+        sni: BTreeMap<HostPattern, CertId>,
+        /// For every other name and for clients that send none; the data plane's self-signed one where this is none.
+        default_cert: Option<CertId>,
+        /// Which route table serves which hosts.
+        hosts: BTreeMap<HostPattern, TableId>,
+        /// How HTTP is spoken.
+        http: Arc<HttpOptions>,
+    },
+}
+
+impl Serves {
+    /// Which route table serves which hosts.
+    pub fn hosts(&self) -> &BTreeMap<HostPattern, TableId> {
+        match self {
+            Self::Http { hosts, .. } | Self::Tls { hosts, .. } => hosts,
+        }
+    }
+
+    /// How HTTP is spoken.
+    pub fn http(&self) -> &Arc<HttpOptions> {
+        match self {
+            Self::Http { http, .. } | Self::Tls { http, .. } => http,
+        }
+    }
+}
+
+/// What holds for every request of a listener, before and after routing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HttpOptions {
+    /// How long and how often a client's connection is used again.
+    pub keep_alive: KeepAlive,
+    /// From the first byte of a request head to its end (`client-header-timeout`): 408 after it.
+    pub header_timeout: Duration,
+    /// Between two reads of a request body (`client-body-timeout`): 408 after it.
+    pub body_timeout: Duration,
+    /// Bounds of a request's head.
+    pub head: HeadLimits,
+    /// Request bodies up to this many bytes are gathered before the upstream is asked (`client-body-buffer-size`).
+    pub body_buffer: u64,
+    /// Whether answers carry `Server` (`server-tokens`); the upstream's own is replaced or removed.
+    pub server_tokens: bool,
+    /// `Strict-Transport-Security` on answers over TLS (RFC 6797); none where `hsts` is off.
+    pub hsts: Option<Hsts>,
+    /// Whose `X-Forwarded-*` is believed (`use-forwarded-headers` with `proxy-real-ip-cidr`); empty: nobody's.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The path that is answered 200 for hosts which no rule names (`--health-check-path`).
+    pub health_check_path: Arc<str>,
+}
+
+/// Re-use of client connections (RFC 9112 section 9.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepAlive {
+    /// How long an idle connection stays open (`keep-alive`); zero closes after each answer.
+    pub idle: Duration,
+    /// After how many requests a connection is closed (`keep-alive-requests`).
+    pub requests: u32,
+}
+
+/// Bounds of a request's head: 414 for the target, 431 for the fields (RFC 6585 section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadLimits {
+    /// Bytes of the request target.
+    pub target: u32,
+    /// Bytes of one field.
+    pub field: u32,
+    /// Bytes of the whole head.
+    pub total: u32,
+    /// Number of fields.
+    pub fields: u32,
+}
+
+/// `Strict-Transport-Security` (RFC 6797 section 6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hsts {
+    /// Seconds (`hsts-max-age`).
+    pub max_age: u64,
+    /// `includeSubDomains` (`hsts-include-subdomains`).
+    pub include_subdomains: bool,
+    /// `preload` (`hsts-preload`).
+    pub preload: bool,
+}

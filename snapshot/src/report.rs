@@ -1,0 +1,35 @@
+//! What the data plane says back.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Origin, SnapshotId};
+
+/// The fate of a snapshot. Every one that the data plane takes up gets exactly one of these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Report {
+    /// It is served, apart from the items named here.
+    Applied {
+        /// Which one.
+        id: SnapshotId,
+        /// What in it could not be used; the hosts concerned fall back.
+        rejected: Vec<Rejection>,
+    },
+    /// Nothing of it could be used; the one before is still served.
+    Rejected {
+        /// Which one.
+        id: SnapshotId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One item that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The object that asked for it.
+    pub origin: Arc<Origin>,
+    /// Why, in a sentence for its owner.
+    pub reason: String,
+}

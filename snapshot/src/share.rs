@@ -1,0 +1,106 @@
+//! Sharing between a snapshot and the one before.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use crate::{PathMatch, Route, RouteTable, Snapshot};
+
+impl Snapshot {
+    /// Puts back the old `Arc` wherever the new value equals the old one.
+    #[must_use]
+    pub fn share(mut self, previous: &Snapshot) -> Self {
+        share_map(&mut self.listeners, &previous.listeners);
+        share_tables(&mut self, previous);
+        share_map(&mut self.upstreams, &previous.upstreams);
+        share_map(&mut self.endpoints, &previous.endpoints);
+        share_map(&mut self.certs, &previous.certs);
+        share_map(&mut self.keys, &previous.keys);
+        self
+    }
+
+    /// Whether both say the same, whatever their ids are.
+    pub fn same_content(&self, other: &Snapshot) -> bool {
+        let Self { id: _, listeners, tables, upstreams, endpoints, certs, keys, drain_timeout } = self;
+        *listeners == other.listeners
+            && *tables == other.tables
+            && *upstreams == other.upstreams
+            && *endpoints == other.endpoints
+            && *certs == other.certs
+            && *keys == other.keys
+            && *drain_timeout == other.drain_timeout
+    }
+}
+
+fn share_map<K: Ord, V: PartialEq>(new: &mut BTreeMap<K, Arc<V>>, old: &BTreeMap<K, Arc<V>>) {
+    for (key, value) in new {
+        if let Some(old) = old.get(key)
+            && old == value
+        {
+            *value = Arc::clone(old);
+        }
+    }
+}
+
+/// A table that changed still shares the routes that did not, so that their live state is kept.
+fn share_tables(new: &mut Snapshot, previous: &Snapshot) {
+    share_map(&mut new.tables, &previous.tables);
+    for (id, table) in &mut new.tables {
+        if let Some(old) = previous.tables.get(id)
+            && !Arc::ptr_eq(old, table)
+        {
+            share_routes(Arc::make_mut(table), old);
+        }
+    }
+}
+
+fn share_routes(new: &mut RouteTable, old: &RouteTable) {
+    let by_path: HashMap<&PathMatch, &Arc<Route>> = old.routes.iter().map(|route| (&route.path, route)).collect();
+    for route in &mut new.routes {
+        if let Some(old) = by_path.get(&route.path)
+            && *old == route
+        {
+            *route = Arc::clone(old);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Action, Origin};
+
+    fn route(path: &str, status: u16) -> Arc<Route> {
+        Arc::new(Route {
+            origin: Arc::new(Origin::new("Ingress", "default", "a")),
+            path: PathMatch::Prefix(path.into()),
+            label: path.into(),
+            max_body: None,
+            filters: Vec::new(),
+            then: Action::Respond { status, reason: "test".into() },
+        })
+    }
+
+    fn snapshot(routes: Vec<Arc<Route>>) -> Snapshot {
+        Snapshot { tables: [("a.b".into(), Arc::new(RouteTable { routes }))].into(), ..Snapshot::default() }
+    }
+
+    #[test]
+    fn equal_tables_are_one() {
+        let old = snapshot(vec![route("/x", 200)]);
+        let new = snapshot(vec![route("/x", 200)]).share(&old);
+        assert!(new.same_content(&old));
+        assert!(Arc::ptr_eq(&new.tables["a.b"], &old.tables["a.b"]));
+    }
+
+    #[test]
+    fn equal_routes_of_changed_tables_are_one() {
+        let old = snapshot(vec![route("/x", 200), route("/y", 200)]);
+        let new = snapshot(vec![route("/x", 200), route("/y", 503)]).share(&old);
+        assert!(!new.same_content(&old));
+        let (new, old) = (&new.tables["a.b"].routes, &old.tables["a.b"].routes);
+        assert!(Arc::ptr_eq(&new[0], &old[0]));
+        assert!(!Arc::ptr_eq(&new[1], &old[1]));
+    }
+}
