@@ -144,3 +144,49 @@ impl Reader {
         self.problems.push(Problem { object, severity, field, message, reason });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_key_is_there_once() {
+        let served: Vec<&str> = served().map(|setting| setting.key).collect();
+        let known = unserved::KNOWN.iter().copied().flatten().map(|known| known.key);
+        let all: Vec<&str> = served.iter().copied().chain(known).collect();
+        let distinct: BTreeSet<&str> = all.iter().copied().collect();
+        assert_eq!(all.len(), distinct.len());
+    }
+
+    #[test]
+    fn the_text_of_each_default_is_the_default() {
+        for setting in served() {
+            let mut settings = Settings::default();
+            assert_eq!((setting.parse)(setting.default, &mut settings), Ok(()), "{}", setting.key);
+            assert_eq!(settings, Settings::default(), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn every_example_is_good_and_changes_something() {
+        for setting in served() {
+            let mut settings = Settings::default();
+            assert_eq!((setting.parse)(setting.example, &mut settings), Ok(()), "{}", setting.key);
+            assert_ne!(settings, Settings::default(), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        let page = reference();
+        for Setting { key, value, doc, .. } in served() {
+            assert!(!value.is_empty() && doc.ends_with('.'), "{key}");
+            assert!(page.contains(&format!("| `{key}` |")), "{key}");
+        }
+        for known in unserved::KNOWN.iter().copied().flatten() {
+            assert!(page.contains(&format!("| `{}` |", known.key)), "{}", known.key);
+        }
+    }
+}
