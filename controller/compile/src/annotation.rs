@@ -54,6 +54,10 @@ pub struct Annotations {
     pub host_denied: Option<Arc<str>>,
     /// Why nothing of the Ingress may be routed: it is no plain one (a canary is the second half of another).
     pub left_out: Option<Arc<str>>,
+    /// Whether, in ingress-nginx, all paths of all its hosts are patterns without case, those of other Ingresses too.
+    /// Nothing here matches like that yet: a host with such an Ingress and with one that is denied has to be denied
+    /// as a whole, or `/ADMIN` would get past what was said of `/admin`.
+    pub patterns: bool,
     /// What its owner should know.
     pub problems: Vec<Problem>,
 }
@@ -66,7 +70,6 @@ pub fn read(
     settings: &Settings,
 ) -> Annotations {
     let mut read = Annotations::default();
-    let mut patterns = false;
     for (name, value) in annotations.into_iter().flatten() {
         let Some(key) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) else { continue };
         let verdict = match find(key) {
@@ -74,11 +77,11 @@ pub fn read(
             None => Some(unknown::verdict(key)),
         };
         if let Some(verdict) = verdict {
-            patterns |= verdict.effect == Effect::Unmatched;
+            read.patterns |= verdict.effect == Effect::Unmatched;
             read.add(origin, name, &verdict);
         }
     }
-    if patterns {
+    if read.patterns {
         read.deny_hosts(origin);
     }
     read

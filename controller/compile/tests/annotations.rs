@@ -168,6 +168,13 @@ fn patterns_with_restricted_access_deny_the_hosts() {
     assert_eq!(outcome(&[("use-regex", "false"), ("auth-url", "https://a")]), "denied");
     let read = read(&[pattern, ("auth-url", "https://a")]);
     assert_eq!(read.problems.len(), 3);
+    assert!(read.patterns);
+}
+
+#[test]
+fn patterns_are_told_of_for_the_sake_of_the_host() {
+    assert!(read(&[("use-regex", "true")]).patterns && read(&[("rewrite-target", "/")]).patterns);
+    assert!(!read(&[("use-regex", "false")]).patterns && !read(&[("permanent-redirect", "https://a")]).patterns);
 }
 
 #[test]

@@ -18,25 +18,27 @@ impl Snippet {
     pub(crate) fn read(text: &str) -> Self {
         let mut snippet = Self::default();
         let mut words = Vec::new();
-        let mut depth: usize = 0;
+        // For each block that is open: whether its lines are data, not directives.
+        let mut blocks: Vec<bool> = Vec::new();
         let mut chars = text.chars().peekable();
         while let Some(token) = token(&mut chars) {
+            let data = blocks.last() == Some(&true);
             match token {
-                Token::Word(word) => words.push(word),
+                Token::Word(word) if !data => words.push(word),
+                Token::Word(_) => {}
                 Token::End => snippet.statement(&mut words),
                 Token::Open => {
+                    blocks.push(data || words.first().is_some_and(|name| holds_data(name)));
                     snippet.statement(&mut words);
-                    depth += 1;
                 }
                 Token::Close => {
-                    snippet.broken |= depth == 0;
+                    snippet.broken |= blocks.pop().is_none();
                     snippet.statement(&mut words);
-                    depth = depth.saturating_sub(1);
                 }
                 Token::Unclosed => snippet.broken = true,
             }
         }
-        snippet.broken |= depth > 0;
+        snippet.broken |= !blocks.is_empty();
         // nginx wants a semicolon after the last one too; what it would refuse still shows what was meant.
         snippet.statement(&mut words);
         snippet
@@ -57,6 +59,11 @@ impl Snippet {
         }
         words.clear();
     }
+}
+
+/// Whether the lines of a directive's block are values of a table.
+fn holds_data(name: &str) -> bool {
+    ["geo", "map", "split_clients", "types"].contains(&name)
 }
 
 /// Whether a directive can refuse a request: those that name addresses, credentials or conditions, code of any kind,
@@ -191,6 +198,14 @@ mod tests {
         ] {
             assert!(!Snippet::read(text).is_about_access(), "{text}");
         }
+    }
+
+    #[test]
+    fn lines_of_a_table_are_no_directives() {
+        let snippet = Snippet::read("map $http_x $y { default deny; if 1; } geo $z { 10.0.0.0/8 1; } gzip on;");
+        assert_eq!(names(&snippet.directives), ["geo", "gzip", "map"]);
+        assert!(!snippet.is_about_access());
+        assert!(Snippet::read("map $a $b { x 1; } deny all;").is_about_access());
     }
 
     #[test]
