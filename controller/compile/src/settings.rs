@@ -122,6 +122,7 @@ impl Reader {
 
     fn served(&mut self, setting: &Setting, value: &str) {
         if let Err(error) = (setting.parse)(value, &mut self.settings) {
+            let error = shortened(&error);
             let otherwise = setting.otherwise();
             self.problem(Severity::Error, setting.key, "BadSetting", format!("{error}; {otherwise}"));
         }
@@ -142,6 +143,15 @@ impl Reader {
     fn problem(&mut self, severity: Severity, key: &str, reason: &'static str, message: String) {
         let (object, field) = (self.origin.clone(), format!("data[{key}]"));
         self.problems.push(Problem { object, severity, field, message, reason });
+    }
+}
+
+/// A ConfigMap may hold a megabyte; a message that quotes a value does not.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 300;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 

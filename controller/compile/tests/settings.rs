@@ -103,6 +103,12 @@ fn a_bad_value_is_a_problem_and_the_default_stays() {
 }
 
 #[test]
+fn a_message_quotes_no_megabyte() {
+    let (_, problems) = read(&[("ssl-redirect", "ä".repeat(500_000).as_str())]);
+    assert!(problems[0].message.len() < 1000, "{}", problems[0].message.len());
+}
+
+#[test]
 fn whom_to_trust_fails_closed() {
     let trusting = ("use-forwarded-headers", "true");
     let settings = good(&[trusting, ("proxy-real-ip-cidr", "10.0.0.0/8, 192.0.2.7, ::1")]);
@@ -197,5 +203,6 @@ proptest! {
     ) {
         let (_, problems) = read(&[(&key, &value)]);
         prop_assert!(problems.len() <= 1);
+        prop_assert!(problems.iter().all(|problem| problem.message.len() < 2000));
     }
 }

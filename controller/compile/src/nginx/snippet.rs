@@ -2,6 +2,12 @@
 
 use std::{collections::BTreeSet, iter::Peekable, str::Chars};
 
+/// How many directives a message names.
+const LISTED: usize = 20;
+
+/// Longer than the name of any directive of nginx; what is longer still is noise in a message.
+const LONGEST_NAME: usize = 64;
+
 /// The directives of a snippet.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Snippet {
@@ -49,9 +55,18 @@ impl Snippet {
         self.broken || !self.access.is_empty()
     }
 
+    /// The directives for a message, each as `describe` has it.
+    pub(crate) fn list(&self, describe: impl Fn(&str) -> String) -> String {
+        let mut names: Vec<String> = self.directives.iter().take(LISTED).map(|name| describe(name)).collect();
+        if let Some(more) = self.directives.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            names.push(format!("and {more} more"));
+        }
+        names.join(", ")
+    }
+
     fn statement(&mut self, words: &mut Vec<String>) {
         if let Some((name, arguments)) = words.split_first() {
-            let name = name.to_ascii_lowercase();
+            let name: String = name.to_ascii_lowercase().chars().take(LONGEST_NAME).collect();
             if decides_access(&name, arguments) {
                 self.access.insert(name.clone());
             }
@@ -206,6 +221,14 @@ mod tests {
         assert_eq!(names(&snippet.directives), ["geo", "gzip", "map"]);
         assert!(!snippet.is_about_access());
         assert!(Snippet::read("map $a $b { x 1; } deny all;").is_about_access());
+    }
+
+    #[test]
+    fn messages_stay_short() {
+        let text: String = (0..30).map(|number| format!("a{number} b; ")).collect();
+        let list = Snippet::read(&format!("{} b; {text}", "z".repeat(1000))).list(str::to_owned);
+        assert!(list.ends_with(", and 11 more"), "{list}");
+        assert!(Snippet::read(&"z".repeat(1000)).list(str::to_owned).len() <= 64);
     }
 
     #[test]
