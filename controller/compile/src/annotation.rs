@@ -39,7 +39,7 @@ use snapshot::Origin;
 
 pub use reference::reference;
 
-use crate::{Problem, settings::Settings};
+use crate::{Problem, Severity, settings::Settings};
 use key::{Annotation, Loss, Risk, Scope, Support};
 use verdict::{Effect, Verdict};
 
@@ -54,6 +54,10 @@ pub struct Annotations {
     pub host_denied: Option<Arc<str>>,
     /// Why nothing of the Ingress may be routed: it is no plain one (a canary is the second half of another).
     pub left_out: Option<Arc<str>>,
+    /// Whether, in ingress-nginx, all paths of all its hosts are patterns without case, those of other Ingresses too.
+    /// Nothing here matches like that yet: a host with such an Ingress and with one that is denied has to be denied
+    /// as a whole, or `/ADMIN` would get past what was said of `/admin`.
+    pub patterns: bool,
     /// What its owner should know.
     pub problems: Vec<Problem>,
 }
@@ -73,17 +77,40 @@ pub fn read(
             None => Some(unknown::verdict(key)),
         };
         if let Some(verdict) = verdict {
+            read.patterns |= verdict.effect == Effect::Unmatched;
             read.add(origin, name, &verdict);
         }
+    }
+    if read.patterns {
+        read.deny_hosts(origin);
     }
     read
 }
 
 impl Annotations {
+    /// Where the paths of an Ingress that restricts access are patterns, nobody knows yet which requests they match;
+    /// denied as plain text they would let those through to other rules of the host.
+    fn deny_hosts(&mut self, origin: &Arc<Origin>) {
+        let Some(why) = &self.denied else { return };
+        if self.host_denied.is_some() {
+            return;
+        }
+        self.host_denied = Some(why.clone());
+        self.problems.push(Problem {
+            object: origin.clone(),
+            severity: Severity::Error,
+            field: "metadata.annotations".to_owned(),
+            message: "access is restricted for paths that are patterns, which are not served yet: all paths of the \
+                      Ingress's hosts answer 503 meanwhile"
+                .to_owned(),
+            reason: "AnnotationNotServed",
+        });
+    }
+
     fn add(&mut self, origin: &Arc<Origin>, name: &str, verdict: &Verdict) {
         let why = || Arc::from(format!("annotation `{name}` {}", verdict.message));
         match verdict.effect {
-            Effect::Lessened | Effect::Misrouted | Effect::Broken => {}
+            Effect::Lessened | Effect::Unanswered | Effect::Unmatched | Effect::Broken => {}
             Effect::Denied => {
                 self.denied.get_or_insert_with(why);
             }
@@ -142,4 +169,105 @@ fn find(key: &str) -> Option<&'static Annotation> {
         registry().flat_map(|annotation| annotation.names().map(move |name| (name, annotation))).collect()
     });
     BY_NAME.get(key).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn knows_all_138_keys_once() {
+        let names: Vec<&str> = registry().flat_map(Annotation::names).collect();
+        let distinct: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!((names.len(), distinct.len()), (138, 138));
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        for Annotation { key, value, default, doc, example, .. } in registry() {
+            for text in [key, value, default, doc, example] {
+                assert!(!text.is_empty() && text.trim() == *text, "{key}");
+            }
+            assert!(doc.ends_with('.'), "{key}: {doc}");
+        }
+    }
+
+    #[test]
+    fn keys_are_sorted_within_their_group() {
+        for (title, keys) in GROUPS {
+            assert!(keys.is_sorted_by(|a, b| a.key < b.key), "{title}");
+        }
+    }
+
+    #[test]
+    fn examples_say_something_and_quiet_values_do_not() {
+        for annotation in registry() {
+            let settings = Settings::default();
+            assert_ne!(annotation.example, annotation.default, "{}", annotation.key);
+            let quiet = annotation.verdict(annotation.example, &settings).is_none();
+            assert_eq!(quiet, annotation.key == "enable-global-auth", "{}", annotation.key);
+            for value in annotation.quiet {
+                assert_eq!(annotation.verdict(value, &settings), None, "{}: {value}", annotation.key);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_about_access_deny_whatever_their_value() {
+        for annotation in registry().filter(|annotation| annotation.is_about_access()) {
+            for value in ["", " ", "no", "\u{0}", " false", "false ", "{}", annotation.default] {
+                if annotation.quiet.contains(&value) {
+                    continue;
+                }
+                let effect = annotation.verdict(value, &Settings::default()).map(|verdict| verdict.effect);
+                assert!(matches!(effect, Some(Effect::Denied | Effect::HostDenied)), "{}: `{value}`", annotation.key);
+            }
+        }
+    }
+
+    #[test]
+    fn the_keys_about_access_are_these() {
+        let access: BTreeSet<&str> =
+            registry().filter(|annotation| annotation.is_about_access()).flat_map(Annotation::names).collect();
+        let expected = [
+            "allowlist-source-range",
+            "auth-method",
+            "auth-secret",
+            "auth-secret-type",
+            "auth-snippet",
+            "auth-tls-error-page",
+            "auth-tls-match-cn",
+            "auth-tls-pass-certificate-to-upstream",
+            "auth-tls-secret",
+            "auth-tls-verify-client",
+            "auth-tls-verify-depth",
+            "auth-type",
+            "auth-url",
+            "denylist-source-range",
+            "enable-global-auth",
+            "enable-modsecurity",
+            "enable-owasp-core-rules",
+            "satisfy",
+            "whitelist-source-range",
+        ];
+        assert_eq!(access, BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn keys_from_elsewhere_are_none_of_ours() {
+        for known in elsewhere::KEYS {
+            assert!(find(known.key).is_none(), "{}", known.key);
+        }
+        assert!(elsewhere::KEYS.is_sorted_by(|a, b| a.key < b.key));
+    }
+
+    #[test]
+    fn the_reference_names_every_key() {
+        let page = reference();
+        for name in registry().flat_map(Annotation::names) {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
 }

@@ -122,6 +122,7 @@ impl Reader {
 
     fn served(&mut self, setting: &Setting, value: &str) {
         if let Err(error) = (setting.parse)(value, &mut self.settings) {
+            let error = shortened(&error);
             let otherwise = setting.otherwise();
             self.problem(Severity::Error, setting.key, "BadSetting", format!("{error}; {otherwise}"));
         }
@@ -142,5 +143,60 @@ impl Reader {
     fn problem(&mut self, severity: Severity, key: &str, reason: &'static str, message: String) {
         let (object, field) = (self.origin.clone(), format!("data[{key}]"));
         self.problems.push(Problem { object, severity, field, message, reason });
+    }
+}
+
+/// A ConfigMap may hold a megabyte; a message that quotes a value does not.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 300;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_key_is_there_once() {
+        let served: Vec<&str> = served().map(|setting| setting.key).collect();
+        let known = unserved::KNOWN.iter().copied().flatten().map(|known| known.key);
+        let all: Vec<&str> = served.iter().copied().chain(known).collect();
+        let distinct: BTreeSet<&str> = all.iter().copied().collect();
+        assert_eq!(all.len(), distinct.len());
+    }
+
+    #[test]
+    fn the_text_of_each_default_is_the_default() {
+        for setting in served() {
+            let mut settings = Settings::default();
+            assert_eq!((setting.parse)(setting.default, &mut settings), Ok(()), "{}", setting.key);
+            assert_eq!(settings, Settings::default(), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn every_example_is_good_and_changes_something() {
+        for setting in served() {
+            let mut settings = Settings::default();
+            assert_eq!((setting.parse)(setting.example, &mut settings), Ok(()), "{}", setting.key);
+            assert_ne!(settings, Settings::default(), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        let page = reference();
+        for Setting { key, value, doc, .. } in served() {
+            assert!(!value.is_empty() && doc.ends_with('.'), "{key}");
+            assert!(page.contains(&format!("| `{key}` |")), "{key}");
+        }
+        for known in unserved::KNOWN.iter().copied().flatten() {
+            assert!(page.contains(&format!("| `{}` |", known.key)), "{}", known.key);
+        }
     }
 }

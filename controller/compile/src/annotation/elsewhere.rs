@@ -4,7 +4,7 @@ use super::{Effect, Verdict};
 
 /// A key that never did, or no longer does, what its author believes.
 pub(super) struct Elsewhere {
-    key: &'static str,
+    pub(super) key: &'static str,
     /// What to write instead.
     instead: &'static str,
     /// Whether its author relies on it to restrict access.

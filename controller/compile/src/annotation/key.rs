@@ -102,8 +102,10 @@ pub(super) enum Support {
 pub(super) enum Loss {
     /// Something that requests can do without.
     Detail,
-    /// The way: requests are matched, answered or handed on otherwise than written.
-    Routing,
+    /// An answer of ours: requests reach a backend that they were kept from.
+    Answer,
+    /// The meaning of its paths: those that are patterns match nothing.
+    Patterns,
     /// The backend: it is not spoken to in the way it understands.
     Backend,
     /// The Ingress: it would be taken for another kind, and take requests that are not its own.

@@ -40,7 +40,7 @@ pub(super) static KEYS: &[Annotation] = &[
         default: "none",
         doc: "Answers every request with a redirect to this place, by 301, before any check of access.",
         example: "https://example.org",
-        loss: Loss::Routing,
+        loss: Loss::Answer,
         ..Annotation::BASE
     },
     Annotation {
@@ -87,7 +87,7 @@ pub(super) static KEYS: &[Annotation] = &[
         default: "none",
         doc: "Answers every request with a redirect to this place, by 302; wins over `permanent-redirect`.",
         example: "https://example.org/maintenance",
-        loss: Loss::Routing,
+        loss: Loss::Answer,
         ..Annotation::BASE
     },
     Annotation {

@@ -11,7 +11,7 @@ pub(super) static KEYS: &[Annotation] = &[
         default: "none",
         doc: "The path that the backend gets. Where it differs from the path of the rule, all paths of the host become patterns.",
         example: "/$2",
-        loss: Loss::Routing,
+        loss: Loss::Patterns,
         ..Annotation::BASE
     },
     Annotation {
@@ -30,7 +30,7 @@ pub(super) static KEYS: &[Annotation] = &[
         default: "false",
         doc: "All paths of the host are regular expressions, whatever their case, from the beginning of the path.",
         example: "true",
-        loss: Loss::Routing,
+        loss: Loss::Patterns,
         quiet: FALSE,
         ..Annotation::BASE
     },

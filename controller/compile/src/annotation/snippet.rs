@@ -59,8 +59,7 @@ pub(super) fn verdict(annotation: &Annotation, value: &str) -> Verdict {
         message += "; its quotes or braces do not close";
     }
     if !snippet.directives.is_empty() {
-        let names: Vec<String> = snippet.directives.iter().map(|name| describe(name)).collect();
-        message = format!("{message}; it holds {}", names.join(", "));
+        message = format!("{message}; it holds {}", snippet.list(describe));
     }
     Verdict { effect, reason: "AnnotationRefused", message: format!("{message}: {}", effect.consequence()) }
 }

@@ -19,8 +19,10 @@ pub(super) struct Verdict {
 pub(super) enum Effect {
     /// It is served, but not in each respect as written.
     Lessened,
-    /// Requests are matched, answered or handed on otherwise than written.
-    Misrouted,
+    /// Requests reach a backend that we should answer for.
+    Unanswered,
+    /// Paths that are patterns match nothing.
+    Unmatched,
     /// It is routed, and its backends are likely not to understand us.
     Broken,
     /// Its paths answer 503.
@@ -36,7 +38,9 @@ impl Effect {
     pub(super) fn severity(self) -> Severity {
         match self {
             Self::Lessened => Severity::Warning,
-            Self::Misrouted | Self::Broken | Self::Denied | Self::HostDenied | Self::LeftOut => Severity::Error,
+            Self::Unanswered | Self::Unmatched | Self::Broken | Self::Denied | Self::HostDenied | Self::LeftOut => {
+                Severity::Error
+            }
         }
     }
 
@@ -44,9 +48,9 @@ impl Effect {
     pub(super) fn consequence(self) -> &'static str {
         match self {
             Self::Lessened => "the Ingress is served without it",
-            Self::Misrouted => {
-                "the Ingress is served without it: paths that are patterns match nothing, and requests reach the backend \
-                 as they came"
+            Self::Unanswered => "requests go to the backend in the meantime",
+            Self::Unmatched => {
+                "a path that is a pattern matches nothing, and requests reach the backend with the path as it came"
             }
             Self::Broken => "the backend is spoken to in plain HTTP, which it is likely not to understand",
             Self::Denied => "it is about access, so the paths of the Ingress answer 503 while it is set",
@@ -79,7 +83,8 @@ impl Annotation {
     pub(super) fn effect(&self) -> Effect {
         match (self.loss, self.scope) {
             (Loss::Detail, _) => Effect::Lessened,
-            (Loss::Routing, _) => Effect::Misrouted,
+            (Loss::Answer, _) => Effect::Unanswered,
+            (Loss::Patterns, _) => Effect::Unmatched,
             (Loss::Backend, _) => Effect::Broken,
             (Loss::Ingress, _) => Effect::LeftOut,
             (Loss::Access, Scope::Host) => Effect::HostDenied,

@@ -2,6 +2,12 @@
 
 use std::{collections::BTreeSet, iter::Peekable, str::Chars};
 
+/// How many directives a message names.
+const LISTED: usize = 20;
+
+/// Longer than the name of any directive of nginx; what is longer still is noise in a message.
+const LONGEST_NAME: usize = 64;
+
 /// The directives of a snippet.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Snippet {
@@ -18,25 +24,27 @@ impl Snippet {
     pub(crate) fn read(text: &str) -> Self {
         let mut snippet = Self::default();
         let mut words = Vec::new();
-        let mut depth: usize = 0;
+        // For each block that is open: whether its lines are data, not directives.
+        let mut blocks: Vec<bool> = Vec::new();
         let mut chars = text.chars().peekable();
         while let Some(token) = token(&mut chars) {
+            let data = blocks.last() == Some(&true);
             match token {
-                Token::Word(word) => words.push(word),
+                Token::Word(word) if !data => words.push(word),
+                Token::Word(_) => {}
                 Token::End => snippet.statement(&mut words),
                 Token::Open => {
+                    blocks.push(data || words.first().is_some_and(|name| holds_data(name)));
                     snippet.statement(&mut words);
-                    depth += 1;
                 }
                 Token::Close => {
-                    snippet.broken |= depth == 0;
+                    snippet.broken |= blocks.pop().is_none();
                     snippet.statement(&mut words);
-                    depth = depth.saturating_sub(1);
                 }
                 Token::Unclosed => snippet.broken = true,
             }
         }
-        snippet.broken |= depth > 0;
+        snippet.broken |= !blocks.is_empty();
         // nginx wants a semicolon after the last one too; what it would refuse still shows what was meant.
         snippet.statement(&mut words);
         snippet
@@ -47,9 +55,18 @@ impl Snippet {
         self.broken || !self.access.is_empty()
     }
 
+    /// The directives for a message, each as `describe` has it.
+    pub(crate) fn list(&self, describe: impl Fn(&str) -> String) -> String {
+        let mut names: Vec<String> = self.directives.iter().take(LISTED).map(|name| describe(name)).collect();
+        if let Some(more) = self.directives.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            names.push(format!("and {more} more"));
+        }
+        names.join(", ")
+    }
+
     fn statement(&mut self, words: &mut Vec<String>) {
         if let Some((name, arguments)) = words.split_first() {
-            let name = name.to_ascii_lowercase();
+            let name: String = name.to_ascii_lowercase().chars().take(LONGEST_NAME).collect();
             if decides_access(&name, arguments) {
                 self.access.insert(name.clone());
             }
@@ -57,6 +74,11 @@ impl Snippet {
         }
         words.clear();
     }
+}
+
+/// Whether the lines of a directive's block are values of a table.
+fn holds_data(name: &str) -> bool {
+    ["geo", "map", "split_clients", "types"].contains(&name)
 }
 
 /// Whether a directive can refuse a request: those that name addresses, credentials or conditions, code of any kind,
@@ -194,6 +216,22 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_a_table_are_no_directives() {
+        let snippet = Snippet::read("map $http_x $y { default deny; if 1; } geo $z { 10.0.0.0/8 1; } gzip on;");
+        assert_eq!(names(&snippet.directives), ["geo", "gzip", "map"]);
+        assert!(!snippet.is_about_access());
+        assert!(Snippet::read("map $a $b { x 1; } deny all;").is_about_access());
+    }
+
+    #[test]
+    fn messages_stay_short() {
+        let text: String = (0..30).map(|number| format!("a{number} b; ")).collect();
+        let list = Snippet::read(&format!("{} b; {text}", "z".repeat(1000))).list(str::to_owned);
+        assert!(list.ends_with(", and 11 more"), "{list}");
+        assert!(Snippet::read(&"z".repeat(1000)).list(str::to_owned).len() <= 64);
+    }
+
+    #[test]
     fn what_does_not_close_is_broken() {
         for text in ["add_header A \"b;", "location / {", "}", "add_header 'a"] {
             assert!(Snippet::read(text).broken, "{text}");
@@ -209,7 +247,8 @@ mod tests {
 
         #[test]
         fn a_deny_after_anything_that_closes_is_seen(text in "[a-z ;]*") {
-            prop_assert!(Snippet::read(&format!("{text}; deny all;")).is_about_access());
+            let text = format!("{text}; deny all;");
+            prop_assert!(Snippet::read(&text).is_about_access());
         }
     }
 }

@@ -124,7 +124,7 @@ impl Known {
 
     fn snippet(&self, value: &str) -> Verdict {
         let snippet = Snippet::read(value);
-        let directives = snippet.directives.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let directives = snippet.list(|name| format!("`{name}`"));
         let effect = if snippet.is_about_access() { Effect::Denied } else { Effect::Lessened };
         let message = format!(
             "holds nginx's own configuration ({directives}), which is never interpreted: {}",

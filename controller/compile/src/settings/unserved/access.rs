@@ -30,7 +30,7 @@ pub(super) static KNOWN: &[Known] = &[
 ];
 
 /// A list without entries restricts nothing.
-const EMPTY: &[&str] = &["", "[]"];
+const EMPTY: &[&str] = &[""];
 
 const fn restricts(key: &'static str, quiet: &'static [&'static str], note: &'static str) -> Known {
     Known { key, loss: Loss::Access, quiet, note }

@@ -116,7 +116,7 @@ pub(super) static KNOWN: &[Known] = &[
     later("ssl-session-ticket-key", &[""]),
     later("ssl-session-tickets", FALSE),
     later("ssl-session-timeout", &["10m"]),
-    later("strict-validate-path-type", FALSE),
+    later("strict-validate-path-type", TRUE),
     later("syslog-host", &[""]),
     later("syslog-port", &["514"]),
     later("upstream-hash-by", &[""]),
