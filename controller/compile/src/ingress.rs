@@ -52,6 +52,9 @@ impl Drafter<'_> {
     fn spec(&mut self, spec: &IngressSpec) -> (Vec<HostDraft>, Vec<TlsDraft>) {
         let fallback = spec.default_backend.as_ref().map(|backend| self.backend(backend, "spec.defaultBackend"));
         let rules = spec.rules.as_deref().unwrap_or_default();
+        if fallback.is_none() {
+            self.note_empty_rules(rules);
+        }
         let mut hosts: Vec<HostDraft> =
             rules.iter().enumerate().filter_map(|(index, rule)| self.rule(index, rule)).collect();
         if rules.is_empty() && fallback.is_some() && self.may_catch_all("spec.defaultBackend") {
@@ -62,6 +65,15 @@ impl Drafter<'_> {
         }
         let tls = spec.tls.iter().flatten().enumerate().map(|(index, tls)| self.tls(index, tls)).collect();
         (hosts, tls)
+    }
+
+    fn note_empty_rules(&mut self, rules: &[IngressRule]) {
+        let is_empty = |rule: &IngressRule| rule.http.as_ref().is_none_or(|http| http.paths.is_empty());
+        for (index, _) in rules.iter().enumerate().filter(|(_, rule)| is_empty(rule)) {
+            let message =
+                "has no paths, and the Ingress has no defaultBackend: it takes its host and serves nothing there";
+            self.notes.warning(&format!("spec.rules[{index}]"), "NothingToServe", message);
+        }
     }
 
     /// A rule with an invalid host is left out. One whose paths are all invalid, or that has none, still claims its host.
