@@ -33,11 +33,7 @@ impl Controller {
     ///
     /// # Errors
     /// There is no such folder, no way to a cluster, or a flag is unusable.
-    pub async fn start(
-        config: Config,
-        snapshots: Snapshots,
-        reports: mpsc::Receiver<Report>,
-    ) -> Result<Self, Error> {
+    pub async fn start(config: Config, snapshots: Snapshots, reports: mpsc::Receiver<Report>) -> Result<Self, Error> {
         let board = Board::new();
         let (metrics, registry) = Metrics::new(config.metric_labels.clone(), &board, &snapshots)?;
         let handle = Handle { board: Arc::clone(&board), registry };

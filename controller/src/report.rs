@@ -62,7 +62,9 @@ fn refused(reason: String) -> Problem {
         object: Arc::new(Origin::new("Controller", "", "tidegate")),
         severity: Severity::Error,
         field: String::new(),
-        message: format!("the data plane refused everything new, so that what was served before is still served: {reason}"),
+        message: format!(
+            "the data plane refused everything new, so that what was served before is still served: {reason}"
+        ),
         reason: "SnapshotRejected",
     }
 }

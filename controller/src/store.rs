@@ -47,15 +47,8 @@ impl Store {
 
     fn put(&mut self, object: Object) -> Effect {
         let Key { name, .. } = object.key();
-        let Objects {
-            ingresses,
-            ingress_classes,
-            services,
-            endpoint_slices: _,
-            secrets,
-            config_maps,
-            namespaces,
-        } = Arc::make_mut(&mut self.objects);
+        let Objects { ingresses, ingress_classes, services, endpoint_slices: _, secrets, config_maps, namespaces } =
+            Arc::make_mut(&mut self.objects);
         match object {
             Object::Ingress(new) => put_ingress(ingresses, name, new),
             Object::IngressClass(new) => put(ingress_classes, name.name, new, same_class),
@@ -92,11 +85,7 @@ fn put<N: Ord, K>(map: &mut BTreeMap<N, Arc<K>>, name: N, new: Arc<K>, same: fn(
 }
 
 /// A change of the status alone is taken in, because our own status is compared with it, but routes stay as they are.
-fn put_ingress(
-    map: &mut BTreeMap<NamespacedName, Arc<Ingress>>,
-    name: NamespacedName,
-    new: Arc<Ingress>,
-) -> Effect {
+fn put_ingress(map: &mut BTreeMap<NamespacedName, Arc<Ingress>>, name: NamespacedName, new: Arc<Ingress>) -> Effect {
     let effect = match map.get(&name) {
         Some(old) if !same_meta(&old.metadata, &new.metadata) || old.spec != new.spec => Effect::Compile,
         Some(old) if old.status == new.status => return Effect::None,

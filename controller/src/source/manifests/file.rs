@@ -44,7 +44,7 @@ pub(super) fn origin(path: &Path) -> Arc<Origin> {
 /// A remark on a file as a problem.
 pub(super) fn problem(path: &Path, remark: Remark) -> Problem {
     let Remark { line, severity, reason, message } = remark;
-    let field = line.map(|line| format!("line {line}")).unwrap_or_default();
+    let field = line.map_or_else(|| "content".to_owned(), |line| format!("line {line}"));
     Problem { object: origin(path), severity, field, message, reason }
 }
 

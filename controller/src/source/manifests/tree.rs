@@ -226,7 +226,7 @@ fn duplicate(object: Arc<snapshot::Origin>, first: &Path, other: &Path) -> Probl
     Problem {
         object,
         severity: Severity::Error,
-        field: String::new(),
+        field: "metadata.name".to_owned(),
         message: format!("is in {} and in {}; the first one counts", first.display(), other.display()),
         reason: "DuplicateObject",
     }

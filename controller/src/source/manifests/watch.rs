@@ -131,7 +131,7 @@ impl Events {
             ),
             Watch::None | Watch::Folder { .. } => return None,
         };
-        Some(Problem { object: file::origin(folder), severity, field: String::new(), message, reason })
+        Some(Problem { object: file::origin(folder), severity, field: "folder".to_owned(), message, reason })
     }
 
     /// Waits for something to do, until `deadline` at the latest.

@@ -37,7 +37,12 @@ fn a_broken_file_names_its_line() {
 
 #[test]
 fn an_unreadable_object_names_its_line_and_harms_no_other() {
-    let text = format!("{}---\n{}spec:\n  rules:\n  - host: x\n    http: 5\n---\n{}", ingress("a"), ingress("b"), ingress("c"));
+    let text = format!(
+        "{}---\n{}spec:\n  rules:\n  - host: x\n    http: 5\n---\n{}",
+        ingress("a"),
+        ingress("b"),
+        ingress("c")
+    );
     let parsed = yaml(&text).unwrap();
     assert_eq!(names(&parsed), ["Ingress default/a", "Ingress default/c"]);
     assert_eq!(parsed.broken.iter().map(Key::to_string).collect::<Vec<_>>(), ["Ingress default/b"]);
