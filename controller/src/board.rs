@@ -54,10 +54,14 @@ impl Board {
         lock(&self.missing).insert(what.to_owned(), why.into());
     }
 
-    /// Gives a reason why `what` is missing, if it still is.
-    pub(crate) fn still_missing(&self, what: &str, why: impl Into<String>) {
-        if let Some(reason) = lock(&self.missing).get_mut(what) {
-            *reason = why.into();
+    /// Gives a reason why `what` is missing, if it still is. Returns whether it is.
+    pub(crate) fn still_missing(&self, what: &str, why: &str) -> bool {
+        match lock(&self.missing).get_mut(what) {
+            Some(reason) => {
+                why.clone_into(reason);
+                true
+            }
+            None => false,
         }
     }
 

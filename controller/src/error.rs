@@ -16,9 +16,9 @@ pub enum Error {
     /// Neither a kubeconfig nor a ServiceAccount leads to a cluster.
     #[error("no way to a Kubernetes API: {0}")]
     NoCluster(String),
-    /// `--watch-namespace-selector` is no label selector.
-    #[error("watch-namespace-selector: {0}")]
-    Selector(String),
+    /// A flag has a value that cannot be used.
+    #[error("{0}")]
+    Options(String),
     /// The data plane refused the very first snapshot, so nothing is served and nothing will be.
     #[error("{0}")]
     Dataplane(String),

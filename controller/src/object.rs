@@ -96,9 +96,7 @@ macro_rules! kinds {
         }
 
         $(impl From<$kind> for Object {
-            fn from(mut object: $kind) -> Self {
-                // Long, changed by every write, and of no use to us.
-                object.metadata.managed_fields = None;
+            fn from(object: $kind) -> Self {
                 Self::$kind(Arc::new(object))
             }
         })*

@@ -1,70 +1,68 @@
-//! What the data plane answers, and what follows from it.
+//! What the data plane answers, and what follows from it: problems, statuses, events.
+
+pub(crate) mod address;
+pub(crate) mod events;
+mod served;
+pub(crate) mod status;
+mod verdict;
 
 use std::sync::Arc;
 
-use compile::{Problem, Severity};
-use snapshot::{Origin, Rejection, Report, SnapshotId};
-use tokio::sync::mpsc;
+use compile::Objects;
+use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
+use served::Served;
+use snapshot::Report;
+use status::Writer;
+use tokio::sync::{mpsc, watch};
+use verdict::Verdicts;
 
-use crate::{Error, board::Board, cycle::Progress};
+use crate::{board::Board, cycle::Progress};
 
-/// The data plane as a finder of problems.
-const DATAPLANE: &str = "dataplane";
+/// The addresses that statuses should have; none: statuses are left alone.
+pub(crate) type Addresses = watch::Receiver<Option<Vec<IngressLoadBalancerIngress>>>;
 
-pub(crate) async fn run(
-    mut reports: mpsc::Receiver<Report>,
-    mut news: mpsc::UnboundedReceiver<Progress>,
-    board: Arc<Board>,
-) {
-    let mut verdicts = Verdicts { board, any_applied: false };
+/// What comes in.
+pub(crate) struct Inputs {
+    pub(crate) reports: mpsc::Receiver<Report>,
+    pub(crate) news: mpsc::UnboundedReceiver<Progress>,
+    pub(crate) addresses: Addresses,
+}
+
+/// What goes out, where there is a cluster to write to.
+pub(crate) struct Outputs {
+    pub(crate) board: Arc<Board>,
+    /// Writes statuses, if they are to be written.
+    pub(crate) writer: Option<Writer>,
+    /// The current objects, for events.
+    pub(crate) objects: watch::Sender<Arc<Objects>>,
+}
+
+/// Works until the cycle ends.
+pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
+    let Inputs { mut reports, mut news, mut addresses } = inputs;
+    let Outputs { board, mut writer, objects } = outputs;
+    let mut verdicts = Verdicts::new(board);
+    let mut served = Served::default();
     loop {
         tokio::select! {
             // Where the data plane is gone, there is nothing to hear until everything ends.
-            Some(report) = reports.recv() => drop(verdicts.take(report)),
-            news = news.recv() => if news.is_none() { return },
-        }
-    }
-}
-
-/// Turns reports into problems.
-struct Verdicts {
-    board: Arc<Board>,
-    any_applied: bool,
-}
-
-impl Verdicts {
-    /// Returns what is served now, if the report says so.
-    fn take(&mut self, report: Report) -> Option<SnapshotId> {
-        match report {
-            Report::Applied { id, rejected } => {
-                self.any_applied = true;
-                self.board.find(DATAPLANE, rejected.into_iter().map(rejection).collect());
-                Some(id)
-            }
-            Report::Rejected { id, reason } => {
-                tracing::error!(%id, "the data plane refused a snapshot: {reason}");
-                if !self.any_applied {
-                    self.board.fail(Error::Dataplane(reason.clone()));
+            Some(report) = reports.recv() => {
+                if let Some(id) = verdicts.take(report) {
+                    served.applied(id);
                 }
-                self.board.find(DATAPLANE, vec![refused(reason)]);
-                None
             }
+            news = news.recv() => match news {
+                Some(Progress::Objects(new)) => drop(objects.send_replace(new)),
+                Some(Progress::Compiled(id, compiled)) => served.compiled(id, compiled),
+                None => return,
+            },
+            Ok(()) = addresses.changed() => {}
+            () = status::ready(&mut writer) => {}
         }
-    }
-}
-
-fn rejection(Rejection { origin, reason }: Rejection) -> Problem {
-    Problem { object: origin, severity: Severity::Error, field: String::new(), message: reason, reason: "Rejected" }
-}
-
-fn refused(reason: String) -> Problem {
-    Problem {
-        object: Arc::new(Origin::new("Controller", "", "tidegate")),
-        severity: Severity::Error,
-        field: String::new(),
-        message: format!(
-            "the data plane refused everything new, so that what was served before is still served: {reason}"
-        ),
-        reason: "SnapshotRejected",
+        if let (Some(writer), Some(compiled), Some(addresses)) =
+            (&mut writer, served.current(), addresses.borrow_and_update().as_deref())
+        {
+            writer.write(&objects.borrow(), compiled, addresses);
+        }
     }
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 /// The label that names a slice's Service.
 /// <https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#ownership>
-const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+pub(crate) const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// All slices.
 #[derive(Default)]
