@@ -1,9 +1,27 @@
 //! The global ConfigMap (`--configmap`) as typed values.
 
-use std::{num::NonZeroU64, time::Duration};
+mod client;
+mod default;
+mod lifecycle;
+mod limits;
+mod reference;
+mod setting;
+mod tls;
+mod trust;
+mod unserved;
+mod upstream;
+mod value;
+
+use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
-use snapshot::{HeadLimits, Hsts, KeepAlive, UpstreamKeepAlive};
+use k8s_openapi::api::core::v1::ConfigMap;
+use snapshot::{HeadLimits, Hsts, KeepAlive, Origin, UpstreamKeepAlive};
+
+pub use reference::reference;
+
+use crate::{NamespacedName, Problem, Severity};
+use setting::Setting;
 
 /// The global settings, defaults where the ConfigMap says nothing. Names and defaults are ingress-nginx's.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +62,85 @@ pub struct Settings {
     pub server_tokens: bool,
     /// `use-forwarded-headers`.
     pub use_forwarded_headers: bool,
-    /// `proxy-real-ip-cidr`.
+    /// `proxy-real-ip-cidr`; empty: nobody.
     pub proxy_real_ip_cidr: Vec<IpNet>,
     /// `worker-shutdown-timeout`.
     pub worker_shutdown_timeout: Duration,
+    /// Why every path must answer 503: the ConfigMap restricts access in a way that is not served.
+    pub denied: Option<String>,
+}
+
+/// Reads the global ConfigMap. A value that cannot be used leaves the default in place and is a [`Problem`] of the
+/// ConfigMap; one about whom to trust leaves nobody trusted; one about access that is not served denies everything.
+pub fn read(config_map: Option<(&NamespacedName, &ConfigMap)>) -> (Settings, Vec<Problem>) {
+    let mut reader = Reader::default();
+    if let Some((name, config_map)) = config_map {
+        reader.origin = Arc::new(Origin::new("ConfigMap", &name.namespace, &name.name));
+        reader.read(config_map);
+    }
+    (reader.settings, reader.problems)
+}
+
+/// The settings that are served, in the order in which they apply.
+fn served() -> impl Iterator<Item = &'static Setting> {
+    [client::SETTINGS, limits::SETTINGS, upstream::SETTINGS, tls::SETTINGS, trust::SETTINGS, lifecycle::SETTINGS]
+        .into_iter()
+        .flatten()
+}
+
+struct Reader {
+    origin: Arc<Origin>,
+    settings: Settings,
+    problems: Vec<Problem>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        let origin = Arc::new(Origin::new("ConfigMap", "", ""));
+        Self { origin, settings: Settings::default(), problems: Vec::new() }
+    }
+}
+
+impl Reader {
+    fn read(&mut self, config_map: &ConfigMap) {
+        let empty = BTreeMap::new();
+        let data = config_map.data.as_ref().unwrap_or(&empty);
+        for setting in served() {
+            if let Some(value) = data.get(setting.key) {
+                self.served(setting, value.trim());
+            }
+        }
+        for (key, value) in data {
+            if !served().any(|setting| setting.key == key) {
+                self.unserved(key, value.trim());
+            }
+        }
+        for key in config_map.binary_data.iter().flatten().map(|(key, _)| key) {
+            self.problem(Severity::Warning, key, "BadSetting", "is binary; a setting is text under `data`".to_owned());
+        }
+    }
+
+    fn served(&mut self, setting: &Setting, value: &str) {
+        if let Err(error) = (setting.parse)(value, &mut self.settings) {
+            let otherwise = setting.otherwise();
+            self.problem(Severity::Error, setting.key, "BadSetting", format!("{error}; {otherwise}"));
+        }
+    }
+
+    fn unserved(&mut self, key: &str, value: &str) {
+        let Some(verdict) = unserved::verdict(key, value) else { return };
+        match verdict.effect {
+            unserved::Effect::Lessened | unserved::Effect::Broken => {}
+            unserved::Effect::NobodyTrusted => self.settings.proxy_real_ip_cidr.clear(),
+            unserved::Effect::Denied => {
+                self.settings.denied.get_or_insert_with(|| format!("setting `{key}`: {}", verdict.message));
+            }
+        }
+        self.problem(verdict.effect.severity(), key, verdict.reason, verdict.message);
+    }
+
+    fn problem(&mut self, severity: Severity, key: &str, reason: &'static str, message: String) {
+        let (object, field) = (self.origin.clone(), format!("data[{key}]"));
+        self.problems.push(Problem { object, severity, field, message, reason });
+    }
 }
