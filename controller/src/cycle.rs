@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use crate::shim::{Compiled, Memo, compile};
-use compile::{NamespacedName, Objects, Options, Problem, Severity};
+use compile::{Compiled, Memo, NamespacedName, Objects, Options, Problem, Severity, compile};
 use snapshot::{Origin, SnapshotId};
 use tokio::{
     sync::mpsc,

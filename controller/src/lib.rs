@@ -15,7 +15,6 @@ mod orphans;
 mod pace;
 mod publish;
 mod report;
-mod shim;
 mod slices;
 mod source;
 mod store;

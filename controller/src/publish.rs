@@ -9,8 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::shim::{EndpointSource, endpoint_set};
-use compile::NamespacedName;
+use compile::{EndpointSource, NamespacedName, endpoint_set};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use snapshot::{EndpointSet, ServicePort, Snapshot, SnapshotId};
 use tokio::sync::watch;

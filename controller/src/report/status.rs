@@ -70,7 +70,12 @@ impl Writer {
     }
 
     /// Begins to write what differs, unless a round is under way: its end makes [`ready`] so.
-    pub(super) fn write(&mut self, objects: &Arc<Objects>, compiled: &Compiled, addresses: &[IngressLoadBalancerIngress]) {
+    pub(super) fn write(
+        &mut self,
+        objects: &Arc<Objects>,
+        compiled: &Compiled,
+        addresses: &[IngressLoadBalancerIngress],
+    ) {
         if !self.round.is_empty() || self.pause.is_some() {
             return;
         }

@@ -40,7 +40,15 @@ const STREAMING_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A kind that can be watched.
 pub(crate) trait Object:
-    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Trim + Into<crate::object::Object> + Send + Sync + 'static
+    Resource<DynamicType = ()>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Trim
+    + Into<crate::object::Object>
+    + Send
+    + Sync
+    + 'static
 {
     /// Which one it is.
     const KIND: Kind;
@@ -89,7 +97,12 @@ struct Round {
 }
 
 impl Round {
-    async fn follow<K: Object>(&mut self, api: Api<DeserializeGuard<K>>, config: watcher::Config, streaming: bool) -> End {
+    async fn follow<K: Object>(
+        &mut self,
+        api: Api<DeserializeGuard<K>>,
+        config: watcher::Config,
+        streaming: bool,
+    ) -> End {
         let began = Instant::now();
         let mut events = pin!(watcher(api, config));
         let mut pauses = pauses();
@@ -129,7 +142,10 @@ impl Round {
         }
     }
 
-    async fn take<K: Object>(&mut self, event: Event<DeserializeGuard<K>>) -> Result<(), mpsc::error::SendError<Update>> {
+    async fn take<K: Object>(
+        &mut self,
+        event: Event<DeserializeGuard<K>>,
+    ) -> Result<(), mpsc::error::SendError<Update>> {
         let listed = matches!(event, Event::InitDone);
         let during_list = matches!(event, Event::InitApply(_));
         let update = self.mirror.take(event);
