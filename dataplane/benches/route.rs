@@ -40,8 +40,7 @@ fn find(hosts: &HostTable<PathTable>, authority: &str, target: &str) -> Option<u
 
 fn bench(c: &mut Criterion) {
     let hosts = hosts();
-    let authorities: Vec<String> =
-        (0..HOSTS).map(|n| format!("app-{n}.team-{}.example.com:8080", n % 97)).collect();
+    let authorities: Vec<String> = (0..HOSTS).map(|n| format!("app-{n}.team-{}.example.com:8080", n % 97)).collect();
     let mut turn = authorities.iter().cycle().step_by(7919);
     for (name, target) in [
         ("exact", "/login"),

@@ -63,9 +63,8 @@ mod tests {
     fn threads_share_the_turns() {
         let turns = RoundRobin::new(0);
         let counts = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| (0..300).filter_map(|_| turns.pick(3)).fold([0; 3], count)))
-                .collect();
+            let handles: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| (0..300).filter_map(|_| turns.pick(3)).fold([0; 3], count))).collect();
             handles.into_iter().map(|h| h.join().unwrap()).fold([0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]])
         });
         assert_eq!(counts, [400; 3]);
