@@ -1,4 +1,5 @@
 //! The data plane: knows HTTP and nothing of Kubernetes.
 
 pub mod balance;
+pub mod observe;
 pub mod route;
