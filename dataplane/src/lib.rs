@@ -4,3 +4,4 @@ pub mod admin;
 pub mod balance;
 pub mod observe;
 pub mod route;
+pub mod upstream;
