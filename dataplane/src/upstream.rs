@@ -1,0 +1,3 @@
+//! Backends: where they are.
+
+pub mod resolve;
