@@ -1,0 +1,12 @@
+//! Backends: their endpoints, the connections to them, and the steps from a request to an answer.
+
+mod connect;
+mod io;
+mod live;
+mod pool;
+mod retry;
+mod send;
+
+pub use live::{LiveEndpoints, LiveUpstream, Place};
+pub use pool::Pool;
+pub use retry::{LiveForward, forward};
