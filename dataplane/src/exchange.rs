@@ -7,7 +7,6 @@ mod failure;
 mod lease;
 mod socket;
 mod ticket;
-mod try_log;
 mod upstream_body;
 
 pub use body::{Body, BodyError};
@@ -16,11 +15,10 @@ pub use deadline::{Deadlines, Elapsed, Wait};
 pub use failure::{Cause, Failure, Fault, RetryIf};
 pub use lease::{Home, Lease, Wire};
 pub use socket::Socket;
-pub use ticket::{Answer, Sink, Ticket};
-pub use try_log::Try;
+pub use ticket::{Answer, Facts, Sink, Ticket};
 pub use upstream_body::UpstreamBody;
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use snapshot::HttpOptions;
@@ -37,7 +35,9 @@ pub struct Exchange {
     /// The host as the client named it, port and all: what the upstream gets to see.
     pub authority: HeaderValue,
     /// The host in lower case without port; empty where an HTTP/1.0 client named none.
-    pub host: Arc<str>,
+    pub host: Box<str>,
+    /// Names the request in logs, here and at the upstream.
+    pub request_id: HeaderValue,
     /// Who asks.
     pub client: Client,
     /// The request's body.
@@ -58,7 +58,9 @@ pub struct Client {
     /// `http` or `https`, as the client sees it.
     pub scheme: Scheme,
     /// The port as the client sees it: 443 for TLS, whatever the listening port is.
-    pub port: Cow<'static, str>,
+    pub port: HeaderValue,
+    /// The host as the client sees it, where a trusted proxy says that it is another one than ours.
+    pub host: Option<HeaderValue>,
 }
 
 /// How the client reached us.

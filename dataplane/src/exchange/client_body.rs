@@ -56,14 +56,24 @@ pub struct ClientBody {
 }
 
 impl ClientBody {
-    /// A body of at most `limit` bytes, of whose bytes none may be later than `patience` after the one before.
-    pub fn new(incoming: Incoming, limit: Option<u64>, patience: Duration) -> Self {
+    /// A body of any size, of whose bytes none may be later than `patience` after the one before.
+    pub fn new(incoming: Incoming, patience: Duration) -> Self {
         let upload = Rc::new(Upload::default());
         if incoming.is_end_stream() {
             upload.ended.set(Some(Instant::now()));
         }
-        let (gathered, trailers, timer) = (VecDeque::new(), None, None);
+        let (gathered, trailers, limit, timer) = (VecDeque::new(), None, None, None);
         Self { gathered, trailers, incoming, upload, limit, patience, timer, waiting: false }
+    }
+
+    /// It may have at most this many bytes.
+    pub fn limit(&mut self, limit: u64) {
+        self.limit = Some(limit);
+    }
+
+    /// What is left of it, where the client said how long it is: all, as long as nothing was read.
+    pub fn announced(&self) -> Option<u64> {
+        self.size_hint().exact()
     }
 
     /// How far it has come.

@@ -52,6 +52,11 @@ impl Pool {
         });
     }
 
+    /// Closes the connections to one endpoint.
+    pub fn forget(&self, address: SocketAddr) {
+        self.idle.borrow_mut().remove(&address);
+    }
+
     /// Closes all.
     pub fn clear(&self) {
         self.idle.borrow_mut().clear();

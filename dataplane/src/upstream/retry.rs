@@ -1,8 +1,8 @@
 //! Which endpoint, and whether another one.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
-use snapshot::{EndpointSet, Retry, Timeouts};
+use snapshot::{Retry, Timeouts};
 use tokio::time::Instant;
 
 use super::{
@@ -31,51 +31,52 @@ pub async fn forward(
     exchange: &mut Exchange,
     forward: &LiveForward,
 ) -> Result<Answered, Failure> {
-    let set = forward.upstream.endpoints();
-    let mut tries = Tries::new(&set, &forward.retry);
-    loop {
-        let Some(endpoint) = tries.next(forward) else { return Err(Cause::NoEndpoint.into()) };
-        caller.ticket.begin_try(endpoint.address);
-        let failure = match attempt(caller, exchange, forward, endpoint.address).await {
+    let mut tries = Tries::new(&forward.retry);
+    let mut failure = Failure::from(Cause::NoEndpoint);
+    while let Some(address) = tries.next(&forward.upstream, &failure) {
+        caller.ticket.begin_try(address);
+        failure = match attempt(caller, exchange, forward, address).await {
             Ok(answered) => return Ok(answered),
-            Err(cause) => Failure::from(cause),
+            Err(cause) => cause.into(),
         };
         caller.ticket.fail_try(&failure);
-        tracing::debug!(address = %endpoint.address, %failure, "try failed");
+        tracing::debug!(%address, %failure, "try failed");
         if !tries.may_go_on(&failure, exchange) {
-            return Err(failure);
+            break;
         }
     }
+    Err(failure)
 }
 
-/// The tries at one set of endpoints.
-struct Tries<'a> {
-    set: &'a EndpointSet,
-    tried: Vec<usize>,
-    left: u32,
+/// The tries of one request.
+struct Tries {
+    tried: Vec<SocketAddr>,
+    most: u32,
     until: Option<Instant>,
 }
 
-impl<'a> Tries<'a> {
-    fn new(set: &'a EndpointSet, retry: &Retry) -> Self {
-        let all = u32::try_from(set.endpoints.len()).unwrap_or(u32::MAX);
-        let left = if retry.tries == 0 { all } else { retry.tries };
+impl Tries {
+    fn new(retry: &Retry) -> Self {
         let until = if retry.timeout.is_zero() { None } else { Instant::now().checked_add(retry.timeout) };
-        Self { set, tried: Vec::new(), left, until }
+        Self { tried: Vec::new(), most: retry.tries, until }
     }
 
-    /// Another endpoint than those tried; where all were, one of them again: it may have been a passing fault.
-    fn next(&mut self, forward: &LiveForward) -> Option<snapshot::Endpoint> {
-        let (balance, len) = (&forward.upstream.balance, self.set.endpoints.len());
-        let fresh = if self.tried.is_empty() {
-            balance.pick(len)
+    /// An endpoint that was not tried yet, of those that there are now: they may have changed since the last try.
+    /// One that closed its connection may be asked once more where there is no other: a re-used connection can end at
+    /// any time without its endpoint being unwell.
+    fn next(&mut self, upstream: &LiveUpstream, last: &Failure) -> Option<SocketAddr> {
+        let set = upstream.endpoints();
+        let len = set.endpoints.len();
+        let index = if self.tried.is_empty() {
+            upstream.balance.pick(len)
         } else {
-            balance.pick_except(len, |index| self.tried.contains(&index))
+            let was_tried = |index: usize| set.endpoints.get(index).is_none_or(|e| self.tried.contains(&e.address));
+            let again = || if last.cause == Cause::Closed { upstream.balance.pick(len) } else { None };
+            upstream.balance.pick_except(len, was_tried).or_else(again)
         };
-        let index = fresh.or_else(|| balance.pick(len))?;
-        self.tried.push(index);
-        self.left = self.left.saturating_sub(1);
-        self.set.endpoints.get(index).copied()
+        let address = set.endpoints.get(index?)?.address;
+        self.tried.push(address);
+        Some(address)
     }
 
     fn may_go_on(&self, failure: &Failure, exchange: &Exchange) -> bool {
@@ -84,6 +85,11 @@ impl<'a> Tries<'a> {
             RetryIf::Untouched => !matches!(exchange.body, RequestBody::Gone),
             RetryIf::Idempotent => exchange.is_repeatable(),
         };
-        safe && self.left > 0 && self.until.is_none_or(|until| Instant::now() < until)
+        safe && !self.is_used_up() && self.until.is_none_or(|until| Instant::now() < until)
+    }
+
+    /// 0 is as many as there are endpoints: [`Self::next`] ends it.
+    fn is_used_up(&self) -> bool {
+        self.most != 0 && u32::try_from(self.tried.len()).is_ok_and(|tried| tried >= self.most)
     }
 }

@@ -40,7 +40,7 @@ pub async fn attempt(
 ) -> Result<Answered, Cause> {
     loop {
         let mut lease = lease(caller, forward, address).await?;
-        caller.ticket.connected();
+        caller.ticket.connected(lease.is_reused());
         let upload = upload(exchange);
         let request = take_request(exchange);
         let sent = send(caller, &mut lease.sender, request, &upload, forward.timeouts.read).await;
@@ -52,7 +52,11 @@ pub async fn attempt(
                     return Err(Cause::Connect);
                 }
             }
-            Err(Unsent::Failed(error)) => return Err(cause(&error, &lease, upload.as_deref())),
+            Err(Unsent::Failed(error)) => {
+                // The endpoint has probably closed the others as well.
+                caller.pool.forget(address);
+                return Err(cause(&error, &lease, upload.as_deref()));
+            }
             Err(Unsent::Late) => return Err(Cause::ReadTimeout),
         }
     }

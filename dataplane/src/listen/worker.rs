@@ -1,0 +1,157 @@
+//! One worker: a thread with its own runtime, sockets and upstream connections.
+
+use std::{collections::HashMap, io, net::SocketAddr, net::TcpListener, rc::Rc, sync::Arc, thread, time::Duration};
+
+use arc_swap::ArcSwap;
+use snapshot::ListenerId;
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
+};
+
+use super::accept::accept;
+use crate::{exchange::Sink, http::Context, observe::WorkerLog, runtime::Runtime};
+
+/// How often idle upstream connections are looked through.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Which socket: a listener and the address that it was asked to listen on.
+pub type SocketKey = (ListenerId, SocketAddr);
+
+/// What a worker is told.
+enum Command {
+    Listen(SocketKey, TcpListener),
+    Unlisten(SocketKey),
+    Drain { until: Instant, left: oneshot::Sender<Left> },
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Left {
+    /// How many connections had to be cut.
+    pub cut: usize,
+}
+
+/// What a worker is made from.
+pub struct WorkerSpec {
+    /// Counts from 0.
+    pub index: usize,
+    /// What is served.
+    pub live: Arc<ArcSwap<Runtime>>,
+    /// Its end of the access log.
+    pub log: WorkerLog,
+    /// Counts requests that no route serves.
+    pub unrouted: Arc<crate::observe::RouteMetrics>,
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub struct WorkerHandle {
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl WorkerHandle {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The thread or its runtime cannot be made.
+    pub fn start(spec: WorkerSpec) -> io::Result<Self> {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let (ready, started) = std::sync::mpsc::channel();
+        thread::Builder::new().name(format!("worker-{}", spec.index)).spawn(move || {
+            match tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()) {
+                Ok(runtime) => {
+                    // Nobody listens where the start was given up.
+                    ready.send(Ok(())).ok();
+                    runtime.block_on(run(spec, inbox));
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        })?;
+        started.recv().map_err(io::Error::other)??;
+        Ok(Self { commands })
+    }
+
+    /// Serves a socket.
+    pub fn listen(&self, key: SocketKey, socket: TcpListener) {
+        self.send(Command::Listen(key, socket));
+    }
+
+    /// Closes a socket; its connections go on.
+    pub fn unlisten(&self, key: SocketKey) {
+        self.send(Command::Unlisten(key));
+    }
+
+    /// Stops accepting, lets connections end with the request they are at, and ends the thread: when the last one has
+    /// ended, or at `until`.
+    pub fn drain(&self, until: Instant) -> oneshot::Receiver<Left> {
+        let (left, result) = oneshot::channel();
+        self.send(Command::Drain { until, left });
+        result
+    }
+
+    fn send(&self, command: Command) {
+        if self.commands.send(command).is_err() {
+            tracing::error!("a worker has ended");
+        }
+    }
+}
+
+async fn run(spec: WorkerSpec, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    let sink = Sink { log: spec.log.into(), unrouted: spec.unrouted };
+    let context = Rc::new(Context::new(spec.live, sink));
+    let mut sockets: HashMap<SocketKey, Rc<Notify>> = HashMap::new();
+    let mut sweep = interval(SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let command = tokio::select! {
+            command = inbox.recv() => command,
+            _ = sweep.tick() => {
+                context.pool.sweep();
+                context.refresh();
+                continue;
+            }
+        };
+        match command {
+            Some(Command::Listen(key, socket)) => listen(&context, &mut sockets, key, socket),
+            Some(Command::Unlisten(key)) => drop(sockets.remove(&key).map(|stop| stop.notify_one())),
+            Some(Command::Drain { until, left }) => {
+                let result = drain(&context, &sockets, until).await;
+                // Nobody waits where the process is going anyway.
+                return left.send(result).unwrap_or_default();
+            }
+            None => return,
+        }
+    }
+}
+
+fn listen(
+    context: &Rc<Context>,
+    sockets: &mut HashMap<SocketKey, Rc<Notify>>,
+    key: SocketKey,
+    socket: TcpListener,
+) {
+    let socket = match tokio::net::TcpListener::from_std(socket) {
+        Ok(socket) => socket,
+        Err(error) => return tracing::error!(listener = %key.0, address = %key.1, %error, "cannot listen"),
+    };
+    let stop = Rc::new(Notify::new());
+    tokio::task::spawn_local(accept(socket, key.0.clone(), Rc::clone(context), Rc::clone(&stop)));
+    sockets.insert(key, stop);
+}
+
+async fn drain(context: &Context, sockets: &HashMap<SocketKey, Rc<Notify>>, until: Instant) -> Left {
+    for stop in sockets.values() {
+        stop.notify_one();
+    }
+    // The accept loops take what waits before connections are told: one pass of the scheduler.
+    tokio::task::yield_now().await;
+    context.begin_drain();
+    tokio::task::yield_now().await;
+    while context.connections() > 0 {
+        if timeout_at(until, context.empty.notified()).await.is_err() {
+            return Left { cut: context.connections() };
+        }
+    }
+    Left::default()
+}
