@@ -1,0 +1,131 @@
+//! What is on each page.
+
+use std::collections::BTreeMap;
+
+use http::{
+    HeaderValue, Method, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE},
+};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use prometheus::{Registry, TEXT_FORMAT, TextEncoder, proto::MetricFamily};
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// Says what is still missing before requests can be served; nothing where all is there.
+pub type Check = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+
+/// The pages of a process: `/healthz`, `/readyz`, `/metrics` and those that are added.
+#[derive(Default)]
+pub struct Pages {
+    checks: Vec<Check>,
+    registries: Vec<Registry>,
+    more: BTreeMap<&'static str, Page>,
+}
+
+struct Page {
+    content_type: &'static str,
+    body: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl Pages {
+    /// `/healthz` answers 200, `/readyz` too, and `/metrics` is empty.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// `/readyz` answers 503 with what `check` misses, until it misses nothing.
+    #[must_use]
+    pub fn ready_when(mut self, check: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
+        self.checks.push(Box::new(check));
+        self
+    }
+
+    /// `/metrics` shows what this registry gathers.
+    #[must_use]
+    pub fn metrics(mut self, registry: Registry) -> Self {
+        self.registries.push(registry);
+        self
+    }
+
+    /// `path` shows what `body` makes when it is asked for.
+    #[must_use]
+    pub fn page(
+        mut self,
+        path: &'static str,
+        content_type: &'static str,
+        body: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.more.insert(path, Page { content_type, body: Box::new(body) });
+        self
+    }
+
+    /// The answer to a request. May take as long as gathering all metrics does.
+    pub(super) fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD\n".into());
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        match path {
+            "/healthz" => respond(StatusCode::OK, PLAIN, "ok\n".into()),
+            "/readyz" => self.readiness(),
+            "/metrics" => self.exposition(),
+            _ => match self.more.get(path) {
+                Some(page) => respond(StatusCode::OK, page.content_type, (page.body)()),
+                None => respond(StatusCode::NOT_FOUND, PLAIN, self.index()),
+            },
+        }
+    }
+
+    fn readiness(&self) -> Response<Full<Bytes>> {
+        let missing: Vec<String> = self.checks.iter().flat_map(|check| check()).collect();
+        if missing.is_empty() {
+            return respond(StatusCode::OK, PLAIN, "ok\n".into());
+        }
+        respond(StatusCode::SERVICE_UNAVAILABLE, PLAIN, missing.join("\n") + "\n")
+    }
+
+    fn exposition(&self) -> Response<Full<Bytes>> {
+        let families = merge(self.registries.iter().flat_map(Registry::gather));
+        match TextEncoder::new().encode_to_string(&families) {
+            Ok(text) => respond(StatusCode::OK, TEXT_FORMAT, text),
+            Err(error) => {
+                respond(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("cannot encode metrics: {error}\n"))
+            }
+        }
+    }
+
+    fn index(&self) -> String {
+        let paths: Vec<&str> =
+            ["/healthz", "/readyz", "/metrics"].into_iter().chain(self.more.keys().copied()).collect();
+        format!("not found; there are {}\n", paths.join(" "))
+    }
+}
+
+/// The text format allows each name once; two registries may both have one.
+fn merge(families: impl Iterator<Item = MetricFamily>) -> Vec<MetricFamily> {
+    let mut merged: BTreeMap<String, MetricFamily> = BTreeMap::new();
+    for mut family in families {
+        let name = family.name().to_owned();
+        match merged.get_mut(&name) {
+            Some(first) => first.mut_metric().extend(family.take_metric()),
+            None => drop(merged.insert(name, family)),
+        }
+    }
+    merged.into_values().collect()
+}
+
+/// An answer with a short text.
+pub(super) fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// The answer where a page could not be made.
+pub(super) fn broken() -> Response<Full<Bytes>> {
+    respond(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, "the page could not be made\n".into())
+}

@@ -1,0 +1,75 @@
+//! The server of the pages.
+
+use std::{convert::Infallible, future::Future, pin::pin, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::{
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{JoinSet, spawn_blocking},
+    time::{sleep, timeout},
+};
+use tracing::{debug, warn};
+
+use super::pages::{Pages, broken};
+
+/// Connections at the same time: probes and a few scrapers. Further ones wait in the listener's queue.
+const CONNECTIONS: usize = 64;
+
+/// For the head of a request, and for the next one on an idle connection.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// For a connection as a whole, so that one which reads slowly gives its place back.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
+
+/// Before accepting is tried again where it failed: file descriptors may have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves the pages until `shutdown` completes; connections that are open then are closed.
+pub async fn serve(listener: TcpListener, pages: Pages, shutdown: impl Future<Output = ()>) {
+    let pages = Arc::new(pages);
+    let mut shutdown = pin!(shutdown);
+    let mut connections = JoinSet::new();
+    loop {
+        let has_room = connections.len() < CONNECTIONS;
+        tokio::select! {
+            () = &mut shutdown => return,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if has_room => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(connection(stream, Arc::clone(&pages)))),
+                Err(error) => {
+                    warn!(%error, "the admin port cannot accept a connection");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, pages: Arc<Pages>) {
+    let service = service_fn(|request| answer(request, Arc::clone(&pages)));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .serve_connection(TokioIo::new(stream), service);
+    match timeout(CONNECTION_LIMIT, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%error, "a connection to the admin port broke"),
+        Err(_) => debug!("a connection to the admin port took too long"),
+    }
+}
+
+/// On a thread of its own: gathering the metrics of thousands of routes takes a while, and probes must not wait for it.
+async fn answer(request: Request<Incoming>, pages: Arc<Pages>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let made = spawn_blocking(move || pages.answer(request.method(), request.uri().path())).await;
+    Ok(made.unwrap_or_else(|error| {
+        warn!(%error, "a page of the admin port could not be made");
+        broken()
+    }))
+}

@@ -1,0 +1,172 @@
+//! Client connections, as nginx's status page counts them
+//! (<https://nginx.org/en/docs/http/ngx_http_stub_status_module.html>).
+
+use std::{
+    cell::Cell,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+
+use super::{
+    family::{counter, family, float, gauge, labels},
+    shard::Sharded,
+};
+
+/// What a connection is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// A request's head is being read.
+    Reading,
+    /// A request is served.
+    Writing,
+    /// Nothing: it is kept alive.
+    Waiting,
+}
+
+/// Counts client connections and requests.
+#[derive(Debug)]
+pub struct Connections {
+    counts: Sharded<Counts>,
+}
+
+/// One worker's part, on cache lines of its own. A connection may end on another worker than it began on, so that a
+/// part can be below zero; the sum is right.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Counts {
+    accepted: AtomicU64,
+    handled: AtomicU64,
+    requests: AtomicU64,
+    reading: AtomicI64,
+    writing: AtomicI64,
+    waiting: AtomicI64,
+}
+
+impl Counts {
+    fn of(&self, state: ConnectionState) -> &AtomicI64 {
+        match state {
+            ConnectionState::Reading => &self.reading,
+            ConnectionState::Writing => &self.writing,
+            ConnectionState::Waiting => &self.waiting,
+        }
+    }
+}
+
+impl Connections {
+    pub(super) fn new(workers: NonZeroUsize) -> Self {
+        Self { counts: Sharded::new(workers) }
+    }
+
+    /// A connection was accepted, whether or not it can be served.
+    pub fn accepted(&self) {
+        self.counts.here().accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection is served until what is returned is dropped. It begins as [`ConnectionState::Reading`].
+    pub fn open(self: &Arc<Self>) -> OpenConnection {
+        let counts = self.counts.here();
+        counts.handled.fetch_add(1, Ordering::Relaxed);
+        counts.reading.fetch_add(1, Ordering::Relaxed);
+        OpenConnection { connections: Arc::clone(self), state: Cell::new(ConnectionState::Reading) }
+    }
+
+    /// A request has begun.
+    pub fn request(&self) {
+        self.counts.here().requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many connections are in a state now.
+    pub fn now(&self, state: ConnectionState) -> u64 {
+        let sum: i64 = self.counts.iter().map(|counts| counts.of(state).load(Ordering::Relaxed)).sum();
+        u64::try_from(sum).unwrap_or(0)
+    }
+
+    fn total(&self, counter: impl Fn(&Counts) -> &AtomicU64) -> f64 {
+        float(self.counts.iter().map(|counts| counter(counts).load(Ordering::Relaxed)).sum())
+    }
+
+    pub(super) fn collect(&self, common: &[LabelPair]) -> [MetricFamily; 3] {
+        let [reading, writing, waiting] =
+            [ConnectionState::Reading, ConnectionState::Writing, ConnectionState::Waiting].map(|state| self.now(state));
+        let now =
+            [("active", reading + writing + waiting), ("reading", reading), ("writing", writing), ("waiting", waiting)];
+        let total = [("accepted", self.total(|c| &c.accepted)), ("handled", self.total(|c| &c.handled))];
+        let with_state = |state| labels(common, &[("state", state)]);
+        let now: Vec<Metric> = now.map(|(state, value)| gauge(with_state(state), float(value))).into();
+        let total: Vec<Metric> = total.map(|(state, value)| counter(with_state(state), value)).into();
+        let requests = vec![counter(common.to_vec(), self.total(|c| &c.requests))];
+        [
+            family(
+                "nginx_ingress_controller_nginx_process_connections",
+                "current number of client connections with state {active, reading, writing, waiting}",
+                MetricType::GAUGE,
+                now,
+            ),
+            family(
+                "nginx_ingress_controller_nginx_process_connections_total",
+                "total number of connections with state {accepted, handled}",
+                MetricType::COUNTER,
+                total,
+            ),
+            family(
+                "nginx_ingress_controller_nginx_process_requests_total",
+                "total number of client requests",
+                MetricType::COUNTER,
+                requests,
+            ),
+        ]
+    }
+}
+
+/// A connection that is served.
+#[derive(Debug)]
+pub struct OpenConnection {
+    connections: Arc<Connections>,
+    state: Cell<ConnectionState>,
+}
+
+impl OpenConnection {
+    /// What it is busy with from now on.
+    pub fn set(&self, state: ConnectionState) {
+        let before = self.state.replace(state);
+        if before != state {
+            let counts = self.connections.counts.here();
+            counts.of(before).fetch_sub(1, Ordering::Relaxed);
+            counts.of(state).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.connections.counts.here().of(self.state.get()).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_in_one_state() {
+        let connections = Arc::new(Connections::new(NonZeroUsize::new(2).unwrap()));
+        let now = || {
+            [ConnectionState::Reading, ConnectionState::Writing, ConnectionState::Waiting].map(|s| connections.now(s))
+        };
+        connections.accepted();
+        let (one, other) = (connections.open(), connections.open());
+        assert_eq!(now(), [2, 0, 0]);
+        one.set(ConnectionState::Writing);
+        one.set(ConnectionState::Writing);
+        other.set(ConnectionState::Waiting);
+        assert_eq!(now(), [0, 1, 1]);
+        std::thread::spawn(move || drop(one)).join().unwrap();
+        drop(other);
+        assert_eq!(now(), [0, 0, 0]);
+    }
+}

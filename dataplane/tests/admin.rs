@@ -1,0 +1,113 @@
+//! The admin port as probes and Prometheus use it.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use dataplane::admin::{Pages, serve};
+use prometheus::{IntCounter, Registry};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
+
+struct Server {
+    address: std::net::SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+async fn start(pages: Pages) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(serve(listener, pages, async { drop(stopped.await) }));
+    Server { address, stop, task }
+}
+
+impl Server {
+    async fn ask(&self, line: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_missing() {
+    let ready = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&ready);
+    let missing = move || if seen.load(Ordering::Relaxed) { vec![] } else { vec!["no snapshot yet".to_owned()] };
+    let pages = Pages::new().ready_when(missing).ready_when(|| vec!["draining".to_owned()]);
+    let server = start(pages).await;
+    let answer = server.ask("GET /readyz").await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("\r\n\r\nno snapshot yet\ndraining\n"), "{answer}");
+    ready.store(true, Ordering::Relaxed);
+    assert!(server.ask("GET /readyz").await.ends_with("\r\n\r\ndraining\n"));
+    assert!(server.ask("GET /healthz").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn ready_where_nothing_is_missing() {
+    let server = start(Pages::new().ready_when(Vec::new)).await;
+    assert!(server.ask("GET /readyz?verbose").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn metrics_of_several_registries_are_one_text() {
+    let registries = [Registry::new(), Registry::new()];
+    for (registry, name) in registries.iter().zip(["one_total", "other_total"]) {
+        registry.register(Box::new(IntCounter::new(name, "help").unwrap())).unwrap();
+        let both = prometheus::Opts::new("both_total", "help").const_label("of", name);
+        registry.register(Box::new(IntCounter::with_opts(both).unwrap())).unwrap();
+    }
+    let [one, other] = registries;
+    let server = start(Pages::new().metrics(one).metrics(other)).await;
+    let answer = server.ask("GET /metrics").await;
+    assert!(answer.contains("content-type: text/plain; version=0.0.4\r\n"), "{answer}");
+    for line in ["one_total 0", "other_total 0", "both_total{of=\"one_total\"} 0", "both_total{of=\"other_total\"} 0"] {
+        assert!(answer.lines().any(|l| l == line), "no {line} in {answer}");
+    }
+    assert_eq!(answer.matches("# TYPE both_total counter").count(), 1);
+}
+
+#[tokio::test]
+async fn further_pages_are_served() {
+    let server = start(Pages::new().page("/snapshot", "application/json", || "{}".into())).await;
+    let answer = server.ask("GET /snapshot").await;
+    assert!(answer.contains("content-type: application/json\r\n") && answer.ends_with("\r\n\r\n{}"), "{answer}");
+    let answer = server.ask("HEAD /snapshot").await;
+    assert!(answer.contains("content-length: 2\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_refused() {
+    let server = start(Pages::new()).await;
+    assert!(server.ask("GET /").await.starts_with("HTTP/1.1 404 "));
+    let answer = server.ask("POST /healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET, HEAD\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_page_that_panics_leaves_the_others() {
+    let server = start(Pages::new().page("/bad", "text/plain", || panic!("on purpose"))).await;
+    assert!(server.ask("GET /bad").await.starts_with("HTTP/1.1 500 "));
+    assert!(server.ask("GET /healthz").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_do_not_keep_it_from_stopping() {
+    let server = start(Pages::new()).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    assert!(server.ask("GET /healthz").await.starts_with("HTTP/1.1 200 "));
+    server.stop.send(()).unwrap();
+    server.task.await.unwrap();
+    // Closed or reset: either way it has ended.
+    assert!(matches!(silent.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+}
