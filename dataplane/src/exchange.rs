@@ -12,7 +12,7 @@ mod upstream_body;
 pub use body::{Body, BodyError};
 pub use client_body::{ClientBody, Upload};
 pub use deadline::{Deadlines, Elapsed, Wait};
-pub use failure::{Cause, Failure, Fault, RetryIf};
+pub use failure::{Cause, Failure, RetryIf};
 pub use lease::{Home, Lease, Wire};
 pub use socket::Socket;
 pub use ticket::{Answer, Facts, Sink, Ticket};
@@ -53,8 +53,6 @@ pub struct Exchange {
 pub struct Client {
     /// The client's address.
     pub address: IpAddr,
-    /// Whether the connection's peer is a proxy whose `X-Forwarded-*` is believed.
-    pub trusted_peer: bool,
     /// `http` or `https`, as the client sees it.
     pub scheme: Scheme,
     /// The port as the client sees it: 443 for TLS, whatever the listening port is.

@@ -12,4 +12,4 @@ mod serve;
 mod tunnel;
 
 pub use connection::{Accepted, serve_connection};
-pub use context::Context;
+pub use context::{Context, Guest};

@@ -7,4 +7,4 @@ mod worker;
 
 pub use bind::{BindError, Bound, bind};
 pub use limits::{raise_open_files, worker_count};
-pub use worker::{Left, WorkerHandle, WorkerSpec};
+pub use worker::{WorkerHandle, WorkerSpec};

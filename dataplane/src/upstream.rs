@@ -10,3 +10,4 @@ mod send;
 pub use live::{LiveEndpoints, LiveUpstream, Place};
 pub use pool::Pool;
 pub use retry::{LiveForward, forward};
+pub use send::{Answered, Caller};

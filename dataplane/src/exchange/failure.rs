@@ -52,9 +52,6 @@ pub enum Cause {
     /// The body's framing is broken, or the client went away within it.
     #[error("broken request body")]
     BodyBroken,
-    /// The client went away.
-    #[error("the client closed the connection")]
-    ClientGone,
     /// No rule names the host or path.
     #[error("no route")]
     NoRoute,
@@ -96,7 +93,6 @@ const fn verdict(cause: Cause) -> (Fault, StatusCode, RetryIf) {
         Cause::HeadTooLarge => (Client, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Never),
         Cause::BodyTooLarge => (Client, StatusCode::PAYLOAD_TOO_LARGE, Never),
         Cause::BodyTimeout => (Client, StatusCode::REQUEST_TIMEOUT, Never),
-        Cause::ClientGone => (Client, StatusCode::BAD_REQUEST, Never),
         Cause::NoRoute => (Client, StatusCode::NOT_FOUND, Never),
         Cause::Configured(status) => (Gateway, status, Never),
         Cause::NoEndpoint => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Never),

@@ -78,11 +78,6 @@ impl Socket {
         self.deadlines.set(Wait::Client, self.idle_timeout);
     }
 
-    /// Whether a request is being answered.
-    pub fn is_busy(&self) -> bool {
-        self.is(Phase::Busy)
-    }
-
     /// Whether a request's head has begun and is not complete.
     pub fn is_in_head(&self) -> bool {
         self.is(Phase::Head)

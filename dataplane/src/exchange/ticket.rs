@@ -13,10 +13,10 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, Version, uri::PathAndQuery};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 
 use super::{Body, BodyError, Failure, Socket, Upload};
-use crate::observe::{Record, RouteMetrics, Try, WorkerLog};
+use crate::observe::{ConnectionState, OpenConnection, Record, RouteMetrics, Try, WorkerLog};
 
 /// nginx's status for a client that left before its answer began.
 const CLIENT_GONE: u16 = 499;
@@ -62,6 +62,7 @@ struct Open {
     facts: Facts,
     sink: Rc<Sink>,
     socket: Arc<Socket>,
+    gauge: Rc<OpenConnection>,
     metrics: Option<Arc<RouteMetrics>>,
     upstream: Option<Arc<str>>,
     upload: Option<Rc<Upload>>,
@@ -75,12 +76,13 @@ struct Open {
 
 impl Ticket {
     /// A request whose head is complete.
-    pub fn new(facts: Facts, sink: Rc<Sink>, socket: Arc<Socket>) -> Self {
+    pub fn new(facts: Facts, sink: Rc<Sink>, socket: Arc<Socket>, gauge: Rc<OpenConnection>) -> Self {
         Self(Some(Box::new(Open {
             try_began: facts.began,
             facts,
             sink,
             socket,
+            gauge,
             metrics: None,
             upstream: None,
             upload: None,
@@ -223,6 +225,7 @@ impl Open {
         };
         self.metrics.as_ref().unwrap_or(&self.sink.unrouted).observe(&record);
         self.sink.log.borrow_mut().write(&record);
+        self.gauge.set(ConnectionState::Waiting);
         self.socket.rest();
     }
 

@@ -20,9 +20,14 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::{Context, io::ClientIo, serve::serve};
+use super::{
+    context::{Context, Guest},
+    io::ClientIo,
+    serve::serve,
+};
 use crate::{
     exchange::{Socket, Wait},
+    observe::{ConnectionState, OpenConnection},
     runtime::LiveListener,
 };
 
@@ -47,8 +52,12 @@ pub struct Connection {
     pub socket: Arc<Socket>,
     /// Where it came from.
     pub accepted: Accepted,
+    /// Where log and metrics see it.
+    pub gauge: Rc<OpenConnection>,
     listener: RefCell<Arc<LiveListener>>,
     requests: Cell<u32>,
+    /// Keeps the worker from leaving before a tunnel has ended, too.
+    _guest: Guest,
 }
 
 impl Connection {
@@ -56,6 +65,8 @@ impl Connection {
     /// more, as it was.
     pub fn begin(&self) -> Arc<LiveListener> {
         self.socket.begin();
+        self.gauge.set(ConnectionState::Writing);
+        self.context.gauges.request();
         self.requests.set(self.requests.get().saturating_add(1));
         if let Some(now) = self.context.listener(&self.accepted.listener) {
             *self.listener.borrow_mut() = Arc::clone(&now);
@@ -71,19 +82,13 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.context.leave();
-    }
-}
-
 /// Serves a connection to its end. A tunnel that it became goes on in a task of its own.
-pub async fn serve_connection<S>(stream: S, accepted: Accepted, context: Rc<Context>)
+pub async fn serve_connection<S>(stream: S, accepted: Accepted, guest: Guest)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let context = Rc::clone(guest.context());
     let Some(listener) = context.listener(&accepted.listener) else { return };
-    context.enter();
     let socket = Arc::new(Socket::new(&listener.http));
     let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&socket)));
     let mut builder = http1::Builder::new();
@@ -93,8 +98,10 @@ where
         context: Rc::clone(&context),
         socket: Arc::clone(&socket),
         accepted,
+        gauge: Rc::new(context.gauges.open()),
         listener: RefCell::new(listener),
         requests: Cell::new(0),
+        _guest: guest,
     });
     let served = Rc::clone(&connection);
     let service = service_fn(move |request| serve(Rc::clone(&served), request));

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::{
     exchange::Sink,
+    observe::Connections,
     runtime::{LiveListener, Runtime},
     upstream::Pool,
 };
@@ -25,6 +26,8 @@ pub struct Context {
     pub pool: Rc<Pool>,
     /// Where finished requests go.
     pub sink: Rc<Sink>,
+    /// Counts client connections.
+    pub gauges: Arc<Connections>,
     random: Cell<u64>,
     draining: Cell<bool>,
     /// Wakes the connections when a drain begins.
@@ -36,11 +39,12 @@ pub struct Context {
 
 impl Context {
     /// A worker that serves what `live` holds.
-    pub fn new(live: Arc<ArcSwap<Runtime>>, sink: Sink) -> Self {
+    pub fn new(live: Arc<ArcSwap<Runtime>>, sink: Sink, gauges: Arc<Connections>) -> Self {
         Self {
             live: RefCell::new(Cache::new(live)),
             pool: Rc::new(Pool::default()),
             sink: Rc::new(sink),
+            gauges,
             // Keyed at random by the standard library; zero would be a fixed point of the generator.
             random: Cell::new(RandomState::new().hash_one(0u8) | 1),
             draining: Cell::new(false),
@@ -83,19 +87,6 @@ impl Context {
         self.connections.get()
     }
 
-    /// A client connection began.
-    pub fn enter(&self) {
-        self.connections.set(self.connections.get().saturating_add(1));
-    }
-
-    /// A client connection ended.
-    pub fn leave(&self) {
-        self.connections.set(self.connections.get().saturating_sub(1));
-        if self.connections.get() == 0 {
-            self.empty.notify_one();
-        }
-    }
-
     /// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled").
     fn next_random(&self) -> u64 {
         let mut x = self.random.get();
@@ -104,5 +95,31 @@ impl Context {
         x ^= x >> 27;
         self.random.set(x);
         x.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
+
+/// A client connection that the worker has to wait for when it leaves.
+pub struct Guest(Rc<Context>);
+
+impl Guest {
+    /// One that was accepted.
+    pub fn enter(context: &Rc<Context>) -> Self {
+        context.connections.set(context.connections.get().saturating_add(1));
+        Self(Rc::clone(context))
+    }
+
+    /// The worker.
+    pub fn context(&self) -> &Rc<Context> {
+        &self.0
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let left = self.0.connections.get().saturating_sub(1);
+        self.0.connections.set(left);
+        if left == 0 {
+            self.0.empty.notify_one();
+        }
     }
 }

@@ -23,7 +23,7 @@ pub fn client(headers: &HeaderMap, accepted: &Accepted, trusted: &[IpNet]) -> Cl
     let peer = accepted.peer.ip().to_canonical();
     let scheme = if accepted.tls { Scheme::Https } else { Scheme::Http };
     if !is_trusted(peer, trusted) {
-        return Client { address: peer, trusted_peer: false, scheme, port: port(accepted, scheme), host: None };
+        return Client { address: peer, scheme, port: port(accepted, scheme), host: None };
     }
     let scheme = match first(headers, &X_FORWARDED_PROTO) {
         Some(proto) if proto.eq_ignore_ascii_case("https") => Scheme::Https,
@@ -33,7 +33,6 @@ pub fn client(headers: &HeaderMap, accepted: &Accepted, trusted: &[IpNet]) -> Cl
     let named = first(headers, &X_FORWARDED_PORT).and_then(|port| port.parse::<u16>().ok()).map(HeaderValue::from);
     Client {
         address: original(headers, peer, trusted),
-        trusted_peer: true,
         scheme,
         port: named.unwrap_or_else(|| port(accepted, scheme)),
         host: headers.get(X_FORWARDED_HOST).filter(|host| !host.is_empty()).cloned(),

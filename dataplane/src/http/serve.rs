@@ -110,5 +110,5 @@ fn ticket(connection: &Connection, head: &Parts, client: &Client) -> Ticket {
     let given = head.headers.get(X_REQUEST_ID).filter(|id| !id.is_empty() && id.to_str().is_ok()).cloned();
     let request_id = given.unwrap_or_else(|| connection.context.request_id());
     let facts = answer::facts(head, client, request_id);
-    Ticket::new(facts, Rc::clone(&connection.context.sink), Arc::clone(&connection.socket))
+    Ticket::new(facts, connection.context.sink.clone(), connection.socket.clone(), connection.gauge.clone())
 }

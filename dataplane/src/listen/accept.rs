@@ -10,10 +10,13 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::http::{Accepted, Context, serve_connection};
+use crate::http::{Accepted, Context, Guest, serve_connection};
 
 /// How long nothing is accepted after the process ran out of open files or memory.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long handshakes may go on when the worker is to leave.
+const LAST_HANDSHAKES: Duration = Duration::from_secs(1);
 
 /// Accepts until told to stop; then takes what waits in the queue, because closing the socket would reset it.
 pub async fn accept(socket: TcpListener, id: ListenerId, context: Rc<Context>, stop: Rc<Notify>) {
@@ -68,19 +71,20 @@ fn is_transient(error: &io::Error) -> bool {
 
 /// Each kind of connection is a task of its own, or every plain one would pay for the size of the encrypted one.
 fn spawn(stream: TcpStream, id: &ListenerId, context: &Rc<Context>) {
+    context.gauges.accepted();
     let Some(listener) = context.listener(id) else { return };
     let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%peer, %error, "cannot prepare a connection");
     }
     let accepted = Accepted { listener: id.clone(), peer, local, tls: listener.tls.is_some() };
-    let context = Rc::clone(context);
+    let guest = Guest::enter(context);
     match &listener.tls {
-        None => drop(tokio::task::spawn_local(serve_connection(stream, accepted, context))),
+        None => drop(tokio::task::spawn_local(serve_connection(stream, accepted, guest))),
         Some(config) => {
             let acceptor = TlsAcceptor::from(Arc::clone(config));
             let patience = listener.http.header_timeout;
-            drop(tokio::task::spawn_local(serve_tls(acceptor, patience, stream, accepted, context)));
+            drop(tokio::task::spawn_local(serve_tls(acceptor, patience, stream, accepted, guest)));
         }
     }
 }
@@ -90,11 +94,26 @@ async fn serve_tls(
     patience: Duration,
     stream: TcpStream,
     accepted: Accepted,
-    context: Rc<Context>,
+    guest: Guest,
 ) {
-    match timeout(patience, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => Box::pin(serve_connection(stream, accepted, context)).await,
+    let context = Rc::clone(guest.context());
+    let drained = context.drain.notified();
+    let handshake = timeout(patience, acceptor.accept(stream));
+    let result = tokio::select! {
+        result = handshake => result,
+        () = leave(&context, drained) => return,
+    };
+    match result {
+        Ok(Ok(stream)) => Box::pin(serve_connection(stream, accepted, guest)).await,
         Ok(Err(error)) => tracing::debug!(peer = %accepted.peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %accepted.peer, "TLS handshake timed out"),
     }
+}
+
+/// A handshake that has begun when the worker is to leave may still end, but not take its time.
+async fn leave(context: &Context, drained: tokio::sync::futures::Notified<'_>) {
+    if !context.is_draining() {
+        drained.await;
+    }
+    sleep(LAST_HANDSHAKES).await;
 }

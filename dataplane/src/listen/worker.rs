@@ -6,11 +6,12 @@ use arc_swap::ArcSwap;
 use snapshot::ListenerId;
 use tokio::{
     sync::{Notify, mpsc, oneshot},
+    task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 
 use super::accept::accept;
-use crate::{exchange::Sink, http::Context, observe::WorkerLog, runtime::Runtime};
+use crate::{exchange::Sink, http::Context, observe::{Metrics, RouteLabels, WorkerLog}, runtime::Runtime};
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -40,8 +41,8 @@ pub struct WorkerSpec {
     pub live: Arc<ArcSwap<Runtime>>,
     /// Its end of the access log.
     pub log: WorkerLog,
-    /// Counts requests that no route serves.
-    pub unrouted: Arc<crate::observe::RouteMetrics>,
+    /// What it counts in.
+    pub metrics: Metrics,
 }
 
 /// A running worker.
@@ -97,10 +98,18 @@ impl WorkerHandle {
     }
 }
 
+/// A socket that is served.
+struct Listening {
+    stop: Rc<Notify>,
+    task: JoinHandle<()>,
+}
+
+type Sockets = HashMap<SocketKey, Listening>;
+
 async fn run(spec: WorkerSpec, mut inbox: mpsc::UnboundedReceiver<Command>) {
-    let sink = Sink { log: spec.log.into(), unrouted: spec.unrouted };
-    let context = Rc::new(Context::new(spec.live, sink));
-    let mut sockets: HashMap<SocketKey, Rc<Notify>> = HashMap::new();
+    let sink = Sink { log: spec.log.into(), unrouted: spec.metrics.route(&RouteLabels::default()) };
+    let context = Rc::new(Context::new(spec.live, sink, Arc::clone(spec.metrics.connections())));
+    let mut sockets: Sockets = HashMap::new();
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -114,9 +123,9 @@ async fn run(spec: WorkerSpec, mut inbox: mpsc::UnboundedReceiver<Command>) {
         };
         match command {
             Some(Command::Listen(key, socket)) => listen(&context, &mut sockets, key, socket),
-            Some(Command::Unlisten(key)) => drop(sockets.remove(&key).map(|stop| stop.notify_one())),
+            Some(Command::Unlisten(key)) => drop(sockets.remove(&key).map(|socket| socket.stop.notify_one())),
             Some(Command::Drain { until, left }) => {
-                let result = drain(&context, &sockets, until).await;
+                let result = drain(&context, sockets, until).await;
                 // Nobody waits where the process is going anyway.
                 return left.send(result).unwrap_or_default();
             }
@@ -127,7 +136,7 @@ async fn run(spec: WorkerSpec, mut inbox: mpsc::UnboundedReceiver<Command>) {
 
 fn listen(
     context: &Rc<Context>,
-    sockets: &mut HashMap<SocketKey, Rc<Notify>>,
+    sockets: &mut Sockets,
     key: SocketKey,
     socket: TcpListener,
 ) {
@@ -136,18 +145,21 @@ fn listen(
         Err(error) => return tracing::error!(listener = %key.0, address = %key.1, %error, "cannot listen"),
     };
     let stop = Rc::new(Notify::new());
-    tokio::task::spawn_local(accept(socket, key.0.clone(), Rc::clone(context), Rc::clone(&stop)));
-    sockets.insert(key, stop);
+    let task = tokio::task::spawn_local(accept(socket, key.0.clone(), Rc::clone(context), Rc::clone(&stop)));
+    sockets.insert(key, Listening { stop, task });
 }
 
-async fn drain(context: &Context, sockets: &HashMap<SocketKey, Rc<Notify>>, until: Instant) -> Left {
-    for stop in sockets.values() {
-        stop.notify_one();
+/// Every socket's queue is empty before any connection is told to end: what came in time is served.
+async fn drain(context: &Context, sockets: Sockets, until: Instant) -> Left {
+    for socket in sockets.values() {
+        socket.stop.notify_one();
     }
-    // The accept loops take what waits before connections are told: one pass of the scheduler.
-    tokio::task::yield_now().await;
+    for socket in sockets.into_values() {
+        if let Err(error) = socket.task.await {
+            tracing::error!(%error, "a listener ended badly");
+        }
+    }
     context.begin_drain();
-    tokio::task::yield_now().await;
     while context.connections() > 0 {
         if timeout_at(until, context.empty.notified()).await.is_err() {
             return Left { cut: context.connections() };

@@ -29,13 +29,13 @@ pub struct Applied {
 /// Builds the live form of snapshots, off the request path. Whatever has the same source as before is carried over.
 pub struct Builder {
     tls: TlsFactory,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     seed: usize,
 }
 
 impl Builder {
     /// `seed` is where round robins begin: replicas must not march in step.
-    pub fn new(tls: TlsFactory, metrics: Arc<Metrics>, seed: usize) -> Self {
+    pub fn new(tls: TlsFactory, metrics: Metrics, seed: usize) -> Self {
         Self { tls, metrics, seed }
     }
 
@@ -81,6 +81,11 @@ impl Builder {
             return Arc::clone(old);
         }
         let place = Place::Service(Arc::clone(live));
+        Arc::new(LiveUpstream::new(Arc::clone(source), place, self.next_seed()))
+    }
+
+    fn named(&mut self, _old: Option<&Arc<LiveUpstream>>, source: &Arc<Upstream>) -> Arc<LiveUpstream> {
+        let place = Place::Service(Arc::new(LiveEndpoints::new(Arc::default())));
         Arc::new(LiveUpstream::new(Arc::clone(source), place, self.next_seed()))
     }
 
@@ -205,10 +210,10 @@ fn is_current(route: &LiveRoute, upstreams: &AHashMap<UpstreamId, Arc<LiveUpstre
 fn labels(table: &TableId, source: &Route, upstream: Option<&Arc<LiveUpstream>>) -> RouteLabels {
     RouteLabels {
         host: if table.as_str() == "*" { "" } else { table.as_str() }.into(),
-        path: source.label.as_ref().into(),
-        namespace: source.origin.namespace.as_ref().into(),
-        ingress: source.origin.name.as_ref().into(),
-        service: upstream.map_or("", |upstream| &upstream.source.service).into(),
+        path: Arc::clone(&source.label),
+        namespace: Arc::clone(&source.origin.namespace),
+        ingress: Arc::clone(&source.origin.name),
+        service: upstream.map(|upstream| Arc::clone(&upstream.source.service)).unwrap_or_default(),
     }
 }
 
