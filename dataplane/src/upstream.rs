@@ -1,3 +1,14 @@
-//! Backends: where they are.
+//! Backends: their endpoints, the connections to them, and the steps from a request to an answer.
 
+mod connect;
+mod io;
+mod live;
+mod pool;
 pub mod resolve;
+mod retry;
+mod send;
+
+pub use live::{LiveEndpoints, LiveUpstream, Place};
+pub use pool::Pool;
+pub use retry::{LiveForward, forward};
+pub use send::{Answered, Caller};

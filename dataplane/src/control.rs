@@ -1,0 +1,186 @@
+//! Follows the snapshots: builds what they say, binds what they name, swaps it in, and reports.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{BuildHasher, RandomState},
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use snapshot::{ListenerId, Origin, Rejection, Report, Serves, Snapshot};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    listen::{BindError, Bound, WorkerHandle, bind},
+    observe::{CertificateSeries, Metrics},
+    readiness::{Readiness, State},
+    runtime::{Builder, Runtime},
+};
+
+/// How often replaced runtimes are looked at: they are freed here, not on a worker.
+const RETIRE: Duration = Duration::from_secs(1);
+
+/// What is bound: the address asked for, and the one that it became.
+pub(crate) type BoundMap = BTreeMap<(ListenerId, SocketAddr), SocketAddr>;
+
+/// What others may look at.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) live: Arc<ArcSwap<Runtime>>,
+    pub(crate) served: watch::Sender<Option<Arc<Snapshot>>>,
+    pub(crate) bound: Arc<Mutex<BoundMap>>,
+    pub(crate) workers: Arc<Vec<WorkerHandle>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) readiness: Readiness,
+}
+
+/// The one task that changes what is served.
+pub(crate) struct Control {
+    shared: Shared,
+    builder: Option<Builder>,
+    reports: mpsc::Sender<Report>,
+    retired: Vec<Arc<Runtime>>,
+    hash_key: RandomState,
+}
+
+impl Control {
+    pub(crate) fn new(shared: Shared, builder: Builder, reports: mpsc::Sender<Report>) -> Self {
+        Self { shared, builder: Some(builder), reports, retired: Vec::new(), hash_key: RandomState::new() }
+    }
+
+    /// Until the sender of snapshots is gone; what was applied last is served on.
+    pub(crate) async fn run(mut self, mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>) {
+        let mut retire = tokio::time::interval(RETIRE);
+        loop {
+            let next = snapshots.borrow_and_update().clone();
+            if let Some(next) = next {
+                let report = self.take(next).await;
+                // Whoever does not listen does not want to know.
+                self.reports.send(report).await.ok();
+            }
+            loop {
+                tokio::select! {
+                    changed = snapshots.changed() => match changed {
+                        Ok(()) => break,
+                        Err(_) => return std::future::pending().await,
+                    },
+                    _ = retire.tick() => self.retired.retain(|runtime| Arc::strong_count(runtime) > 1),
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, next: Arc<Snapshot>) -> Report {
+        let id = next.id;
+        let report = match self.apply(next).await {
+            Ok(rejected) => Report::Applied { id, rejected },
+            Err(reason) => Report::Rejected { id, reason },
+        };
+        match &report {
+            Report::Applied { rejected, .. } => {
+                for Rejection { origin, reason } in rejected {
+                    tracing::warn!(%origin, reason, "part of the configuration cannot be used");
+                }
+                self.shared.readiness.set(State::Serving);
+                let hash = self.hash_key.hash_one((id.instance, id.sequence));
+                self.shared.metrics.snapshot_applied(hash);
+            }
+            Report::Rejected { reason, .. } => {
+                tracing::error!(reason, "the configuration cannot be used");
+                if self.shared.served.borrow().is_none() {
+                    self.shared.readiness.set(State::Refused(reason.clone()));
+                }
+                self.shared.metrics.snapshot_rejected();
+            }
+        }
+        report
+    }
+
+    /// Builds, binds, swaps. Nothing changes before everything is built.
+    async fn apply(&mut self, next: Arc<Snapshot>) -> Result<Vec<Rejection>, String> {
+        let held = self.shared.served.borrow().clone();
+        let mut builder = self.builder.take().ok_or("an earlier change ended badly")?;
+        let (old, snapshot, before) = (self.shared.live.load_full(), Arc::clone(&next), held.clone());
+        let built = tokio::task::spawn_blocking(move || {
+            let applied = builder.apply(&old, before.as_deref(), &snapshot);
+            (builder, applied)
+        });
+        let (builder, applied) = built.await.map_err(|error| error.to_string())?;
+        self.builder = Some(builder);
+        let mut rejected = applied.rejected;
+        if let Some(runtime) = applied.runtime {
+            let (fresh, errors) = self.bind(&next);
+            match errors.first() {
+                Some((_, error)) if held.is_none() => return Err(error.to_string()),
+                _ => rejected.extend(errors.iter().map(|(id, error)| reject(id, error))),
+            }
+            self.retired.push(self.shared.live.swap(Arc::new(runtime)));
+            self.listen(fresh);
+            self.unlisten(&next);
+            self.shared.metrics.set_certificates(certificates(&next));
+        }
+        self.shared.served.send_replace(Some(next));
+        Ok(rejected)
+    }
+
+    /// Binds what is new. IPv6 addresses are skipped where the machine has none.
+    fn bind(&self, next: &Snapshot) -> (Vec<(ListenerId, SocketAddr, Bound)>, Vec<(ListenerId, BindError)>) {
+        let held: BTreeSet<_> = self.bound().keys().cloned().collect();
+        let (mut fresh, mut errors) = (Vec::new(), Vec::new());
+        for (id, listener) in &next.listeners {
+            for &address in listener.binds.iter().filter(|&&address| !held.contains(&(id.clone(), address))) {
+                match bind(address, self.shared.workers.len()) {
+                    Ok(bound) => fresh.push((id.clone(), address, bound)),
+                    Err(error) if error.is_unsupported() => tracing::warn!(%error, "this machine has no IPv6: skipped"),
+                    Err(error) => errors.push((id.clone(), error)),
+                }
+            }
+        }
+        (fresh, errors)
+    }
+
+    fn listen(&self, fresh: Vec<(ListenerId, SocketAddr, Bound)>) {
+        for (id, asked, Bound { address, sockets }) in fresh {
+            tracing::info!(listener = %id, %address, "listening");
+            self.bound().insert((id.clone(), asked), address);
+            for (worker, socket) in self.shared.workers.iter().zip(sockets) {
+                worker.listen((id.clone(), asked), socket);
+            }
+        }
+    }
+
+    fn unlisten(&self, next: &Snapshot) {
+        let named = |(id, address): &(ListenerId, SocketAddr)| {
+            next.listeners.get(id).is_some_and(|listener| listener.binds.contains(address))
+        };
+        let gone: Vec<_> = self.bound().keys().filter(|key| !named(key)).cloned().collect();
+        for key in gone {
+            self.bound().remove(&key);
+            self.shared.workers.iter().for_each(|worker| worker.unlisten(key.clone()));
+        }
+    }
+
+    fn bound(&self) -> std::sync::MutexGuard<'_, BoundMap> {
+        self.shared.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn reject(id: &ListenerId, error: &BindError) -> Rejection {
+    Rejection { origin: Arc::new(Origin::new("Listener", "", id.as_str())), reason: error.to_string() }
+}
+
+/// Each certificate with each host that it is served for.
+fn certificates(snapshot: &Snapshot) -> Vec<CertificateSeries> {
+    let mut series = Vec::new();
+    for listener in snapshot.listeners.values() {
+        let Serves::Tls { sni, default_cert, .. } = &listener.serves else { continue };
+        let named = sni.iter().map(|(host, id)| (Arc::from(host.to_string()), id));
+        let default = default_cert.iter().map(|id| (Arc::from("_"), id));
+        series.extend(named.chain(default).filter_map(|(host, id)| {
+            Some(CertificateSeries { host, cert: Arc::clone(snapshot.certs.get(id)?) })
+        }));
+    }
+    series
+}

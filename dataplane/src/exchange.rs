@@ -1,0 +1,100 @@
+//! One request in flight: what is known of it, its bodies, its time limits, and what went wrong.
+
+mod body;
+mod client_body;
+mod deadline;
+mod failure;
+mod lease;
+mod socket;
+mod ticket;
+mod upstream_body;
+
+pub use body::{Body, BodyError};
+pub use client_body::{ClientBody, Upload};
+pub use deadline::{Deadlines, Elapsed, Wait};
+pub use failure::{Cause, Failure, RetryIf};
+pub use lease::{Home, Lease, Wire};
+pub use socket::Socket;
+pub use ticket::{Answer, Facts, Sink, Ticket};
+pub use upstream_body::UpstreamBody;
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::{HeaderMap, HeaderValue, Method, Uri};
+use snapshot::HttpOptions;
+
+/// A request that was checked and is to be answered.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The method.
+    pub method: Method,
+    /// The target in origin form (RFC 9112 section 3.2.1), as the client sent it.
+    pub uri: Uri,
+    /// The fields; those about the connection are gone once [`crate::http`] has prepared them for the upstream.
+    pub headers: HeaderMap,
+    /// The host as the client named it, port and all: what the upstream gets to see.
+    pub authority: HeaderValue,
+    /// The host in lower case without port; empty where an HTTP/1.0 client named none.
+    pub host: Box<str>,
+    /// Names the request in logs, here and at the upstream.
+    pub request_id: HeaderValue,
+    /// Who asks.
+    pub client: Client,
+    /// The request's body.
+    pub body: RequestBody,
+    /// The protocol that the client wants to switch to (RFC 9110 section 7.8).
+    pub upgrade: Option<HeaderValue>,
+    /// How HTTP is spoken on the listener.
+    pub options: Arc<HttpOptions>,
+}
+
+/// Who asks, after `X-Forwarded-*` of trusted proxies was taken into account.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The client's address.
+    pub address: IpAddr,
+    /// `http` or `https`, as the client sees it.
+    pub scheme: Scheme,
+    /// The port as the client sees it: 443 for TLS, whatever the listening port is.
+    pub port: HeaderValue,
+    /// The host as the client sees it, where a trusted proxy says that it is another one than ours.
+    pub host: Option<HeaderValue>,
+}
+
+/// How the client reached us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// A request's body before it is sent.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// All of it is here: it can be sent again.
+    Complete(bytes::Bytes),
+    /// It comes while it is sent: once it was touched it is gone.
+    Streaming(Box<ClientBody>),
+    /// It was given to an upstream.
+    Gone,
+}
+
+impl Exchange {
+    /// Whether it may be sent again after an endpoint may have acted on it: idempotent (RFC 9110 section 9.2.2), and
+    /// all of it still here.
+    pub fn is_repeatable(&self) -> bool {
+        self.method.is_idempotent() && matches!(self.body, RequestBody::Complete(_)) && self.upgrade.is_none()
+    }
+}

@@ -1,0 +1,193 @@
+//! A request's body while it comes from the client: what was gathered of it, then the rest.
+
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::{BodyError, Cause};
+
+/// How far a request's body has come. Shared with the step that waits for the answer, because an endpoint is only late
+/// once it has all of the request.
+#[derive(Debug, Default)]
+pub struct Upload {
+    received: Cell<u64>,
+    ended: Cell<Option<Instant>>,
+    failed: Cell<Option<Cause>>,
+}
+
+impl Upload {
+    /// Bytes that came from the client.
+    pub fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    /// When the last byte came; none: it has not.
+    pub fn ended(&self) -> Option<Instant> {
+        self.ended.get()
+    }
+
+    /// Why the body was cut short, if it was.
+    pub fn failed(&self) -> Option<Cause> {
+        self.failed.get()
+    }
+}
+
+/// A request's body from a client.
+#[derive(Debug)]
+pub struct ClientBody {
+    gathered: VecDeque<Bytes>,
+    trailers: Option<http::HeaderMap>,
+    incoming: Incoming,
+    upload: Rc<Upload>,
+    limit: Option<u64>,
+    patience: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+impl ClientBody {
+    /// A body of any size, of whose bytes none may be later than `patience` after the one before.
+    pub fn new(incoming: Incoming, patience: Duration) -> Self {
+        let upload = Rc::new(Upload::default());
+        if incoming.is_end_stream() {
+            upload.ended.set(Some(Instant::now()));
+        }
+        let (gathered, trailers, limit, timer) = (VecDeque::new(), None, None, None);
+        Self { gathered, trailers, incoming, upload, limit, patience, timer, waiting: false }
+    }
+
+    /// It may have at most this many bytes.
+    pub fn limit(&mut self, limit: u64) {
+        self.limit = Some(limit);
+    }
+
+    /// What is left of it, where the client said how long it is: all, as long as nothing was read.
+    pub fn announced(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+
+    /// How far it has come.
+    pub fn upload(&self) -> &Rc<Upload> {
+        &self.upload
+    }
+
+    /// Reads until the end or until more than `most` bytes are here. All of it, where it ended and no trailers came
+    /// with it; else it is kept for [`Self::poll_frame`].
+    ///
+    /// # Errors
+    /// The body is broken, late or too large.
+    pub async fn gather(&mut self, most: u64) -> Result<Option<Bytes>, BodyError> {
+        while self.upload.ended().is_none() && self.upload.received() <= most {
+            match std::future::poll_fn(|cx| self.poll_incoming(cx)).await.transpose()? {
+                Some(frame) => self.keep(frame),
+                None => break,
+            }
+        }
+        let complete = self.upload.ended().is_some() && self.trailers.is_none() && self.upload.received() <= most;
+        Ok(complete.then(|| self.take_gathered()))
+    }
+
+    /// The next piece.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(bytes) = self.gathered.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if let Some(trailers) = self.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        if self.upload.ended().is_some() {
+            return Poll::Ready(None);
+        }
+        self.poll_incoming(cx)
+    }
+
+    /// Whether nothing is left.
+    pub fn is_end_stream(&self) -> bool {
+        self.gathered.is_empty() && self.trailers.is_none() && self.upload.ended().is_some()
+    }
+
+    /// What is left, as far as it is known.
+    pub fn size_hint(&self) -> SizeHint {
+        let gathered: u64 = self.gathered.iter().map(|bytes| bytes.len() as u64).sum();
+        match self.incoming.size_hint().exact() {
+            Some(rest) => SizeHint::with_exact(gathered.saturating_add(rest)),
+            None => SizeHint::default(),
+        }
+    }
+
+    fn keep(&mut self, frame: Frame<Bytes>) {
+        match frame.into_data() {
+            Ok(bytes) => self.gathered.push_back(bytes),
+            Err(frame) => self.trailers = frame.into_trailers().ok(),
+        }
+    }
+
+    /// One piece is the common case and is not copied.
+    fn take_gathered(&mut self) -> Bytes {
+        match self.gathered.len() {
+            0 | 1 => self.gathered.pop_front().unwrap_or_default(),
+            _ => self.gathered.drain(..).flatten().collect(),
+        }
+    }
+
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let next = match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(next) => next,
+            Poll::Pending => {
+                ready!(self.poll_patience(cx));
+                return Poll::Ready(Some(Err(self.fail(Cause::BodyTimeout))));
+            }
+        };
+        self.waiting = false;
+        match next {
+            None => self.end(),
+            Some(Err(_)) => return Poll::Ready(Some(Err(self.fail(Cause::BodyBroken)))),
+            Some(Ok(frame)) => return Poll::Ready(Some(self.count(frame))),
+        }
+        Poll::Ready(None)
+    }
+
+    fn count(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+        let received = self.upload.received().saturating_add(length);
+        self.upload.received.set(received);
+        if self.limit.is_some_and(|limit| received > limit) {
+            return Err(self.fail(Cause::BodyTooLarge));
+        }
+        if self.incoming.is_end_stream() {
+            self.end();
+        }
+        Ok(frame)
+    }
+
+    /// The timer is made when the client is first waited for: most bodies are here with their head.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let patience = self.patience;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        if !std::mem::replace(&mut self.waiting, true) {
+            timer.as_mut().reset(Instant::now() + patience);
+        }
+        timer.as_mut().poll(cx)
+    }
+
+    fn end(&self) {
+        if self.upload.ended().is_none() {
+            self.upload.ended.set(Some(Instant::now()));
+        }
+    }
+
+    fn fail(&self, cause: Cause) -> BodyError {
+        self.upload.failed.set(Some(cause));
+        BodyError(cause)
+    }
+}

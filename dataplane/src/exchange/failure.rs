@@ -1,0 +1,131 @@
+//! What can go wrong with a request: whose fault it is, whether another try is safe, and what the client gets to see.
+
+use http::StatusCode;
+use thiserror::Error;
+
+/// Whose fault it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The client's.
+    Client,
+    /// The backend's.
+    Upstream,
+    /// Ours or our configuration's.
+    Gateway,
+}
+
+/// When another endpoint may be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryIf {
+    /// Never: the answer would be no other, or the request may be acted on right now.
+    Never,
+    /// Whatever the method is: no byte of the request was sent.
+    Untouched,
+    /// Only where the method is idempotent (RFC 9110 section 9.2.2): it may have been acted on.
+    Idempotent,
+}
+
+/// Why a request was not answered by its backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Cause {
+    /// RFC 9110 or 9112 forbids it, or it would mean different things to different readers.
+    #[error("bad request: {0}")]
+    BadRequest(&'static str),
+    /// CONNECT and TRACE.
+    #[error("method not allowed")]
+    MethodNotAllowed,
+    /// A transfer coding other than chunked (RFC 9112 section 6.1).
+    #[error("transfer coding not implemented")]
+    TransferCoding,
+    /// Above `HeadLimits::target`.
+    #[error("request target too long")]
+    TargetTooLong,
+    /// Above another limit of `HeadLimits`.
+    #[error("request head too large")]
+    HeadTooLarge,
+    /// Above `Route::max_body`.
+    #[error("request body too large")]
+    BodyTooLarge,
+    /// The client sent no byte of its body for `HttpOptions::body_timeout`.
+    #[error("timed out waiting for the request body")]
+    BodyTimeout,
+    /// The body's framing is broken, or the client went away within it.
+    #[error("broken request body")]
+    BodyBroken,
+    /// No rule names the host or path.
+    #[error("no route")]
+    NoRoute,
+    /// A route that is not to be served, or that has no backend.
+    #[error("refused by configuration")]
+    Configured(StatusCode),
+    /// The service has no endpoint.
+    #[error("no endpoint")]
+    NoEndpoint,
+    /// No connection to the endpoint, or one that took nothing.
+    #[error("cannot connect to the endpoint")]
+    Connect,
+    /// `Timeouts::connect` has passed.
+    #[error("timed out connecting to the endpoint")]
+    ConnectTimeout,
+    /// The endpoint closed the connection before the first byte of its answer.
+    #[error("the endpoint closed the connection")]
+    Closed,
+    /// `Timeouts::read` has passed.
+    #[error("timed out waiting for the endpoint's answer")]
+    ReadTimeout,
+    /// `Timeouts::send` has passed.
+    #[error("timed out sending to the endpoint")]
+    SendTimeout,
+    /// An answer that is not HTTP, or whose end is not certain.
+    #[error("bad answer from the endpoint")]
+    BadAnswer,
+}
+
+/// The one table: cause → fault, status, retry.
+const fn verdict(cause: Cause) -> (Fault, StatusCode, RetryIf) {
+    use Fault::{Client, Gateway, Upstream};
+    use RetryIf::{Idempotent, Never, Untouched};
+    match cause {
+        Cause::BadRequest(_) | Cause::BodyBroken => (Client, StatusCode::BAD_REQUEST, Never),
+        Cause::MethodNotAllowed => (Client, StatusCode::METHOD_NOT_ALLOWED, Never),
+        Cause::TransferCoding => (Client, StatusCode::NOT_IMPLEMENTED, Never),
+        Cause::TargetTooLong => (Client, StatusCode::URI_TOO_LONG, Never),
+        Cause::HeadTooLarge => (Client, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Never),
+        Cause::BodyTooLarge => (Client, StatusCode::PAYLOAD_TOO_LARGE, Never),
+        Cause::BodyTimeout => (Client, StatusCode::REQUEST_TIMEOUT, Never),
+        Cause::NoRoute => (Client, StatusCode::NOT_FOUND, Never),
+        Cause::Configured(status) => (Gateway, status, Never),
+        Cause::NoEndpoint => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Never),
+        Cause::Connect => (Upstream, StatusCode::BAD_GATEWAY, Untouched),
+        Cause::ConnectTimeout => (Upstream, StatusCode::GATEWAY_TIMEOUT, Untouched),
+        Cause::Closed => (Upstream, StatusCode::BAD_GATEWAY, Idempotent),
+        Cause::ReadTimeout | Cause::SendTimeout => (Upstream, StatusCode::GATEWAY_TIMEOUT, Never),
+        Cause::BadAnswer => (Upstream, StatusCode::BAD_GATEWAY, Never),
+    }
+}
+
+/// A request that was not answered by its backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{cause}")]
+pub struct Failure {
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// When another endpoint may be tried.
+    pub retry: RetryIf,
+    /// What happened.
+    pub cause: Cause,
+}
+
+impl Failure {
+    /// The status that the client gets.
+    pub fn status(&self) -> StatusCode {
+        verdict(self.cause).1
+    }
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        let (fault, _, retry) = verdict(cause);
+        Self { fault, retry, cause }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a client connection's IO, its task and the request in flight share.
+
+use std::{
+    sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
+
+use http::StatusCode;
+use snapshot::HttpOptions;
+
+use super::{Deadlines, Wait};
+
+/// Where a connection is between two requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No byte of the next request has come.
+    Idle = 0,
+    /// Its head has begun.
+    Head = 1,
+    /// A request is being answered.
+    Busy = 2,
+}
+
+/// The state of one client connection. Atomics because hyper wants its IO to be `Send`; one thread alone uses them.
+#[derive(Debug)]
+pub struct Socket {
+    /// The time limits.
+    pub deadlines: Deadlines,
+    phase: AtomicU8,
+    head_bytes: AtomicU32,
+    refusal: AtomicU16,
+    max_head: u32,
+    header_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl Socket {
+    /// A connection that has just been accepted and waits for its first request.
+    pub fn new(options: &HttpOptions) -> Self {
+        let socket = Self {
+            deadlines: Deadlines::new(),
+            phase: AtomicU8::new(Phase::Idle as u8),
+            head_bytes: AtomicU32::new(0),
+            refusal: AtomicU16::new(0),
+            max_head: options.head.total,
+            header_timeout: options.header_timeout,
+            // `keep-alive: 0` means no re-use, not that a new connection may wait for no time at all.
+            idle_timeout: if options.keep_alive.idle.is_zero() { options.header_timeout } else { options.keep_alive.idle },
+        };
+        socket.rest();
+        socket
+    }
+
+    /// Bytes came from the client.
+    pub fn received(&self, count: usize) {
+        if count == 0 || self.is(Phase::Busy) {
+            return;
+        }
+        if self.is(Phase::Idle) {
+            self.enter(Phase::Head);
+            self.head_bytes.store(0, Relaxed);
+            self.deadlines.set(Wait::Client, self.header_timeout);
+        }
+        let bytes = self.head_bytes.load(Relaxed);
+        self.head_bytes.store(bytes.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)), Relaxed);
+    }
+
+    /// A request's head is complete.
+    pub fn begin(&self) {
+        self.enter(Phase::Busy);
+        self.deadlines.clear(Wait::Client);
+    }
+
+    /// A request was answered: the next one is awaited.
+    pub fn rest(&self) {
+        self.enter(Phase::Idle);
+        self.deadlines.clear(Wait::Exchange);
+        self.deadlines.set(Wait::Client, self.idle_timeout);
+    }
+
+    /// Whether a request's head has begun and is not complete.
+    pub fn is_in_head(&self) -> bool {
+        self.is(Phase::Head)
+    }
+
+    /// Whether more than a whole head's bytes came and the head is still not complete.
+    pub fn head_is_too_large(&self) -> bool {
+        self.is(Phase::Head) && self.head_bytes.load(Relaxed) > self.max_head
+    }
+
+    /// The connection is to end with this status: its head cannot be taken.
+    pub fn refuse(&self, status: StatusCode) {
+        self.refusal.store(status.as_u16(), Relaxed);
+    }
+
+    /// With which status the connection is to end, if it is.
+    pub fn refusal(&self) -> Option<StatusCode> {
+        match self.refusal.load(Relaxed) {
+            0 => None,
+            status => StatusCode::from_u16(status).ok(),
+        }
+    }
+
+    fn is(&self, phase: Phase) -> bool {
+        self.phase.load(Relaxed) == phase as u8
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+    }
+}

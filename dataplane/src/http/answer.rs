@@ -1,0 +1,130 @@
+//! The head of every answer, and the answers that are ours.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use super::connection::Connection;
+use crate::{
+    exchange::{Answer, Body, Cause, Client, Facts, Failure, RequestBody, Ticket},
+    runtime::LiveListener,
+};
+
+/// How many bytes of a body that is not wanted are read away, so that the client reads our answer instead of a reset.
+const DISCARD: u64 = 16 << 20;
+
+/// The answer to a request that failed: its status in words.
+pub fn of_failure(failure: &Failure) -> Response<Body> {
+    let mut response = of_status(failure.status());
+    if failure.cause == Cause::MethodNotAllowed {
+        // Required by RFC 9110 section 15.5.6.
+        let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}
+
+/// A short text.
+pub fn of_status(status: StatusCode) -> Response<Body> {
+    let text = format!("{} {}\n", status.as_str(), status.canonical_reason().unwrap_or_default());
+    let mut response = Response::new(Body::Full(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// Sets what is ours in the head of an answer, and hands it to hyper together with its ticket.
+pub fn seal(
+    connection: &Connection,
+    listener: &LiveListener,
+    response: Response<Body>,
+    mut ticket: Ticket,
+) -> Response<Answer> {
+    head(connection, listener, response, &mut ticket).map(|body| Answer::new(body, ticket))
+}
+
+/// Sets what is ours in the head of an answer.
+pub fn head(
+    connection: &Connection,
+    listener: &LiveListener,
+    mut response: Response<Body>,
+    ticket: &mut Ticket,
+) -> Response<Body> {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    // What the upstream spoke is its matter: the answer is in the client's version.
+    *response.version_mut() = http::Version::HTTP_11;
+    let headers = response.headers_mut();
+    if listener.http.server_tokens {
+        headers.insert(header::SERVER, HeaderValue::from_static("tidegate"));
+    } else {
+        headers.remove(header::SERVER);
+    }
+    if let Some(hsts) = &listener.hsts {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
+    if !switches && connection.is_last(listener) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    ticket.respond(response.status().as_u16(), head_length(response.headers()));
+    response
+}
+
+/// Bytes of the status line and the fields, as near as it can be told.
+fn head_length(headers: &http::HeaderMap) -> u64 {
+    let field = |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    u64::try_from(headers.iter().map(field).sum::<usize>()).unwrap_or(u64::MAX).saturating_add(19)
+}
+
+/// Reads away what is left of a request's body, within bounds: a connection that is closed with bytes unread is reset,
+/// and the reset overtakes the answer. A client that waits to be told to go on has sent none.
+pub fn discard(body: RequestBody, expects: bool) {
+    let RequestBody::Streaming(mut body) = body else { return };
+    if expects || body.is_end_stream() {
+        return;
+    }
+    tokio::task::spawn_local(async move {
+        let limit = body.upload().received().saturating_add(DISCARD);
+        body.limit(limit);
+        while let Some(Ok(_)) = std::future::poll_fn(|cx| body.poll_frame(cx)).await {}
+    });
+}
+
+/// Logs and counts a request that was answered before its head was whole.
+pub fn note_refusal(connection: &Connection, error: &hyper::Error) {
+    let status = match connection.socket.refusal() {
+        Some(status) => status,
+        None if error.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        None if error.is_parse() => StatusCode::BAD_REQUEST,
+        None => return tracing::debug!(peer = %connection.accepted.peer, %error, "client connection ended"),
+    };
+    let facts = Facts {
+        began: Instant::now(),
+        remote_address: connection.accepted.peer.ip().to_canonical(),
+        method: None,
+        target: http::Uri::default(),
+        version: http::Version::HTTP_11,
+        referer: None,
+        user_agent: None,
+        request_id: connection.context.request_id(),
+        head_length: 0,
+    };
+    let mut ticket = Ticket::new(facts, connection.context.sink.clone(), connection.socket.clone(), connection.gauge.clone());
+    ticket.respond(status.as_u16(), 0);
+    ticket.finish();
+}
+
+/// What the head of a request tells log and metrics.
+pub fn facts(head: &http::request::Parts, client: &Client, request_id: HeaderValue) -> Facts {
+    Facts {
+        began: Instant::now(),
+        remote_address: client.address,
+        method: Some(head.method.clone()),
+        target: head.uri.clone(),
+        version: head.version,
+        referer: head.headers.get(header::REFERER).cloned(),
+        user_agent: head.headers.get(header::USER_AGENT).cloned(),
+        request_id,
+        head_length: super::head::length(head),
+    }
+}

@@ -1,0 +1,125 @@
+//! What all connections of one worker share.
+
+use std::{
+    cell::{Cell, RefCell},
+    hash::{BuildHasher, RandomState},
+    rc::Rc,
+    sync::Arc,
+};
+
+use arc_swap::{ArcSwap, Cache};
+use http::HeaderValue;
+use snapshot::ListenerId;
+use tokio::sync::Notify;
+
+use crate::{
+    exchange::Sink,
+    observe::Connections,
+    runtime::{LiveListener, Runtime},
+    upstream::Pool,
+};
+
+/// One worker's state. Nothing here is shared with another thread but what the live tables hold.
+pub struct Context {
+    live: RefCell<Cache<Arc<ArcSwap<Runtime>>, Arc<Runtime>>>,
+    /// Idle upstream connections.
+    pub pool: Rc<Pool>,
+    /// Where finished requests go.
+    pub sink: Rc<Sink>,
+    /// Counts client connections.
+    pub gauges: Arc<Connections>,
+    random: Cell<u64>,
+    draining: Cell<bool>,
+    /// Wakes the connections when a drain begins.
+    pub drain: Notify,
+    connections: Cell<usize>,
+    /// Wakes the worker when its last connection has ended.
+    pub empty: Notify,
+}
+
+impl Context {
+    /// A worker that serves what `live` holds.
+    pub fn new(live: Arc<ArcSwap<Runtime>>, sink: Sink, gauges: Arc<Connections>) -> Self {
+        Self {
+            live: RefCell::new(Cache::new(live)),
+            pool: Rc::new(Pool::default()),
+            sink: Rc::new(sink),
+            gauges,
+            // Keyed at random by the standard library; zero would be a fixed point of the generator.
+            random: Cell::new(RandomState::new().hash_one(0u8) | 1),
+            draining: Cell::new(false),
+            drain: Notify::new(),
+            connections: Cell::new(0),
+            empty: Notify::new(),
+        }
+    }
+
+    /// A listener as it is served now; none where it is not served any more.
+    pub fn listener(&self, id: &ListenerId) -> Option<Arc<LiveListener>> {
+        self.live.borrow_mut().load().listeners.get(id).cloned()
+    }
+
+    /// Lets go of live tables that were replaced, so that an idle worker does not keep them.
+    pub fn refresh(&self) {
+        self.live.borrow_mut().load();
+    }
+
+    /// A new request id: 32 hexadecimal digits, as nginx makes them. They name requests and protect nothing.
+    pub fn request_id(&self) -> HeaderValue {
+        let id = format!("{:016x}{:016x}", self.next_random(), self.next_random());
+        HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
+    }
+
+    /// From now on connections end with the request they are at.
+    pub fn begin_drain(&self) {
+        self.draining.set(true);
+        self.drain.notify_waiters();
+        self.pool.clear();
+    }
+
+    /// Whether connections are to end.
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// How many client connections there are.
+    pub fn connections(&self) -> usize {
+        self.connections.get()
+    }
+
+    /// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled").
+    fn next_random(&self) -> u64 {
+        let mut x = self.random.get();
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.random.set(x);
+        x.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
+
+/// A client connection that the worker has to wait for when it leaves.
+pub struct Guest(Rc<Context>);
+
+impl Guest {
+    /// One that was accepted.
+    pub fn enter(context: &Rc<Context>) -> Self {
+        context.connections.set(context.connections.get().saturating_add(1));
+        Self(Rc::clone(context))
+    }
+
+    /// The worker.
+    pub fn context(&self) -> &Rc<Context> {
+        &self.0
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let left = self.0.connections.get().saturating_sub(1);
+        self.0.connections.set(left);
+        if left == 0 {
+            self.0.empty.notify_one();
+        }
+    }
+}

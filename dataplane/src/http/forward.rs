@@ -1,0 +1,107 @@
+//! From a request that has a backend to the head of its answer.
+
+use std::{rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use hyper::body::Incoming;
+
+use super::{
+    connection::Connection,
+    request::{prepare, strip_connection},
+    tunnel::UpstreamHalf,
+};
+use crate::{
+    exchange::{Body, BodyError, Cause, Exchange, Failure, RequestBody, Ticket, UpstreamBody},
+    runtime::LiveRoute,
+    upstream::{Answered, Caller, LiveForward, forward},
+};
+
+/// The answer of a backend.
+pub enum Outcome {
+    /// A message.
+    Message(Response<Body>),
+    /// A switch of protocols: what follows is the endpoint's half of a tunnel.
+    Tunnel(Response<Body>, UpstreamHalf),
+}
+
+/// Asks the backend of a route.
+///
+/// # Errors
+/// The body is not taken, or no endpoint answered.
+pub async fn ask(
+    connection: &Rc<Connection>,
+    exchange: &mut Exchange,
+    ticket: &mut Ticket,
+    route: &LiveRoute,
+    way: &LiveForward,
+) -> Result<Outcome, Failure> {
+    ticket.forwarded(&way.upstream.log_name);
+    take_body(exchange, ticket, route).await?;
+    prepare(exchange);
+    let mut caller = Caller { pool: &connection.context.pool, socket: &connection.socket, ticket };
+    let answered = forward(&mut caller, exchange, way).await?;
+    ticket.answered(answered.response.status().as_u16());
+    Ok(accept(connection, answered, way))
+}
+
+/// Looks at the size before the client is told to go on, and gathers a body that is small: it can then be sent again,
+/// and goes out with its length.
+async fn take_body(exchange: &mut Exchange, ticket: &mut Ticket, route: &LiveRoute) -> Result<(), Failure> {
+    let RequestBody::Streaming(body) = &mut exchange.body else { return Ok(()) };
+    ticket.uploads(body.upload());
+    let announced = body.announced();
+    if let Some(limit) = route.source.max_body {
+        if announced.is_some_and(|length| length > limit.get()) {
+            return Err(Cause::BodyTooLarge.into());
+        }
+        body.limit(limit.get());
+    }
+    let most = exchange.options.body_buffer;
+    let complete = match announced {
+        Some(0) => Some(Bytes::new()),
+        Some(length) if length > most => None,
+        _ => body.gather(most).await.map_err(|BodyError(cause)| Failure::from(cause))?,
+    };
+    if let Some(bytes) = complete {
+        exchange.body = RequestBody::Complete(bytes);
+    } else {
+        // A tunnel begins after the request, and this one has no certain end.
+        exchange.upgrade = None;
+    }
+    Ok(())
+}
+
+fn accept(connection: &Connection, answered: Answered, way: &LiveForward) -> Outcome {
+    let Answered { response, lease } = answered;
+    let (mut head, incoming) = response.into_parts();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return switch(head, incoming, way);
+    }
+    strip_connection(&mut head.headers);
+    keep_one_length(&mut head.headers);
+    let body = UpstreamBody::new(incoming, lease, Arc::clone(&connection.socket), way.timeouts.read);
+    let body = if body.is_end_stream() { Body::Empty } else { Body::Upstream(Box::new(body)) };
+    Outcome::Message(Response::from_parts(head, body))
+}
+
+fn switch(mut head: http::response::Parts, incoming: Incoming, way: &LiveForward) -> Outcome {
+    let protocol = head.headers.get(header::UPGRADE).cloned();
+    strip_connection(&mut head.headers);
+    if let Some(protocol) = protocol {
+        head.headers.insert(header::UPGRADE, protocol);
+        head.headers.insert(header::CONNECTION, header::HeaderValue::from_static("upgrade"));
+    }
+    let mut response = Response::from_parts(head, incoming);
+    let half = UpstreamHalf { upgrade: hyper::upgrade::on(&mut response), patience: way.timeouts.read };
+    Outcome::Tunnel(response.map(|_| Body::Empty), half)
+}
+
+/// hyper has made sure that several say the same; the client is to see one.
+fn keep_one_length(headers: &mut http::HeaderMap) {
+    if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some()
+        && let Some(length) = headers.remove(header::CONTENT_LENGTH)
+    {
+        headers.insert(header::CONTENT_LENGTH, length);
+    }
+}

@@ -1,0 +1,174 @@
+//! The fields of a request on their way to the upstream.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use super::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
+use crate::exchange::{Exchange, RequestBody};
+
+/// Names a request in the logs of everybody it comes through.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const X_FORWARDED_SCHEME: HeaderName = HeaderName::from_static("x-forwarded-scheme");
+const X_SCHEME: HeaderName = HeaderName::from_static("x-scheme");
+const PROXY: HeaderName = HeaderName::from_static("proxy");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// Makes the fields those that the upstream is to see. Ours are set last: nothing that a client names in `Connection`
+/// can take them away.
+pub fn prepare(exchange: &mut Exchange) {
+    let trailers = wants_trailers(&exchange.headers);
+    strip_connection(&mut exchange.headers);
+    let headers = &mut exchange.headers;
+    // Server software turns `Proxy` into an environment variable that others obey (CVE-2016-5385, "httpoxy").
+    headers.remove(PROXY);
+    // It was for us to answer.
+    headers.remove(header::EXPECT);
+    headers.remove(HTTP2_SETTINGS);
+    drop_underscores(headers);
+    set_connection(headers, exchange.upgrade.as_ref(), trailers);
+    set_framing(headers, &exchange.body);
+    set_forwarded(exchange);
+}
+
+/// The protocol that the client wants to switch to. HTTP/2 is never it: what is spoken in a tunnel is seen by no rule
+/// of ours.
+pub fn upgrade_of(head: &http::request::Parts) -> Option<HeaderValue> {
+    let wanted = head.headers.get(header::UPGRADE)?;
+    let names = wanted.to_str().ok()?.split(',').map(str::trim);
+    let is_h2c = names.clone().any(|name| name.eq_ignore_ascii_case("h2c"));
+    let asked = head.version == http::Version::HTTP_11
+        && connection_names(&head.headers).any(|name| name.eq_ignore_ascii_case("upgrade"));
+    (asked && !is_h2c && names.count() == 1).then(|| wanted.clone())
+}
+
+/// Removes the fields that are about one connection alone (RFC 9110 section 7.6.1).
+pub fn strip_connection(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = connection_names(headers).filter_map(|name| name.parse().ok()).collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(header::CONNECTION);
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, header::TE, header::TRANSFER_ENCODING, header::UPGRADE] {
+        headers.remove(name);
+    }
+}
+
+fn connection_names(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let fields = headers.get_all(header::CONNECTION).iter().filter_map(|field| field.to_str().ok());
+    fields.flat_map(|field| field.split(',')).map(str::trim)
+}
+
+fn wants_trailers(headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(header::TE).iter().filter_map(|field| field.to_str().ok());
+    fields.flat_map(|field| field.split(',')).any(|name| name.trim().eq_ignore_ascii_case("trailers"))
+}
+
+/// CGI and its kin cannot tell `X_Real_IP` from `X-Real-IP`: such names are dropped, as nginx does by default
+/// (`underscores_in_headers`).
+fn drop_underscores(headers: &mut HeaderMap) {
+    let dubious = |name: &&HeaderName| name.as_str().contains('_');
+    if headers.keys().any(|name| dubious(&name)) {
+        let names: Vec<HeaderName> = headers.keys().filter(dubious).cloned().collect();
+        for name in names {
+            headers.remove(name);
+        }
+    }
+}
+
+fn set_connection(headers: &mut HeaderMap, upgrade: Option<&HeaderValue>, trailers: bool) {
+    if let Some(protocol) = upgrade {
+        headers.insert(header::UPGRADE, protocol.clone());
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    } else if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
+    }
+}
+
+/// Says one length: that of the body which is sent, never what the client wrote.
+fn set_framing(headers: &mut HeaderMap, body: &RequestBody) {
+    let announced = headers.remove(header::CONTENT_LENGTH).is_some();
+    let length = match body {
+        RequestBody::Complete(bytes) if bytes.is_empty() && !announced => return,
+        RequestBody::Complete(bytes) => u64::try_from(bytes.len()).ok(),
+        RequestBody::Streaming(body) => body.announced(),
+        RequestBody::Gone => return,
+    };
+    match length {
+        Some(length) => headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length)),
+        None => headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
+    };
+}
+
+fn set_forwarded(exchange: &mut Exchange) {
+    let Exchange { headers, authority, client, request_id, .. } = exchange;
+    let scheme = HeaderValue::from_static(client.scheme.as_str());
+    let address = address(client.address);
+    if authority.is_empty() {
+        headers.remove(header::HOST);
+    } else {
+        headers.insert(header::HOST, authority.clone());
+    }
+    headers.insert(X_REQUEST_ID, request_id.clone());
+    headers.insert(X_REAL_IP, address.clone());
+    headers.insert(X_FORWARDED_FOR, address);
+    headers.insert(X_FORWARDED_HOST, client.host.as_ref().unwrap_or(authority).clone());
+    headers.insert(X_FORWARDED_PORT, client.port.clone());
+    headers.insert(X_FORWARDED_PROTO, scheme.clone());
+    headers.insert(X_FORWARDED_SCHEME, scheme.clone());
+    headers.insert(X_SCHEME, scheme);
+}
+
+fn address(address: std::net::IpAddr) -> HeaderValue {
+    HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn what_connection_names_goes_with_it() {
+        let mut headers =
+            headers(&[("connection", "x-a, Keep-Alive"), ("connection", "x-b"), ("x-a", "1"), ("x-b", "2"), ("x-c", "3")]);
+        strip_connection(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-c"]);
+    }
+
+    #[test]
+    fn h2c_is_never_asked_for() {
+        for (upgrade, connection, expected) in [
+            ("websocket", "Upgrade", true),
+            ("websocket", "keep-alive, upgrade", true),
+            ("websocket", "keep-alive", false),
+            ("h2c", "upgrade", false),
+            ("H2C, websocket", "upgrade", false),
+        ] {
+            let request = http::Request::get("/").header("upgrade", upgrade).header("connection", connection);
+            let head = request.body(()).unwrap().into_parts().0;
+            assert_eq!(upgrade_of(&head).is_some(), expected, "{upgrade} {connection}");
+        }
+    }
+
+    #[test]
+    fn a_whole_body_is_sent_with_its_length() {
+        let mut headers = headers(&[("content-length", "99")]);
+        set_framing(&mut headers, &RequestBody::Complete("abc".into()));
+        assert_eq!(headers["content-length"], "3");
+        let mut headers = HeaderMap::new();
+        set_framing(&mut headers, &RequestBody::Complete(bytes::Bytes::new()));
+        assert!(headers.is_empty());
+    }
+}

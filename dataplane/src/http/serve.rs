@@ -1,0 +1,114 @@
+//! The life of a request on one page.
+
+use std::{convert::Infallible, rc::Rc, sync::Arc};
+
+use http::{Request, Response, StatusCode, header, request::Parts};
+use hyper::body::{Body as _, Incoming};
+
+use super::{
+    answer,
+    connection::Connection,
+    forward::{Outcome, ask},
+    forwarded,
+    head::{self, Target},
+    request::{X_REQUEST_ID, upgrade_of},
+    tunnel,
+};
+use crate::{
+    exchange::{Answer, Cause, Client, ClientBody, Exchange, Failure, RequestBody, Ticket},
+    filter::Flow,
+    runtime::{LiveAction, LiveListener, LiveRoute},
+};
+
+/// Answers one request.
+///
+/// # Errors
+/// Never: what goes wrong is an answer too.
+pub async fn serve(connection: Rc<Connection>, mut request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+    let listener = connection.begin();
+    let tunnel = tunnel::client_half(&mut request);
+    let (head, incoming) = request.into_parts();
+    let expects = head.headers.contains_key(header::EXPECT);
+    let client = forwarded::client(&head.headers, &connection.accepted, &listener.http.trusted_proxies);
+    let mut ticket = ticket(&connection, &head, &client);
+    let mut body = body(incoming, &listener);
+    let outcome = match head::check(&head, &listener.http.head) {
+        Ok(Target { authority, host, uri, path }) => {
+            let upgrade = upgrade_of(&head);
+            let Parts { method, headers, .. } = head;
+            let request_id = ticket.request_id();
+            let options = Arc::clone(&listener.http);
+            let mut exchange =
+                Exchange { method, uri, headers, authority, host, request_id, client, body, upgrade, options };
+            let outcome = answer(&connection, &listener, &mut exchange, path.as_deref(), &mut ticket).await;
+            body = exchange.body;
+            outcome
+        }
+        Err(failure) => Err(failure),
+    };
+    answer::discard(body, expects);
+    Ok(match outcome {
+        Ok(Outcome::Message(response)) => answer::seal(&connection, &listener, response, ticket),
+        Ok(Outcome::Tunnel(response, upstream)) => {
+            let halves = tunnel.zip(Some(upstream));
+            tunnel::open(&connection, answer::head(&connection, &listener, response, &mut ticket), halves, ticket)
+        }
+        Err(failure) => answer::seal(&connection, &listener, answer::of_failure(&failure), ticket),
+    })
+}
+
+/// Route, filters, action.
+async fn answer(
+    connection: &Rc<Connection>,
+    listener: &LiveListener,
+    exchange: &mut Exchange,
+    path: Option<&str>,
+    ticket: &mut Ticket,
+) -> Result<Outcome, Failure> {
+    let route = match find(listener, &exchange.host, path) {
+        Found::Route(route) => Arc::clone(route),
+        Found::Ourselves => return Ok(Outcome::Message(answer::of_status(StatusCode::OK))),
+        Found::Nothing => return Err(Cause::NoRoute.into()),
+    };
+    ticket.routed(&route.metrics);
+    for filter in &route.filters {
+        if let Flow::Respond(response) = filter.request(exchange)? {
+            return Ok(Outcome::Message(response));
+        }
+    }
+    match &route.then {
+        LiveAction::Respond(status) => Err(Cause::Configured(*status).into()),
+        LiveAction::Forward(way) => ask(connection, exchange, ticket, &route, way).await,
+    }
+}
+
+/// Who answers.
+enum Found<'a> {
+    Route(&'a Arc<LiveRoute>),
+    /// A question to the proxy itself: `OPTIONS *`, or a load balancer's health check.
+    Ourselves,
+    Nothing,
+}
+
+fn find<'a>(listener: &'a LiveListener, host: &str, path: Option<&str>) -> Found<'a> {
+    let Some(path) = path else { return Found::Ourselves };
+    if path == &*listener.http.health_check_path && !listener.hosts.names(host) {
+        return Found::Ourselves;
+    }
+    listener.hosts.find(host).and_then(|table| table.find(path)).map_or(Found::Nothing, Found::Route)
+}
+
+fn body(incoming: Incoming, listener: &LiveListener) -> RequestBody {
+    if incoming.is_end_stream() {
+        return RequestBody::Complete(bytes::Bytes::new());
+    }
+    RequestBody::Streaming(Box::new(ClientBody::new(incoming, listener.http.body_timeout)))
+}
+
+/// The id that the client gave is kept; it only names the request.
+fn ticket(connection: &Connection, head: &Parts, client: &Client) -> Ticket {
+    let given = head.headers.get(X_REQUEST_ID).filter(|id| !id.is_empty() && id.to_str().is_ok()).cloned();
+    let request_id = given.unwrap_or_else(|| connection.context.request_id());
+    let facts = answer::facts(head, client, request_id);
+    Ticket::new(facts, connection.context.sink.clone(), connection.socket.clone(), connection.gauge.clone())
+}

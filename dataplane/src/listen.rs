@@ -1,0 +1,10 @@
+//! Sockets and the threads that serve them.
+
+mod accept;
+mod bind;
+mod limits;
+mod worker;
+
+pub use bind::{BindError, Bound, bind};
+pub use limits::{raise_open_files, worker_count};
+pub use worker::{WorkerHandle, WorkerSpec};

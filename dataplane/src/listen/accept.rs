@@ -1,0 +1,119 @@
+//! From a listening socket to served connections.
+
+use std::{io, rc::Rc, sync::Arc, time::Duration};
+
+use snapshot::ListenerId;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::http::{Accepted, Context, Guest, serve_connection};
+
+/// How long nothing is accepted after the process ran out of open files or memory.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long handshakes may go on when the worker is to leave.
+const LAST_HANDSHAKES: Duration = Duration::from_secs(1);
+
+/// Accepts until told to stop; then takes what waits in the queue, because closing the socket would reset it.
+pub async fn accept(socket: TcpListener, id: ListenerId, context: Rc<Context>, stop: Rc<Notify>) {
+    let stopped = stop.notified();
+    tokio::pin!(stopped);
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = &mut stopped => break,
+        };
+        match accepted {
+            Ok((stream, _)) => spawn(stream, &id, &context),
+            Err(error) => recover(&error).await,
+        }
+    }
+    if let Err(error) = take_rest(socket, &id, &context) {
+        tracing::warn!(listener = %id, %error, "connections that waited to be accepted may be lost");
+    }
+}
+
+/// What the queue of a socket still holds when it is closed.
+fn take_rest(socket: TcpListener, id: &ListenerId, context: &Rc<Context>) -> io::Result<()> {
+    let socket = socket.into_std()?;
+    loop {
+        match socket.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(true)?;
+                spawn(TcpStream::from_std(stream)?, id, context);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if is_transient(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A client that left while it waited is its own matter; everything else is a lack of something, and goes on until
+/// something is given back.
+async fn recover(error: &io::Error) {
+    if !is_transient(error) {
+        tracing::warn!(%error, "cannot accept a connection");
+        sleep(PAUSE).await;
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+/// Each kind of connection is a task of its own, or every plain one would pay for the size of the encrypted one.
+fn spawn(stream: TcpStream, id: &ListenerId, context: &Rc<Context>) {
+    context.gauges.accepted();
+    let Some(listener) = context.listener(id) else { return };
+    let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
+    if let Err(error) = stream.set_nodelay(true) {
+        return tracing::debug!(%peer, %error, "cannot prepare a connection");
+    }
+    let accepted = Accepted { listener: id.clone(), peer, local, tls: listener.tls.is_some() };
+    let guest = Guest::enter(context);
+    match &listener.tls {
+        None => drop(tokio::task::spawn_local(serve_connection(stream, accepted, guest))),
+        Some(config) => {
+            let acceptor = TlsAcceptor::from(Arc::clone(config));
+            let patience = listener.http.header_timeout;
+            drop(tokio::task::spawn_local(serve_tls(acceptor, patience, stream, accepted, guest)));
+        }
+    }
+}
+
+async fn serve_tls(
+    acceptor: TlsAcceptor,
+    patience: Duration,
+    stream: TcpStream,
+    accepted: Accepted,
+    guest: Guest,
+) {
+    let context = Rc::clone(guest.context());
+    let drained = context.drain.notified();
+    let handshake = timeout(patience, acceptor.accept(stream));
+    let result = tokio::select! {
+        result = handshake => result,
+        () = leave(&context, drained) => return,
+    };
+    match result {
+        Ok(Ok(stream)) => Box::pin(serve_connection(stream, accepted, guest)).await,
+        Ok(Err(error)) => tracing::debug!(peer = %accepted.peer, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(peer = %accepted.peer, "TLS handshake timed out"),
+    }
+}
+
+/// A handshake that has begun when the worker is to leave may still end, but not take its time.
+async fn leave(context: &Context, drained: tokio::sync::futures::Notified<'_>) {
+    if !context.is_draining() {
+        drained.await;
+    }
+    sleep(LAST_HANDSHAKES).await;
+}

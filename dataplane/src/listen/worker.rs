@@ -1,0 +1,169 @@
+//! One worker: a thread with its own runtime, sockets and upstream connections.
+
+use std::{collections::HashMap, io, net::SocketAddr, net::TcpListener, rc::Rc, sync::Arc, thread, time::Duration};
+
+use arc_swap::ArcSwap;
+use snapshot::ListenerId;
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
+};
+
+use super::accept::accept;
+use crate::{exchange::Sink, http::Context, observe::{Metrics, RouteLabels, WorkerLog}, runtime::Runtime};
+
+/// How often idle upstream connections are looked through.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Which socket: a listener and the address that it was asked to listen on.
+pub type SocketKey = (ListenerId, SocketAddr);
+
+/// What a worker is told.
+enum Command {
+    Listen(SocketKey, TcpListener),
+    Unlisten(SocketKey),
+    Drain { until: Instant, left: oneshot::Sender<Left> },
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Left {
+    /// How many connections had to be cut.
+    pub cut: usize,
+}
+
+/// What a worker is made from.
+pub struct WorkerSpec {
+    /// Counts from 0.
+    pub index: usize,
+    /// What is served.
+    pub live: Arc<ArcSwap<Runtime>>,
+    /// Its end of the access log.
+    pub log: WorkerLog,
+    /// What it counts in.
+    pub metrics: Metrics,
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub struct WorkerHandle {
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl WorkerHandle {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The thread or its runtime cannot be made.
+    pub fn start(spec: WorkerSpec) -> io::Result<Self> {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let (ready, started) = std::sync::mpsc::channel();
+        thread::Builder::new().name(format!("worker-{}", spec.index)).spawn(move || {
+            match tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()) {
+                Ok(runtime) => {
+                    // Nobody listens where the start was given up.
+                    ready.send(Ok(())).ok();
+                    runtime.block_on(run(spec, inbox));
+                }
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        })?;
+        started.recv().map_err(io::Error::other)??;
+        Ok(Self { commands })
+    }
+
+    /// Serves a socket.
+    pub fn listen(&self, key: SocketKey, socket: TcpListener) {
+        self.send(Command::Listen(key, socket));
+    }
+
+    /// Closes a socket; its connections go on.
+    pub fn unlisten(&self, key: SocketKey) {
+        self.send(Command::Unlisten(key));
+    }
+
+    /// Stops accepting, lets connections end with the request they are at, and ends the thread: when the last one has
+    /// ended, or at `until`.
+    pub fn drain(&self, until: Instant) -> oneshot::Receiver<Left> {
+        let (left, result) = oneshot::channel();
+        self.send(Command::Drain { until, left });
+        result
+    }
+
+    fn send(&self, command: Command) {
+        if self.commands.send(command).is_err() {
+            tracing::error!("a worker has ended");
+        }
+    }
+}
+
+/// A socket that is served.
+struct Listening {
+    stop: Rc<Notify>,
+    task: JoinHandle<()>,
+}
+
+type Sockets = HashMap<SocketKey, Listening>;
+
+async fn run(spec: WorkerSpec, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    let sink = Sink { log: spec.log.into(), unrouted: spec.metrics.route(&RouteLabels::default()) };
+    let context = Rc::new(Context::new(spec.live, sink, Arc::clone(spec.metrics.connections())));
+    let mut sockets: Sockets = HashMap::new();
+    let mut sweep = interval(SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let command = tokio::select! {
+            command = inbox.recv() => command,
+            _ = sweep.tick() => {
+                context.pool.sweep();
+                context.refresh();
+                continue;
+            }
+        };
+        match command {
+            Some(Command::Listen(key, socket)) => listen(&context, &mut sockets, key, socket),
+            Some(Command::Unlisten(key)) => drop(sockets.remove(&key).map(|socket| socket.stop.notify_one())),
+            Some(Command::Drain { until, left }) => {
+                let result = drain(&context, sockets, until).await;
+                // Nobody waits where the process is going anyway.
+                return left.send(result).unwrap_or_default();
+            }
+            None => return,
+        }
+    }
+}
+
+fn listen(
+    context: &Rc<Context>,
+    sockets: &mut Sockets,
+    key: SocketKey,
+    socket: TcpListener,
+) {
+    let socket = match tokio::net::TcpListener::from_std(socket) {
+        Ok(socket) => socket,
+        Err(error) => return tracing::error!(listener = %key.0, address = %key.1, %error, "cannot listen"),
+    };
+    let stop = Rc::new(Notify::new());
+    let task = tokio::task::spawn_local(accept(socket, key.0.clone(), Rc::clone(context), Rc::clone(&stop)));
+    sockets.insert(key, Listening { stop, task });
+}
+
+/// Every socket's queue is empty before any connection is told to end: what came in time is served.
+async fn drain(context: &Context, sockets: Sockets, until: Instant) -> Left {
+    for socket in sockets.values() {
+        socket.stop.notify_one();
+    }
+    for socket in sockets.into_values() {
+        if let Err(error) = socket.task.await {
+            tracing::error!(%error, "a listener ended badly");
+        }
+    }
+    context.begin_drain();
+    while context.connections() > 0 {
+        if timeout_at(until, context.empty.notified()).await.is_err() {
+            return Left { cut: context.connections() };
+        }
+    }
+    Left::default()
+}

@@ -1,0 +1,252 @@
+//! A snapshot becomes what is served.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ahash::AHashMap;
+use http::HeaderValue;
+use snapshot::{
+    Action, EndpointSet, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route, RouteTable, Serves,
+    ServicePort, Snapshot, TableId, Target, Upstream, UpstreamId,
+};
+
+use super::{LiveAction, LiveListener, LiveRoute, LiveTable, Runtime};
+use crate::{
+    filter::Filter,
+    observe::{Metrics, RouteLabels},
+    route::PathTable,
+    tls::{TlsFactory, TlsSource},
+    upstream::{LiveEndpoints, LiveForward, LiveUpstream, Place},
+};
+
+/// What a snapshot has become.
+pub struct Applied {
+    /// What is to be served; none: only endpoints changed, and those are in place already.
+    pub runtime: Option<Runtime>,
+    /// What cannot be used.
+    pub rejected: Vec<Rejection>,
+}
+
+/// Builds the live form of snapshots, off the request path. Whatever has the same source as before is carried over.
+pub struct Builder {
+    tls: TlsFactory,
+    metrics: Metrics,
+    seed: usize,
+}
+
+impl Builder {
+    /// `seed` is where round robins begin: replicas must not march in step.
+    pub fn new(tls: TlsFactory, metrics: Metrics, seed: usize) -> Self {
+        Self { tls, metrics, seed }
+    }
+
+    /// Builds what `snapshot` says; `old` is what `held`, the snapshot before, has become.
+    pub fn apply(&mut self, old: &Runtime, held: Option<&Snapshot>, snapshot: &Snapshot) -> Applied {
+        let (certs_changed, mut rejected) = self.tls.update(snapshot);
+        refresh_endpoints(old, snapshot);
+        if !certs_changed && held.is_some_and(|held| only_endpoints_differ(held, snapshot)) {
+            return Applied { runtime: None, rejected };
+        }
+        let mut runtime = Runtime { endpoints: endpoints(old, snapshot), ..Runtime::default() };
+        for (id, upstream) in &snapshot.upstreams {
+            let live = self.upstream(old.upstreams.get(id), upstream, &mut runtime.endpoints);
+            runtime.upstreams.insert(id.clone(), live);
+        }
+        for (id, table) in &snapshot.tables {
+            let live = self.table(id, table, old.tables.get(id), &runtime.upstreams);
+            runtime.tables.insert(id.clone(), live);
+        }
+        for (id, listener) in &snapshot.listeners {
+            match self.listener(listener, old.listeners.get(id), &runtime.tables, certs_changed) {
+                Ok(live) => drop(runtime.listeners.insert(id.clone(), live)),
+                Err(error) => rejected.push(reject_listener(id, &error.to_string())),
+            }
+        }
+        Applied { runtime: Some(runtime), rejected }
+    }
+
+    fn upstream(
+        &mut self,
+        old: Option<&Arc<LiveUpstream>>,
+        source: &Arc<Upstream>,
+        endpoints: &mut AHashMap<ServicePort, Arc<LiveEndpoints>>,
+    ) -> Arc<LiveUpstream> {
+        let Target::Endpoints(port) = &source.target else { return self.named(old, source) };
+        let live = endpoints
+            .entry(port.clone())
+            .or_insert_with(|| Arc::new(LiveEndpoints::new(Arc::new(EndpointSet::default()))));
+        if let Some(old) = old
+            && Arc::ptr_eq(&old.source, source)
+            && matches!(&old.place, Place::Service(held) if Arc::ptr_eq(held, live))
+        {
+            return Arc::clone(old);
+        }
+        let place = Place::Service(Arc::clone(live));
+        Arc::new(LiveUpstream::new(Arc::clone(source), place, self.next_seed()))
+    }
+
+    fn named(&mut self, _old: Option<&Arc<LiveUpstream>>, source: &Arc<Upstream>) -> Arc<LiveUpstream> {
+        let place = Place::Service(Arc::new(LiveEndpoints::new(Arc::default())));
+        Arc::new(LiveUpstream::new(Arc::clone(source), place, self.next_seed()))
+    }
+
+    fn table(
+        &self,
+        id: &TableId,
+        source: &Arc<RouteTable>,
+        old: Option<&Arc<LiveTable>>,
+        upstreams: &AHashMap<UpstreamId, Arc<LiveUpstream>>,
+    ) -> Arc<LiveTable> {
+        if let Some(old) = old
+            && Arc::ptr_eq(&old.source, source)
+            && old.routes.iter().all(|route| is_current(route, upstreams))
+        {
+            return Arc::clone(old);
+        }
+        let held: AHashMap<*const Route, &Arc<LiveRoute>> =
+            old.into_iter().flat_map(|old| &old.routes).map(|route| (Arc::as_ptr(&route.source), route)).collect();
+        let live = |route: &Arc<Route>| match held.get(&Arc::as_ptr(route)) {
+            Some(old) if is_current(old, upstreams) => Arc::clone(old),
+            _ => Arc::new(self.route(id, route, upstreams)),
+        };
+        let routes = source.routes.iter().map(live).collect();
+        Arc::new(LiveTable { source: Arc::clone(source), paths: PathTable::new(&source.routes), routes })
+    }
+
+    fn route(
+        &self,
+        table: &TableId,
+        source: &Arc<Route>,
+        upstreams: &AHashMap<UpstreamId, Arc<LiveUpstream>>,
+    ) -> LiveRoute {
+        let upstream = LiveAction::upstream_of(&source.then).and_then(|id| upstreams.get(id));
+        let then = match (&source.then, upstream) {
+            (Action::Respond { status, .. }, _) => LiveAction::respond(*status),
+            (Action::Forward(forward), Some(upstream)) => LiveAction::Forward(LiveForward {
+                upstream: Arc::clone(upstream),
+                timeouts: forward.timeouts,
+                retry: forward.retry,
+            }),
+            (Action::Forward(forward), None) => {
+                tracing::error!(origin = %source.origin, upstream = %forward.upstream, "no such upstream");
+                LiveAction::respond(503)
+            }
+        };
+        let metrics = self.metrics.route(&labels(table, source, upstream));
+        let filters = source.filters.iter().map(Filter::new).collect();
+        LiveRoute { source: Arc::clone(source), filters, then, metrics }
+    }
+
+    fn listener(
+        &self,
+        source: &Arc<Listener>,
+        old: Option<&Arc<LiveListener>>,
+        tables: &AHashMap<TableId, Arc<LiveTable>>,
+        certs_changed: bool,
+    ) -> Result<Arc<LiveListener>, rustls::Error> {
+        let http = Arc::clone(source.serves.http());
+        let tls = match (&source.serves, old) {
+            (Serves::Http { .. }, _) => None,
+            (serves, Some(old)) if !certs_changed && same_tls(serves, &old.source.serves) => old.tls.clone(),
+            (Serves::Tls { sni, default_cert, .. }, _) => {
+                Some(self.tls.config(&TlsSource::new(sni, default_cert.as_ref()))?)
+            }
+        };
+        let hsts = if tls.is_some() { http.hsts.as_ref().and_then(hsts) } else { None };
+        let hosts = hosts(source.serves.hosts(), tables);
+        Ok(Arc::new(LiveListener { source: Arc::clone(source), hosts, http, hsts, tls }))
+    }
+
+    fn next_seed(&mut self) -> usize {
+        // Any odd step will do: neighbours must not begin at the same place.
+        self.seed = self.seed.wrapping_mul(5).wrapping_add(1);
+        self.seed
+    }
+}
+
+fn reject_listener(id: &ListenerId, reason: &str) -> Rejection {
+    Rejection { origin: Arc::new(Origin::new("Listener", "", id.as_str())), reason: reason.to_owned() }
+}
+
+/// Endpoints of services that are served already are swapped in place, at once.
+fn refresh_endpoints(old: &Runtime, snapshot: &Snapshot) {
+    for (port, set) in &snapshot.endpoints {
+        if let Some(live) = old.endpoints.get(port)
+            && !live.holds(set)
+        {
+            live.replace(Arc::clone(set));
+        }
+    }
+}
+
+/// Whether everything but the contents of endpoint sets is the same.
+fn only_endpoints_differ(held: &Snapshot, new: &Snapshot) -> bool {
+    fn same<K: PartialEq, V>(old: &BTreeMap<K, Arc<V>>, new: &BTreeMap<K, Arc<V>>) -> bool {
+        old.len() == new.len() && old.iter().zip(new).all(|(a, b)| a.0 == b.0 && Arc::ptr_eq(a.1, b.1))
+    }
+    same(&held.listeners, &new.listeners)
+        && same(&held.tables, &new.tables)
+        && same(&held.upstreams, &new.upstreams)
+        && held.endpoints.keys().eq(new.endpoints.keys())
+}
+
+fn endpoints(old: &Runtime, snapshot: &Snapshot) -> AHashMap<ServicePort, Arc<LiveEndpoints>> {
+    let live = |port: &ServicePort, set: &Arc<EndpointSet>| match old.endpoints.get(port) {
+        Some(live) => Arc::clone(live),
+        None => Arc::new(LiveEndpoints::new(Arc::clone(set))),
+    };
+    snapshot.endpoints.iter().map(|(port, set)| (port.clone(), live(port, set))).collect()
+}
+
+/// Whether a route's upstream is the one that its id now stands for.
+fn is_current(route: &LiveRoute, upstreams: &AHashMap<UpstreamId, Arc<LiveUpstream>>) -> bool {
+    let now = LiveAction::upstream_of(&route.source.then).and_then(|id| upstreams.get(id));
+    match (&route.then, now) {
+        (LiveAction::Forward(forward), Some(now)) => Arc::ptr_eq(&forward.upstream, now),
+        (LiveAction::Forward(_), None) | (LiveAction::Respond(_), Some(_)) => false,
+        (LiveAction::Respond(_), None) => true,
+    }
+}
+
+fn labels(table: &TableId, source: &Route, upstream: Option<&Arc<LiveUpstream>>) -> RouteLabels {
+    RouteLabels {
+        host: if table.as_str() == "*" { "" } else { table.as_str() }.into(),
+        path: Arc::clone(&source.label),
+        namespace: Arc::clone(&source.origin.namespace),
+        ingress: Arc::clone(&source.origin.name),
+        service: upstream.map(|upstream| Arc::clone(&upstream.source.service)).unwrap_or_default(),
+    }
+}
+
+fn same_tls(a: &Serves, b: &Serves) -> bool {
+    match (a, b) {
+        (Serves::Tls { sni, default_cert, .. }, Serves::Tls { sni: old_sni, default_cert: old_default, .. }) => {
+            sni == old_sni && default_cert == old_default
+        }
+        _ => false,
+    }
+}
+
+fn hosts(
+    source: &BTreeMap<HostPattern, TableId>,
+    tables: &AHashMap<TableId, Arc<LiveTable>>,
+) -> crate::route::HostTable<Arc<LiveTable>> {
+    let table = |(host, id): (&HostPattern, &TableId)| {
+        let table = tables.get(id);
+        if table.is_none() {
+            tracing::error!(%host, table = %id, "no such table");
+        }
+        Some((host.clone(), Arc::clone(table?)))
+    };
+    source.iter().filter_map(table).collect()
+}
+
+fn hsts(hsts: &Hsts) -> Option<HeaderValue> {
+    let mut value = format!("max-age={}", hsts.max_age);
+    if hsts.include_subdomains {
+        value.push_str("; includeSubDomains");
+    }
+    if hsts.preload {
+        value.push_str("; preload");
+    }
+    HeaderValue::try_from(value).ok()
+}

@@ -1,0 +1,63 @@
+//! Routes that are served.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use snapshot::{Action, Route, RouteTable};
+
+use crate::{filter::Filter, observe::RouteMetrics, route::PathTable, upstream::LiveForward};
+
+/// The routes of one host.
+#[derive(Debug)]
+pub struct LiveTable {
+    /// What it was built from.
+    pub source: Arc<RouteTable>,
+    /// Finds the first route of a path.
+    pub paths: PathTable,
+    /// The routes, in precedence order.
+    pub routes: Vec<Arc<LiveRoute>>,
+}
+
+impl LiveTable {
+    /// The route that serves a normalised path.
+    pub fn find(&self, path: &str) -> Option<&Arc<LiveRoute>> {
+        self.routes.get(self.paths.find(path)?)
+    }
+}
+
+/// One route.
+#[derive(Debug)]
+pub struct LiveRoute {
+    /// What it was built from.
+    pub source: Arc<Route>,
+    /// What happens before the action.
+    pub filters: Vec<Filter>,
+    /// What answers.
+    pub then: LiveAction,
+    /// Its counters, with the labels already looked up.
+    pub metrics: Arc<RouteMetrics>,
+}
+
+/// What answers the requests of a route.
+#[derive(Debug)]
+pub enum LiveAction {
+    /// A backend.
+    Forward(LiveForward),
+    /// We do.
+    Respond(StatusCode),
+}
+
+impl LiveAction {
+    /// A status that is none becomes 503.
+    pub fn respond(status: u16) -> Self {
+        Self::Respond(StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE))
+    }
+
+    /// The upstream's id, where there is one.
+    pub fn upstream_of(action: &Action) -> Option<&snapshot::UpstreamId> {
+        match action {
+            Action::Forward(forward) => Some(&forward.upstream),
+            Action::Respond { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Which backend answers.
+#![allow(missing_docs)]
+
+mod support;
+
+use snapshot::{Action, Filter, PathMatch};
+use support::{Backend, Client, Proxy, World, get};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn host_and_path_choose_the_backend() {
+    let (a, b, any) = (Backend::named("a").await, Backend::named("b").await, Backend::named("any").await);
+    let world = World::new()
+        .route("a.example", "/", &[a.address])
+        .route("a.example", "/b", &[b.address])
+        .route("*.wild.example", "/", &[b.address])
+        .route("", "/", &[any.address]);
+    let proxy = Proxy::start(&world).await;
+    for (host, path, expected) in [
+        ("a.example", "/", "a"),
+        ("A.Example:8080", "/x?y", "a"),
+        ("a.example", "/b", "b"),
+        ("a.example", "/b/c", "b"),
+        ("a.example", "/x/../b", "b"),
+        ("a.example", "/bc", "a"),
+        ("x.wild.example", "/", "b"),
+        ("x.y.wild.example", "/", "any"),
+        ("other.example", "/", "any"),
+    ] {
+        let answer = get(proxy.http(), host, path).await;
+        assert_eq!((answer.status, answer.text()), (200, expected), "{host}{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_serves_is_404_and_what_has_no_endpoint_503() {
+    let world = World::new().route("a.example", "/x", &[]);
+    let proxy = Proxy::start(&world).await;
+    assert_eq!(get(proxy.http(), "b.example", "/x").await.status, 404);
+    assert_eq!(get(proxy.http(), "a.example", "/").await.status, 404);
+    let answer = get(proxy.http(), "a.example", "/x").await;
+    assert_eq!((answer.status, answer.text()), (503, "503 Service Unavailable\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_check_is_for_hosts_that_no_rule_names() {
+    let backend = Backend::named("app").await;
+    let world = World::new().route("a.example", "/", &[backend.address]);
+    let proxy = Proxy::start(&world).await;
+    assert_eq!(get(proxy.http(), "10.0.0.1", "/healthz").await.status, 200);
+    assert_eq!(get(proxy.http(), "10.0.0.1", "/healthz/x").await.status, 404);
+    assert_eq!(get(proxy.http(), "a.example", "/healthz").await.text(), "app");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_take_turns_and_change_at_once() {
+    let backends = [Backend::named("0").await, Backend::named("1").await, Backend::named("2").await];
+    let all: Vec<_> = backends.iter().map(|backend| backend.address).collect();
+    let mut world = World::new().route("a.example", "/", &all[..2]);
+    let mut proxy = Proxy::start(&world).await;
+    let mut client = proxy.client().await;
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        seen.push(client.get("a.example", "/").await.text().to_owned());
+    }
+    assert_eq!(seen.iter().filter(|name| *name == "0").count(), 5, "{seen:?}");
+    assert_eq!(seen.iter().filter(|name| *name == "1").count(), 5, "{seen:?}");
+    world.set_endpoints("a.example", "/", &all[2..]);
+    proxy.apply(&world).await;
+    for _ in 0..4 {
+        assert_eq!(client.get("a.example", "/").await.text(), "2");
+    }
+    world.set_endpoints("a.example", "/", &[]);
+    proxy.apply(&world).await;
+    assert_eq!(client.get("a.example", "/").await.status, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_routes_holds_for_open_connections() {
+    let (a, b) = (Backend::named("a").await, Backend::named("b").await);
+    let mut world = World::new().route("a.example", "/", &[a.address]);
+    let mut proxy = Proxy::start(&world).await;
+    let mut client: Client = proxy.client().await;
+    assert_eq!(client.get("a.example", "/b").await.text(), "a");
+    world.add_route("a.example", "/b", &[b.address]);
+    proxy.apply(&world).await;
+    assert_eq!(client.get("a.example", "/b").await.text(), "b");
+    world.snapshot.tables.clear();
+    world = World { snapshot: snapshot::Snapshot { upstreams: Default::default(), ..world.snapshot } };
+    proxy.apply(&world).await;
+    assert_eq!(client.get("a.example", "/b").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_of_our_own() {
+    let mut world = World::new();
+    let mut route = World::new().route("a.example", "/", &[]).snapshot.tables["a.example"].routes[0].as_ref().clone();
+    route.then = Action::Respond { status: 404, reason: "no backend".into() };
+    world.add("a.example", route.clone());
+    route.path = PathMatch::Prefix("/denied".into());
+    route.filters = vec![Filter::Deny(snapshot::Deny { status: 503, reason: "auth-url".into() })];
+    world.add("a.example", route);
+    let proxy = Proxy::start(&world).await;
+    assert_eq!(get(proxy.http(), "a.example", "/").await.status, 404);
+    let denied = get(proxy.http(), "a.example", "/denied").await;
+    assert_eq!((denied.status, denied.text()), (503, "503 Service Unavailable\n"));
+}
