@@ -74,7 +74,8 @@ impl Word {
         line.match_indices(self.text).any(|(start, found)| {
             let before = line.get(..start).and_then(|before| before.chars().next_back());
             let after = line.get(start + found.len()..).and_then(|after| after.chars().next());
-            !is_letter(before) && !(is_letter(self.text.chars().next_back()) && is_letter(after))
+            let goes_on = is_letter(self.text.chars().next_back()) && is_letter(after);
+            !(is_letter(before) || goes_on)
         })
     }
 }
