@@ -119,3 +119,15 @@ fn inside_compile_the_parts_do_not_import_each_other() {
     let found = findings(&trial);
     assert!(matches!(found.as_slice(), [one] if one.contains("ingress must not import annotation")), "{found:?}");
 }
+
+#[test]
+fn what_a_module_hands_on_may_be_imported_but_nothing_beside_it() {
+    let trial = Trial::good();
+    trial.write("crates/compile/src/lib.rs", "//! A crate.\nmod annotation;\nmod settings;\n");
+    trial.write("crates/compile/src/settings.rs", "//! Settings.\npub struct Settings;\npub fn read() {}\n");
+    trial.write("crates/compile/src/annotation.rs", "//! Keys.\nuse crate::settings::Settings;\n");
+    assert_eq!(findings(&trial), Vec::<String>::new());
+    trial.write("crates/compile/src/annotation.rs", "//! Keys.\nuse crate::settings::{Settings, read};\n");
+    let found = findings(&trial);
+    assert!(matches!(found.as_slice(), [one] if one.contains("annotation must not import settings")), "{found:?}");
+}

@@ -94,8 +94,8 @@ const fn compile(module: &'static str, never: &'static [&'static str], because: 
 pub(super) const MODULES: &[ModuleRule] = &[
     data_plane("route", &[], "matching is pure: it knows the snapshot only"),
     data_plane("balance", &[], "picking an endpoint is pure: it knows the snapshot only"),
-    data_plane("exchange", &[], "what a request in flight carries must not know who handles it"),
-    data_plane("tls", &[], "handshakes know certificates, not requests"),
+    data_plane("exchange", &["observe"], "a request carries its own record, but must not know who handles it"),
+    data_plane("tls", &["route"], "handshakes know certificates and the table of hosts, not requests"),
     data_plane("observe", &[], "everybody reports to it, so it can know nobody"),
     data_plane("admin", &[], "it serves pages that others hand in"),
     data_plane(
@@ -125,6 +125,16 @@ pub(super) const MODULES: &[ModuleRule] = &[
     compile("settings", &["ingress", "annotation", "assemble"], "the global settings know no object but their own"),
     compile("assemble", &["objects", "annotation"], "it reads drafts only, never objects"),
 ];
+
+/// A type that everybody may import, because it is what its module hands on: values without behaviour.
+pub(super) struct Handed {
+    /// The crate.
+    pub(super) package: &'static str,
+    /// The type's path in it.
+    pub(super) path: &'static [&'static str],
+}
+
+pub(super) const HANDED: &[Handed] = &[Handed { package: "compile", path: &["settings", "Settings"] }];
 
 /// Crates that must not touch the world.
 pub(super) const PURE: &[&str] = &["snapshot", "compile"];
