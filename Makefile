@@ -8,12 +8,9 @@ SHELL := /usr/bin/env bash
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
-# The machine's own target, named explicitly: only then do the flags below leave build scripts and macros alone.
-HOST := $(shell rustc -vV | sed -n 's/^host: //p')
-# No shared library at all, so that an image needs nothing but the binary.
-STATIC := RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) build --release --locked --target $(HOST)
-# Left alone where helm is not installed; TIDEGATE_HELM names one that is not on the PATH.
-HELM := $(or $(TIDEGATE_HELM),$(shell command -v helm))
+# The chart is left alone where there is no helm: neither on the PATH nor one that the end-to-end tests have built.
+CACHE := $(or $(TIDEGATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate)
+HELM := $(firstword $(shell command -v helm) $(wildcard $(CACHE)/helm-*/helm))
 LINT_VALUES := --set controller.image.repository=example/tidegate
 
 help: ## list the targets
@@ -60,13 +57,12 @@ cluster-down: ## stop it
 	@e2e/cluster/down
 
 release: ## the binary as it ships, static
-	$(STATIC) --bin tidegate
-	@echo "$(TARGET)/$(HOST)/release/tidegate"
+	@e2e/build-static release tidegate tidegate
 
-image: release ## the container image, as an OCI tar
-	$(CARGO) run --quiet -p e2e --bin mkimage -- --product tidegate \
-		--binary $(TARGET)/$(HOST)/release/tidegate --out $(TARGET)/tidegate-image.tar
-	@echo "$(TARGET)/tidegate-image.tar"
+image: ## the container image, as an OCI tar
+	@binary="$$(e2e/build-static release tidegate tidegate)"; \
+	$(CARGO) run --quiet --locked -p e2e --bin mkimage -- --product tidegate \
+		--binary "$$binary" --out $(TARGET)/tidegate-image.tar
 
 bench-compile: ## how long compiling takes: 5,000 and 20,000 Ingresses
 	$(CARGO) bench -p compile
