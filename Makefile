@@ -37,8 +37,8 @@ sizes: ## how long files and functions are
 words: ## what must not stand in the repository
 	@$(CARGO) run --quiet -p checks -- words
 
-doc: ## the documentation of the code, warnings denied
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+doc: ## the documentation of the code, private items too, warnings denied
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 
 chart: ## lint the chart, where a helm is
 	@if [ -n "$(HELM)" ]; then "$(HELM)" lint --strict charts/tidegate $(LINT_VALUES); \
