@@ -38,7 +38,7 @@ words: ## what must not stand in the repository
 	@$(CARGO) run --quiet -p checks -- words
 
 doc: ## the documentation of the code, private items too, warnings denied
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items
 
 chart: ## lint the chart, where a helm is
 	@if [ -n "$(HELM)" ]; then "$(HELM)" lint --strict charts/tidegate $(LINT_VALUES); \
