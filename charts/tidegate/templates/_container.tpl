@@ -88,6 +88,9 @@ securityContext: {{- include "tidegate.securityContext" . | nindent 2 }}
 {{- with .Values.controller.resources }}
 resources: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.controller.resizePolicy }}
+resizePolicy: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .Values.controller.extraVolumeMounts }}
 volumeMounts: {{- toYaml . | nindent 2 }}
 {{- end }}

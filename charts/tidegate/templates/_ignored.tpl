@@ -1,4 +1,7 @@
-{{/* Values of ingress-nginx's chart that are accepted and change nothing; those that are set are named in the notes. */}}
+{{/*
+Values of ingress-nginx's chart that are accepted and change nothing; those that are set, to something else than that
+chart's default (the third item, where it has one), are named in the notes.
+*/}}
 {{- define "tidegate.ignored" -}}
 {{- $values := .Values -}}
 {{- $ignored := list
@@ -20,6 +23,11 @@
   (list "controller.extraModules" "there are no nginx modules")
   (list "controller.enableMimalloc" "it concerns nginx")
   (list "controller.maxmindLicenseKey" "there is no GeoIP")
+  (list "controller.enableAnnotationValidations" "annotations are always checked" "true")
+  (list "controller.healthCheckPath" "the probes are /healthz and /readyz" "/healthz")
+  (list "controller.healthCheckHost" "the probes are for every host")
+  (list "controller.hostname" "Pods keep the name that their Deployment gives them")
+  (list "portNamePrefix" "it concerns TCP and UDP services, which are not served yet")
   (list "dhParam" "TLS 1.2 is served with elliptic curves only")
   (list "controller.image.chroot" "the image holds one binary; there is nothing to keep apart")
   (list "controller.image.image" "controller.image.repository names the image")
@@ -32,7 +40,7 @@
 {{- range splitList "." $path -}}
 {{- $at = ternary (get (ternary $at dict (kindIs "map" $at)) .) "" (kindIs "map" $at) -}}
 {{- end -}}
-{{- if $at }}
+{{- if and $at (ne (toString $at) (join "" (slice . 2))) }}
   {{ $path }}: {{ index . 1 }}
 {{- end -}}
 {{- end -}}
