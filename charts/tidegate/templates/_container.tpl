@@ -1,7 +1,7 @@
 {{/*
-The flags: ours, then those of extraArgs, which win. $(POD_NAMESPACE) is put in by the kubelet.
+The flags as JSON: ours, then those of extraArgs, which win. $(POD_NAMESPACE) is put in by the kubelet.
 */}}
-{{- define "tidegate.args" -}}
+{{- define "tidegate.flags" -}}
 {{- $controller := .Values.controller -}}
 {{- $own := printf "$(POD_NAMESPACE)/%s" (include "tidegate.controller.fullname" .) -}}
 {{- $flags := dict
@@ -26,8 +26,12 @@ The flags: ours, then those of extraArgs, which win. $(POD_NAMESPACE) is put in 
 {{- else if $controller.scope.namespaceSelector -}}
 {{- $_ := set $flags "watch-namespace-selector" $controller.scope.namespaceSelector -}}
 {{- end -}}
+{{- merge (dict) $controller.extraArgs $flags | toJson -}}
+{{- end -}}
+
+{{- define "tidegate.args" -}}
 - run
-{{- range $flag, $value := merge (dict) $controller.extraArgs $flags }}
+{{- range $flag, $value := include "tidegate.flags" . | fromJson }}
 {{- $text := ternary "" (include "tidegate.text" $value) (kindIs "invalid" $value) }}
 - {{ printf "--%s%s%s" $flag (ternary "=" "" (ne $text "")) $text | quote }}
 {{- end }}
