@@ -40,7 +40,8 @@ impl Image {
     /// The product's image. The Dockerfile's final stage describes the same one;
     /// a test of this crate holds the two together.
     pub fn tidegate(binary: impl Into<PathBuf>) -> Self {
-        Self::of_program("tidegate", concat!("tidegate:", env!("CARGO_PKG_VERSION")), binary)
+        let name = concat!("tidegate:", env!("CARGO_PKG_VERSION"));
+        Self { ports: vec![80, 443, 10254], ..Self::of_program("tidegate", name, binary) }
     }
 
     /// The backend that the end-to-end tests put behind Tidegate.
@@ -311,6 +312,37 @@ mod tests {
         for (name, full) in cases {
             assert_eq!(full_name(name), full);
         }
+    }
+
+    /// What `docker build` would put into the image, read from the final stage.
+    fn of_dockerfile(text: &str) -> Image {
+        let mut image =
+            Image { name: String::new(), user: String::new(), entrypoint: vec![], ports: vec![], files: vec![] };
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for line in lines.collect::<Vec<_>>().rsplit(|line| line.starts_with("FROM ")).next().unwrap() {
+            let (word, rest) = line.split_once(' ').unwrap();
+            match word {
+                "COPY" => {
+                    let words: Vec<_> = rest.split(' ').filter(|word| !word.starts_with("--")).collect();
+                    let [source, path] = words[..] else { panic!("COPY of several files: {line}") };
+                    image.files.push(File { source: source.into(), path: path.into() });
+                }
+                "USER" => image.user = rest.into(),
+                "EXPOSE" => image.ports = rest.split(' ').map(|port| port.parse().unwrap()).collect(),
+                "ENTRYPOINT" => image.entrypoint = serde_json::from_str(rest).unwrap(),
+                _ => panic!("the packer has no counterpart of {line}"),
+            }
+        }
+        image
+    }
+
+    #[test]
+    fn the_dockerfile_makes_the_same_image() {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Dockerfile")).unwrap();
+        let stage = text.lines().rfind(|line| line.starts_with("FROM "));
+        assert_eq!(stage, Some("FROM scratch"), "anything below would be in the image too");
+        let packed = Image { name: String::new(), ..Image::tidegate("/tidegate") };
+        assert_eq!(of_dockerfile(&text), packed);
     }
 
     #[test]
