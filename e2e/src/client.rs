@@ -2,6 +2,7 @@
 
 mod tls;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ pub use tls::Leaf;
 /// No test request takes longer, unless something is wrong.
 const DEADLINE: Duration = Duration::from_secs(10);
 const MOST_REDIRECTS: usize = 5;
+
+/// Fields of a request beyond Host.
+pub type Headers = BTreeMap<String, String>;
 
 /// The body of a test's request.
 pub type RequestBody = Full<Bytes>;
@@ -48,15 +52,15 @@ impl Target {
     /// # Errors
     /// There was no complete answer.
     pub async fn get(&self, host: &str, path: &str) -> anyhow::Result<Answer> {
-        self.send(Method::GET, &format!("http://{host}{path}")).await
+        self.send(Method::GET, &format!("http://{host}{path}"), &Headers::new()).await
     }
 
-    /// One request on a connection of its own. Its URI names scheme, host and path.
+    /// One request without a body on a connection of its own. Its URI names scheme, host and path.
     ///
     /// # Errors
     /// There was no complete answer.
-    pub async fn send(&self, method: Method, uri: &str) -> anyhow::Result<Answer> {
-        let exchange = self.exchange(method.clone(), uri.parse().context("URI")?);
+    pub async fn send(&self, method: Method, uri: &str, headers: &Headers) -> anyhow::Result<Answer> {
+        let exchange = self.exchange(method.clone(), uri.parse().context("URI")?, headers);
         timeout(DEADLINE, exchange)
             .await
             .unwrap_or_else(|_| Err(anyhow!("no answer in {DEADLINE:?}")))
@@ -67,10 +71,10 @@ impl Target {
     ///
     /// # Errors
     /// There was no complete answer, or too many redirects.
-    pub async fn follow(&self, method: Method, uri: &str) -> anyhow::Result<Answer> {
+    pub async fn follow(&self, method: Method, uri: &str, headers: &Headers) -> anyhow::Result<Answer> {
         let mut uri = uri.to_owned();
         for _ in 0..MOST_REDIRECTS {
-            let answer = self.send(method.clone(), &uri).await?;
+            let answer = self.send(method.clone(), &uri, headers).await?;
             if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
@@ -80,15 +84,14 @@ impl Target {
         bail!("more than {MOST_REDIRECTS} redirects, the last one to {uri}")
     }
 
-    async fn exchange(&self, method: Method, uri: Uri) -> anyhow::Result<Answer> {
+    async fn exchange(&self, method: Method, uri: Uri, headers: &Headers) -> anyhow::Result<Answer> {
         let host = uri.authority().context("a URI without host")?.as_str();
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, host)
-            .header("User-Agent", "tidegate-e2e")
-            .body(RequestBody::default())?;
+        let mut request = Request::builder().method(method).uri(path).header(HOST, host);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(RequestBody::default())?;
         if uri.scheme_str() == Some("https") {
             let stream = self.connect(self.https_port).await?;
             let (stream, leaf) = tls::connect(stream, uri.host().unwrap_or_default()).await?;
@@ -133,6 +136,13 @@ impl Answer {
     pub fn echo(&self, field: &str) -> String {
         let json: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
         json.get(field).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+    }
+
+    /// The first value of a field that the echo backend received; its canonical name.
+    #[must_use]
+    pub fn echo_header(&self, name: &str) -> Option<String> {
+        let json: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        json["headers"][name][0].as_str().map(str::to_owned)
     }
 
     /// The body as text.

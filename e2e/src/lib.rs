@@ -13,3 +13,4 @@ pub mod load;
 pub mod objects;
 pub mod tidegate;
 pub mod wait;
+pub mod watch;

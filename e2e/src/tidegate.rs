@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::client::Target;
 use crate::cluster::{Cluster, Namespace, items};
@@ -79,34 +79,57 @@ impl Tidegate {
         Ok(target.get("admin", path).await?.text())
     }
 
-    /// Waits until `/problems` has one of this object (such as `default/shop`)
-    /// that contains `text`, and returns the problems of that object.
+    /// What `/problems` has about an Ingress.
     ///
     /// # Errors
-    /// There is none in time; the error has all problems.
-    pub async fn problem(&self, namespace: &Namespace, name: &str, text: &str) -> anyhow::Result<String> {
-        let limit = Duration::from_secs(10);
-        let what = format!("a problem of {}/{name} with {text:?}", namespace.name());
+    /// Tidegate does not answer, or not as documented.
+    pub async fn problems(&self, namespace: &Namespace, ingress: &str) -> anyhow::Result<Vec<Problem>> {
+        let text = self.admin("/problems").await?;
+        let all: Vec<Problem> = serde_json::from_str(&text).with_context(|| format!("/problems says {text}"))?;
+        let wanted = Object { kind: "Ingress".into(), namespace: namespace.name().into(), name: ingress.into() };
+        Ok(all.into_iter().filter(|problem| problem.object == wanted).collect())
+    }
+
+    /// Waits until an Ingress has a problem whose field or message contains `text`.
+    ///
+    /// # Errors
+    /// It has none in time.
+    pub async fn problem(&self, namespace: &Namespace, ingress: &str, text: &str) -> anyhow::Result<Problem> {
+        let what = format!("a problem of Ingress {ingress} with {text:?}");
         let look = || async {
-            let all = self.admin("/problems").await?;
-            let found = problems_of(&all, namespace.name(), name)?;
-            anyhow::ensure!(found.contains(text), "its problems are {found:?}, all are {all}");
-            Ok(Some(found))
+            let mut problems = self.problems(namespace, ingress).await?;
+            let found = problems.iter().position(|one| one.field.contains(text) || one.message.contains(text));
+            match found {
+                Some(index) => Ok(Some(problems.swap_remove(index))),
+                None => anyhow::bail!("its problems are {problems:?}"),
+            }
         };
-        wait::until(&what, limit, look).await.map(|(found, _)| found)
+        wait::until(&what, Duration::from_secs(10), look).await.map(|(found, _)| found)
     }
 }
 
-/// The problems of one object, as text, one a line.
-fn problems_of(all: &str, namespace: &str, name: &str) -> anyhow::Result<String> {
-    let all: Value = serde_json::from_str(all).context("/problems is not JSON")?;
-    let list = if all.is_array() { &all } else { &all["problems"] };
-    let lines: Vec<_> = items(list)
-        .map(ToString::to_string)
-        .filter(|line| {
-            line.contains(&format!("{namespace:?}")) && line.contains(&format!("{name:?}"))
-                || line.contains(&format!("{namespace}/{name}"))
-        })
-        .collect();
-    Ok(lines.join("\n"))
+/// An entry of `/problems`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Problem {
+    /// Whose problem it is.
+    pub object: Object,
+    /// `Error` or `Warning`.
+    pub severity: String,
+    /// Path of the field.
+    pub field: String,
+    /// What is wrong.
+    pub message: String,
+    /// One word for it.
+    pub reason: String,
+}
+
+/// The object of a problem.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Object {
+    /// Its kind.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
