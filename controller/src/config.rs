@@ -25,8 +25,11 @@ pub struct Config {
 pub enum Source {
     /// The YAML and JSON files of a folder (`--manifests`), of any depth, watched.
     Manifests(PathBuf),
-    /// The Kubernetes API: by `KUBECONFIG` or `~/.kube/config`, else the ServiceAccount of our Pod.
-    Cluster,
+    /// The Kubernetes API.
+    Cluster {
+        /// How to reach it; where none is given: `KUBECONFIG` or `~/.kube/config`, else the ServiceAccount of our Pod.
+        kubeconfig: Option<PathBuf>,
+    },
 }
 
 /// Which addresses the status of an Ingress gets.

@@ -48,7 +48,7 @@ impl Controller {
     pub async fn start(config: Config, snapshots: Snapshots, reports: mpsc::Receiver<Report>) -> Result<Self, Error> {
         let client = match config.source {
             Source::Manifests(_) => None,
-            Source::Cluster => Some(cluster::client().await?),
+            Source::Cluster { ref kubeconfig } => Some(cluster::client(kubeconfig.as_deref()).await?),
         };
         Self::start_with(config, client, snapshots, reports)
     }
@@ -79,12 +79,12 @@ impl Controller {
         let addresses = controller.addresses(&config, client.as_ref())?;
         match (&config.source, client) {
             (Source::Manifests(folder), _) => controller.read_manifests(folder, parts)?,
-            (Source::Cluster, Some(client)) => {
+            (Source::Cluster { .. }, Some(client)) => {
                 controller.follow_cluster(&client, parts);
                 controller.tell_problems(&config, &client, &metrics, &outputs.objects);
                 outputs.writer = config.update_status.then(|| Writer::new(client, metrics));
             }
-            (Source::Cluster, None) => return Err(Error::NoCluster("no client".to_owned())),
+            (Source::Cluster { .. }, None) => return Err(Error::NoCluster("no client".to_owned())),
         }
         controller.task("announce", announce(Arc::clone(&controller.handle.board)));
         controller.task("report", report::run(Inputs { reports, news, addresses }, outputs));

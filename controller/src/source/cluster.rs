@@ -7,7 +7,7 @@ pub(crate) mod tests;
 mod trim;
 mod watch;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use compile::{NamespacedName, Options};
 use futures_util::future::BoxFuture;
@@ -19,7 +19,12 @@ use k8s_openapi::{
         networking::v1::{Ingress, IngressClass},
     },
 };
-use kube::{Api, Client, Config, Resource, core::DeserializeGuard, runtime::watcher};
+use kube::{
+    Api, Client, Config, Resource,
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+    core::DeserializeGuard,
+    runtime::watcher,
+};
 use tokio::sync::mpsc;
 use watch::{Object, Watch};
 
@@ -27,13 +32,20 @@ pub(crate) use error::explain;
 
 use crate::{Error, board::Board, cycle::Update, slices::SERVICE_LABEL};
 
-/// A client by kubeconfig, else by the ServiceAccount of our Pod.
+/// A client by this kubeconfig; without one by that of the environment, else by the ServiceAccount of our Pod.
 ///
 /// # Errors
-/// There is neither, or it cannot be used.
-pub(crate) async fn client() -> Result<Client, Error> {
-    let config = Config::infer().await.map_err(|error| Error::NoCluster(error.to_string()))?;
+/// There is none, or it cannot be used.
+pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, Error> {
+    let config = match kubeconfig {
+        Some(file) => read_kubeconfig(file).await.map_err(|error| Error::NoCluster(error.to_string()))?,
+        None => Config::infer().await.map_err(|error| Error::NoCluster(error.to_string()))?,
+    };
     Client::try_from(config).map_err(|error| Error::NoCluster(explain(&error)))
+}
+
+async fn read_kubeconfig(file: &Path) -> Result<Config, KubeconfigError> {
+    Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &KubeConfigOptions::default()).await
 }
 
 /// A watch that has not been started, and its name.
