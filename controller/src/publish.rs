@@ -112,3 +112,6 @@ fn ports_of_services(sources: &BTreeMap<ServicePort, EndpointSource>) -> BTreeMa
     }
     ports
 }
+
+#[cfg(test)]
+mod tests;
