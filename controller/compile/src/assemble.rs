@@ -33,13 +33,21 @@ pub(crate) struct Parts<'a> {
 
 /// The routes and certificates of all hosts.
 pub(crate) struct Assembled {
-    pub hosts: BTreeMap<HostPattern, TableId>,
+    pub names: Names,
     pub tables: BTreeMap<TableId, Arc<RouteTable>>,
-    pub sni: BTreeMap<HostPattern, CertId>,
-    pub default_cert: Option<CertId>,
     pub certs: BTreeMap<CertId, Arc<Cert>>,
     pub keys: BTreeMap<CertId, Arc<PrivateKey>>,
     pub problems: Vec<Problem>,
+}
+
+/// What each name is served with.
+pub(crate) struct Names {
+    /// Routes, by the host of a request.
+    pub hosts: BTreeMap<HostPattern, TableId>,
+    /// Certificates, by the server name of a handshake.
+    pub sni: BTreeMap<HostPattern, CertId>,
+    /// The certificate for all other server names.
+    pub default_cert: Option<CertId>,
 }
 
 /// Merges drafts, the most senior first.
@@ -62,7 +70,8 @@ pub(crate) fn assemble(drafts: &[Arc<Draft>], parts: &Parts<'_>) -> Assembled {
         ids.insert(host.clone(), id);
     }
     let (certs, keys) = used_certs(&tls.sni, tls.default_cert.as_ref(), parts.certs);
-    Assembled { hosts: ids, tables, sni: tls.sni, default_cert: tls.default_cert, certs, keys, problems }
+    let names = Names { hosts: ids, sni: tls.sni, default_cert: tls.default_cert };
+    Assembled { names, tables, certs, keys, problems }
 }
 
 /// What drafts ask for on one host.
