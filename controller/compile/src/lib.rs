@@ -73,8 +73,7 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     problems.extend(found);
     memo.end();
 
-    let default_backend = service::default_backend(options);
-    let parts = assemble::Parts { backends: &backends, certs: &certs, policy: &policy, default_backend };
+    let parts = assemble::Parts { backends: &backends, certs: &certs, policy: &policy };
     let assembled = assemble::assemble(&drafts, &parts);
     problems.extend(assembled.problems);
     problems.sort();
