@@ -8,12 +8,14 @@ use crate::{
     Problem,
     draft::{Draft, PathClass, RouteDraft},
     notes::Notes,
+    service::Resolved,
 };
 
 /// A draft's wish to serve a path of a host.
 pub(super) struct Claim<'a> {
     pub draft: &'a Draft,
     pub route: &'a RouteDraft,
+    pub backend: &'a Resolved,
 }
 
 /// What a claim's path matches. Ordered as paths are tried: exact ones, then the longest.
