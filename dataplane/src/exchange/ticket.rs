@@ -109,7 +109,7 @@ impl Ticket {
         self.with(|open| open.upstream = Some(Arc::clone(upstream)));
     }
 
-    /// Its body is counted there.
+    /// It has a body.
     pub fn uploads(&mut self, upload: &Rc<Upload>) {
         self.with(|open| open.upload = Some(Rc::clone(upload)));
     }
@@ -173,6 +173,15 @@ impl Ticket {
     pub fn finish(&mut self) {
         if let Some(open) = self.0.take() {
             open.finish();
+        }
+    }
+
+    /// The answer has ended as it should; what is left of the request's body is wanted by nobody.
+    fn finish_whole(&mut self) {
+        let upload = self.0.as_ref().and_then(|open| open.upload.clone());
+        self.finish();
+        if let Some(upload) = upload {
+            upload.discard();
         }
     }
 
@@ -257,7 +266,10 @@ impl Answer {
     }
 
     /// The answer to the ticket's request.
-    pub fn new(body: Body, ticket: Ticket) -> Self {
+    pub fn new(body: Body, mut ticket: Ticket) -> Self {
+        if matches!(body, Body::Empty) {
+            ticket.finish_whole();
+        }
         Self { body, ticket }
     }
 }
@@ -276,10 +288,10 @@ impl http_body::Body for Answer {
             Poll::Ready(Some(Ok(frame))) => {
                 this.ticket.sent(frame.data_ref().map_or(0, |bytes| bytes.len() as u64));
                 if this.body.is_end_stream() {
-                    this.ticket.finish();
+                    this.ticket.finish_whole();
                 }
             }
-            Poll::Ready(None) => this.ticket.finish(),
+            Poll::Ready(None) => this.ticket.finish_whole(),
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         next
