@@ -5,6 +5,7 @@ use std::{
     collections::VecDeque,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
@@ -14,7 +15,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::{BodyError, Cause};
+use super::{BodyError, Cause, Socket};
 
 /// How many bytes of a body that nobody wants are read away.
 const DISCARD: u64 = 16 << 20;
@@ -64,12 +65,15 @@ impl Upload {
         self.failed.get()
     }
 
-    /// The answer is complete and the body is not: nobody needs the rest. Reads it away, within bounds: a connection
-    /// that is closed with bytes unread is reset, and the reset overtakes the answer.
-    pub fn discard(self: Rc<Self>) {
-        if self.ended().is_some() || self.waits.get() {
-            return;
-        }
+    /// Whether there is something to read away: a client that waits to be told to go on has sent nothing.
+    pub fn is_left(&self) -> bool {
+        self.ended().is_none() && !self.waits.get()
+    }
+
+    /// The answer is complete and the body is not: nobody needs the rest. Reads it away, within bounds, before the
+    /// connection waits for the next request: one that is closed with bytes unread is reset, and the reset overtakes
+    /// the answer.
+    pub fn discard(self: Rc<Self>, socket: Arc<Socket>) {
         self.failed.set(Some(Cause::BodyBroken));
         if let Some(sender) = self.sender.take() {
             sender.wake();
@@ -85,6 +89,7 @@ impl Upload {
                 }
             };
             tokio::time::timeout(DISCARD_TIME, rest).await.ok();
+            socket.rest();
         });
     }
 

@@ -14,6 +14,9 @@ use crate::{
 /// The answer to a request that failed: its status in words.
 pub fn of_failure(failure: &Failure) -> Response<Body> {
     let mut response = of_status(failure.status());
+    if failure.ends_connection() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if failure.cause == Cause::MethodNotAllowed {
         // Required by RFC 9110 section 15.5.6.
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
