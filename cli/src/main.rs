@@ -1,2 +1,36 @@
-//! The binary.
-fn main() {}
+//! `tidegate`: arguments, wiring, signals.
+
+mod args;
+mod log;
+mod run;
+mod signal;
+
+use std::process::ExitCode;
+
+use args::Command;
+
+fn main() -> ExitCode {
+    let arguments = args::parse();
+    log::start(arguments.log_format);
+    arguments.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let done = match arguments.command {
+        Command::Run(flags) => run::run(*flags),
+        Command::Annotations => print(&compile::annotation::reference()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // A reader that has seen enough (`| head`) is no failure.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}

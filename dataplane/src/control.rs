@@ -178,9 +178,11 @@ fn certificates(snapshot: &Snapshot) -> Vec<CertificateSeries> {
         let Serves::Tls { sni, default_cert, .. } = &listener.serves else { continue };
         let named = sni.iter().map(|(host, id)| (Arc::from(host.to_string()), id));
         let default = default_cert.iter().map(|id| (Arc::from("_"), id));
-        series.extend(named.chain(default).filter_map(|(host, id)| {
-            Some(CertificateSeries { host, cert: Arc::clone(snapshot.certs.get(id)?) })
-        }));
+        series.extend(
+            named
+                .chain(default)
+                .filter_map(|(host, id)| Some(CertificateSeries { host, cert: Arc::clone(snapshot.certs.get(id)?) })),
+        );
     }
     series
 }

@@ -16,7 +16,7 @@ mod readiness;
 pub mod route;
 mod runtime;
 mod tls;
-mod upstream;
+pub mod upstream;
 
 pub use dataplane::{Config, Dataplane, Drained, StartError};
 pub use listen::worker_count;

@@ -4,6 +4,7 @@ mod connect;
 mod io;
 mod live;
 mod pool;
+pub mod resolve;
 mod retry;
 mod send;
 

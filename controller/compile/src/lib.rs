@@ -3,11 +3,131 @@
 //! No clock, no randomness, no I/O. Each Ingress is compiled alone; one that cannot be served is reported on that
 //! object, and all others go on.
 
+pub mod annotation;
+mod assemble;
+mod attach;
+mod cert;
+mod draft;
+mod endpoint;
+mod external_name;
+mod ingress;
+mod listener;
+mod memo;
+mod nginx;
+mod notes;
 mod objects;
 mod options;
+mod path;
+mod policy;
 mod problem;
+mod selector;
+mod service;
 pub mod settings;
+mod status;
+mod suggest;
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use k8s_openapi::api::networking::v1::Ingress;
+use snapshot::{Origin, ServicePort, Snapshot};
+
+use crate::{draft::Draft, notes::Notes, policy::Policy, settings::Settings};
+
+pub use cert::expired;
+pub use endpoint::{EndpointSource, Family, endpoint_set};
+pub use memo::Memo;
 pub use objects::{NamespacedName, Objects};
-pub use options::Options;
+pub use options::{Options, check_options};
 pub use problem::{Problem, Severity};
+pub use status::{StatusPatch, status};
+
+/// What came of a compile.
+#[derive(Default)]
+pub struct Compiled {
+    /// What is to be served. Its id is not set, and it has no endpoints: those are joined from `endpoint_sources`
+    /// when it is published.
+    pub snapshot: Snapshot,
+    /// Which endpoints the snapshot needs, and where each comes from (see [`endpoint_set`]).
+    pub endpoint_sources: BTreeMap<ServicePort, EndpointSource>,
+    /// What is wrong, in order.
+    pub problems: Vec<Problem>,
+    /// The Ingresses that are ours, whether or not something of them can be served.
+    pub attached: BTreeSet<NamespacedName>,
+}
+
+/// Compiles all objects. The same objects and options give the same result, whatever the memo holds.
+pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compiled {
+    let (settings, mut problems) = read_settings(objects, options);
+    let policy = Policy::from(&settings);
+    memo.begin(options, &settings);
+
+    let (ours, found) = attach::attach(objects, options);
+    problems.extend(found);
+    let mut drafts: Vec<Arc<Draft>> = ours
+        .iter()
+        .map(|(name, ingress)| memo.drafts.find(name, ingress, || draft(name, ingress, options, &settings)))
+        .collect();
+    drafts.sort_by(|a, b| a.seniority.cmp(&b.seniority));
+    problems.extend(drafts.iter().flat_map(|draft| draft.problems.iter().cloned()));
+
+    let (backends, found) = service::resolve(objects, options, &drafts, policy.keep_alive);
+    problems.extend(found);
+    let (certs, found) = cert::resolve(objects, options, &drafts, memo);
+    problems.extend(found);
+    let default_backend = service::default_backend(options);
+    let parts = assemble::Parts { backends: &backends, certs: &certs, policy: &policy, default_backend };
+    let assembled = assemble::assemble(&drafts, &parts);
+    problems.extend(assembled.problems);
+    memo.end();
+
+    problems.sort();
+    problems.dedup();
+    let listeners = listener::listeners(assembled.hosts, assembled.sni, assembled.default_cert, (options, &settings));
+    Compiled {
+        snapshot: Snapshot {
+            listeners,
+            tables: assembled.tables,
+            upstreams: backends.upstreams,
+            certs: assembled.certs,
+            keys: assembled.keys,
+            drain_timeout: settings.worker_shutdown_timeout,
+            ..Snapshot::default()
+        },
+        endpoint_sources: backends.endpoint_sources,
+        problems,
+        attached: ours.into_iter().map(|(name, _)| name.clone()).collect(),
+    }
+}
+
+/// The settings of the ConfigMap that `--configmap` names.
+fn read_settings(objects: &Objects, options: &Options) -> (Settings, Vec<Problem>) {
+    let Some(name) = &options.config_map else { return settings::read(None) };
+    match objects.config_maps.get(name) {
+        Some(config_map) => settings::read(Some((name, config_map))),
+        None => {
+            let mut notes = Notes::new(&Arc::new(Origin::new("ConfigMap", &name.namespace, &name.name)));
+            let message = "does not exist, though --configmap names it; every setting has its default";
+            notes.warning("metadata.name", "ConfigMapNotFound", message);
+            let (settings, _) = settings::read(None);
+            (settings, notes.into_problems())
+        }
+    }
+}
+
+/// An Ingress with what its annotations say.
+fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, settings: &Settings) -> Draft {
+    let mut draft = ingress::draft(name, ingress, options);
+    let annotations = ingress.metadata.annotations.as_ref();
+    let read = annotation::read(&draft.origin, annotations, &options.annotations_prefix, settings);
+    draft.denied = read.denied;
+    draft.host_denied = read.host_denied;
+    draft.problems.extend(read.problems);
+    if read.left_out.is_some() {
+        draft.hosts.clear();
+        draft.tls.clear();
+    }
+    draft
+}

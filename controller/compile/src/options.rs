@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::NamespacedName;
+use crate::{NamespacedName, selector::Selector};
 
 /// The flags that shape a snapshot. Each has the name and meaning of ingress-nginx's flag of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,5 +65,64 @@ impl Default for Options {
             health_check_path: "/healthz".to_owned(),
             allow_local_external_names: false,
         }
+    }
+}
+
+/// Checks what the types cannot hold, at start-up.
+///
+/// # Errors
+/// A flag has a value that cannot be used, or contradicts another; the text names it.
+pub fn check_options(options: &Options) -> Result<(), String> {
+    let selector = &options.watch_namespace_selector;
+    let parsed: Selector = selector.parse().map_err(|error| format!("--watch-namespace-selector: {error}"))?;
+    if options.watch_namespace.as_deref().is_some_and(|namespace| !namespace.is_empty()) && !parsed.is_empty() {
+        return Err("--watch-namespace and --watch-namespace-selector exclude each other".to_owned());
+    }
+    if options.bind_addresses.is_empty() {
+        return Err("--bind-address: at least one address is needed".to_owned());
+    }
+    if options.http_port == options.https_port && options.http_port != 0 {
+        return Err(format!("--http-port and --https-port are both {}", options.http_port));
+    }
+    if !options.health_check_path.starts_with('/') {
+        return Err("--health-check-path must begin with a slash".to_owned());
+    }
+    let names = [
+        ("--controller-class", &options.controller_class),
+        ("--ingress-class", &options.ingress_class),
+        ("--annotations-prefix", &options.annotations_prefix),
+    ];
+    match names.iter().find(|(_, value)| value.is_empty()) {
+        Some((flag, _)) => Err(format!("{flag} is empty")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_fine() {
+        assert_eq!(check_options(&Options::default()), Ok(()));
+    }
+
+    #[test]
+    fn names_the_flag() {
+        let refused = |change: fn(&mut Options)| {
+            let mut options = Options::default();
+            change(&mut options);
+            check_options(&options).unwrap_err()
+        };
+        assert!(refused(|o| o.watch_namespace_selector = "a in".into()).contains("--watch-namespace-selector"));
+        assert!(refused(|o| o.https_port = o.http_port).contains("--https-port"));
+        assert!(refused(|o| o.bind_addresses.clear()).contains("--bind-address"));
+        assert!(refused(|o| o.health_check_path = "healthz".into()).contains("--health-check-path"));
+        assert!(refused(|o| o.annotations_prefix.clear()).contains("--annotations-prefix"));
+        let both = refused(|o| {
+            o.watch_namespace = Some("a".into());
+            o.watch_namespace_selector = "team=a".into();
+        });
+        assert!(both.contains("exclude each other"));
     }
 }

@@ -1,9 +1,27 @@
 //! The global ConfigMap (`--configmap`) as typed values.
 
-use std::{num::NonZeroU64, time::Duration};
+mod client;
+mod default;
+mod lifecycle;
+mod limits;
+mod reference;
+mod setting;
+mod tls;
+mod trust;
+mod unserved;
+mod upstream;
+mod value;
+
+use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
-use snapshot::{HeadLimits, Hsts, KeepAlive, UpstreamKeepAlive};
+use k8s_openapi::api::core::v1::ConfigMap;
+use snapshot::{HeadLimits, Hsts, KeepAlive, Origin, UpstreamKeepAlive};
+
+pub use reference::reference;
+
+use crate::{NamespacedName, Problem, Severity};
+use setting::Setting;
 
 /// The global settings, defaults where the ConfigMap says nothing. Names and defaults are ingress-nginx's.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +62,141 @@ pub struct Settings {
     pub server_tokens: bool,
     /// `use-forwarded-headers`.
     pub use_forwarded_headers: bool,
-    /// `proxy-real-ip-cidr`.
+    /// `proxy-real-ip-cidr`; empty: nobody.
     pub proxy_real_ip_cidr: Vec<IpNet>,
     /// `worker-shutdown-timeout`.
     pub worker_shutdown_timeout: Duration,
+    /// Why every path must answer 503: the ConfigMap restricts access in a way that is not served.
+    pub denied: Option<String>,
+}
+
+/// Reads the global ConfigMap. A value that cannot be used leaves the default in place and is a [`Problem`] of the
+/// ConfigMap; one about whom to trust leaves nobody trusted; one about access that is not served denies everything.
+pub fn read(config_map: Option<(&NamespacedName, &ConfigMap)>) -> (Settings, Vec<Problem>) {
+    let mut reader = Reader::default();
+    if let Some((name, config_map)) = config_map {
+        reader.origin = Arc::new(Origin::new("ConfigMap", &name.namespace, &name.name));
+        reader.read(config_map);
+    }
+    (reader.settings, reader.problems)
+}
+
+/// The settings that are served, in the order in which they apply.
+fn served() -> impl Iterator<Item = &'static Setting> {
+    [client::SETTINGS, limits::SETTINGS, upstream::SETTINGS, tls::SETTINGS, trust::SETTINGS, lifecycle::SETTINGS]
+        .into_iter()
+        .flatten()
+}
+
+struct Reader {
+    origin: Arc<Origin>,
+    settings: Settings,
+    problems: Vec<Problem>,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        let origin = Arc::new(Origin::new("ConfigMap", "", ""));
+        Self { origin, settings: Settings::default(), problems: Vec::new() }
+    }
+}
+
+impl Reader {
+    fn read(&mut self, config_map: &ConfigMap) {
+        let empty = BTreeMap::new();
+        let data = config_map.data.as_ref().unwrap_or(&empty);
+        for setting in served() {
+            if let Some(value) = data.get(setting.key) {
+                self.served(setting, value.trim());
+            }
+        }
+        for (key, value) in data {
+            if !served().any(|setting| setting.key == key) {
+                self.unserved(key, value.trim());
+            }
+        }
+        for key in config_map.binary_data.iter().flatten().map(|(key, _)| key) {
+            self.problem(Severity::Warning, key, "BadSetting", "is binary; a setting is text under `data`".to_owned());
+        }
+    }
+
+    fn served(&mut self, setting: &Setting, value: &str) {
+        if let Err(error) = (setting.parse)(value, &mut self.settings) {
+            let error = shortened(&error);
+            let otherwise = setting.otherwise();
+            self.problem(Severity::Error, setting.key, "BadSetting", format!("{error}; {otherwise}"));
+        }
+    }
+
+    fn unserved(&mut self, key: &str, value: &str) {
+        let Some(verdict) = unserved::verdict(key, value) else { return };
+        match verdict.effect {
+            unserved::Effect::Lessened | unserved::Effect::Broken => {}
+            unserved::Effect::NobodyTrusted => self.settings.proxy_real_ip_cidr.clear(),
+            unserved::Effect::Denied => {
+                self.settings.denied.get_or_insert_with(|| format!("setting `{key}`: {}", verdict.message));
+            }
+        }
+        self.problem(verdict.effect.severity(), key, verdict.reason, verdict.message);
+    }
+
+    fn problem(&mut self, severity: Severity, key: &str, reason: &'static str, message: String) {
+        let (object, field) = (self.origin.clone(), format!("data[{key}]"));
+        self.problems.push(Problem { object, severity, field, message, reason });
+    }
+}
+
+/// A ConfigMap may hold a megabyte; a message that quotes a value does not.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 300;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_key_is_there_once() {
+        let served: Vec<&str> = served().map(|setting| setting.key).collect();
+        let known = unserved::KNOWN.iter().copied().flatten().map(|known| known.key);
+        let all: Vec<&str> = served.iter().copied().chain(known).collect();
+        let distinct: BTreeSet<&str> = all.iter().copied().collect();
+        assert_eq!(all.len(), distinct.len());
+    }
+
+    #[test]
+    fn the_text_of_each_default_is_the_default() {
+        for setting in served() {
+            let mut settings = Settings::default();
+            assert_eq!((setting.parse)(setting.default, &mut settings), Ok(()), "{}", setting.key);
+            assert_eq!(settings, Settings::default(), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn every_example_is_good_and_changes_something() {
+        for setting in served() {
+            let mut settings = Settings::default();
+            assert_eq!((setting.parse)(setting.example, &mut settings), Ok(()), "{}", setting.key);
+            assert_ne!(settings, Settings::default(), "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        let page = reference();
+        for Setting { key, value, doc, .. } in served() {
+            assert!(!value.is_empty() && doc.ends_with('.'), "{key}");
+            assert!(page.contains(&format!("| `{key}` |")), "{key}");
+        }
+        for known in unserved::KNOWN.iter().copied().flatten() {
+            assert!(page.contains(&format!("| `{}` |", known.key)), "{}", known.key);
+        }
+    }
 }

@@ -25,7 +25,7 @@ const CONNECTIONS: usize = 64;
 /// For the head of a request, and for the next one on an idle connection.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// For a connection as a whole, so that one which reads slowly gives its place back.
+/// For a connection as a whole, and then for its last answer, so that one which reads slowly gives its place back.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(60);
 
 /// Before accepting is tried again where it failed: file descriptors may have run out.
@@ -58,10 +58,20 @@ async fn connection(stream: TcpStream, pages: Arc<Pages>) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
         .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    if let Ok(ended) = timeout(CONNECTION_LIMIT, connection.as_mut()).await {
+        return note(ended);
+    }
+    connection.as_mut().graceful_shutdown();
     match timeout(CONNECTION_LIMIT, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%error, "a connection to the admin port broke"),
+        Ok(ended) => note(ended),
         Err(_) => debug!("a connection to the admin port took too long"),
+    }
+}
+
+fn note(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        debug!(%error, "a connection to the admin port broke");
     }
 }
 

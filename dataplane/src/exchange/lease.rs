@@ -85,6 +85,9 @@ impl Lease {
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("address", &self.address).field("requests", &self.requests).finish_non_exhaustive()
+        f.debug_struct("Lease")
+            .field("address", &self.address)
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
     }
 }

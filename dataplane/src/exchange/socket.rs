@@ -45,7 +45,11 @@ impl Socket {
             max_head: options.head.total,
             header_timeout: options.header_timeout,
             // `keep-alive: 0` means no re-use, not that a new connection may wait for no time at all.
-            idle_timeout: if options.keep_alive.idle.is_zero() { options.header_timeout } else { options.keep_alive.idle },
+            idle_timeout: if options.keep_alive.idle.is_zero() {
+                options.header_timeout
+            } else {
+                options.keep_alive.idle
+            },
         };
         socket.rest();
         socket

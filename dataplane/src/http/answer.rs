@@ -95,7 +95,8 @@ pub fn note_refusal(connection: &Connection, error: &hyper::Error) {
         request_id: connection.context.request_id(),
         head_length: 0,
     };
-    let mut ticket = Ticket::new(facts, connection.context.sink.clone(), connection.socket.clone(), connection.gauge.clone());
+    let mut ticket =
+        Ticket::new(facts, connection.context.sink.clone(), connection.socket.clone(), connection.gauge.clone());
     ticket.respond(status.as_u16(), 0);
     ticket.finish();
 }

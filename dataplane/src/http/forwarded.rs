@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn where_all_are_trusted_the_leftmost_asks() {
-        let client = client(&headers(&SENT), &accepted("[::ffff:10.9.9.9]:5000", true), &["0.0.0.0/0".parse().unwrap()]);
+        let client =
+            client(&headers(&SENT), &accepted("[::ffff:10.9.9.9]:5000", true), &["0.0.0.0/0".parse().unwrap()]);
         assert_eq!(client.address, "198.51.100.1".parse::<IpAddr>().unwrap());
     }
 

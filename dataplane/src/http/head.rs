@@ -209,7 +209,10 @@ mod tests {
 
     #[test]
     fn refuses_methods_and_targets_that_are_not_for_us() {
-        assert_eq!(checked(Request::builder().method("TRACE").uri("/").header("host", "a")).unwrap_err(), Cause::MethodNotAllowed);
+        assert_eq!(
+            checked(Request::builder().method("TRACE").uri("/").header("host", "a")).unwrap_err(),
+            Cause::MethodNotAllowed
+        );
         assert_eq!(checked(Request::connect("a.b:443").header("host", "a.b")).unwrap_err(), Cause::MethodNotAllowed);
         assert!(checked(Request::get("*").header("host", "a")).is_err());
         assert!(checked(Request::options("*").header("host", "a")).unwrap().path.is_none());

@@ -141,8 +141,13 @@ mod tests {
 
     #[test]
     fn what_connection_names_goes_with_it() {
-        let mut headers =
-            headers(&[("connection", "x-a, Keep-Alive"), ("connection", "x-b"), ("x-a", "1"), ("x-b", "2"), ("x-c", "3")]);
+        let mut headers = headers(&[
+            ("connection", "x-a, Keep-Alive"),
+            ("connection", "x-b"),
+            ("x-a", "1"),
+            ("x-b", "2"),
+            ("x-c", "3"),
+        ]);
         strip_connection(&mut headers);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-c"]);
     }

@@ -89,13 +89,7 @@ fn spawn(stream: TcpStream, id: &ListenerId, context: &Rc<Context>) {
     }
 }
 
-async fn serve_tls(
-    acceptor: TlsAcceptor,
-    patience: Duration,
-    stream: TcpStream,
-    accepted: Accepted,
-    guest: Guest,
-) {
+async fn serve_tls(acceptor: TlsAcceptor, patience: Duration, stream: TcpStream, accepted: Accepted, guest: Guest) {
     let context = Rc::clone(guest.context());
     let drained = context.drain.notified();
     let handshake = timeout(patience, acceptor.accept(stream));

@@ -11,7 +11,12 @@ use tokio::{
 };
 
 use super::accept::accept;
-use crate::{exchange::Sink, http::Context, observe::{Metrics, RouteLabels, WorkerLog}, runtime::Runtime};
+use crate::{
+    exchange::Sink,
+    http::Context,
+    observe::{Metrics, RouteLabels, WorkerLog},
+    runtime::Runtime,
+};
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -134,12 +139,7 @@ async fn run(spec: WorkerSpec, mut inbox: mpsc::UnboundedReceiver<Command>) {
     }
 }
 
-fn listen(
-    context: &Rc<Context>,
-    sockets: &mut Sockets,
-    key: SocketKey,
-    socket: TcpListener,
-) {
+fn listen(context: &Rc<Context>, sockets: &mut Sockets, key: SocketKey, socket: TcpListener) {
     let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => return tracing::error!(listener = %key.0, address = %key.1, %error, "cannot listen"),

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
+/// Kept by [`decode`], so that the elements are first looked at as those see them who do not decode it.
+const ENCODED_SLASH: &str = "%2F";
+
 /// A path that cannot be matched safely: the request is answered 400, as nginx does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PathError {
@@ -19,13 +22,19 @@ pub enum PathError {
     /// `..` elements lead above the root.
     #[error("the path leads above its root")]
     AboveRoot,
+    /// `.` or `..` stands beside an encoded slash or a backslash: a backend that takes these for slashes would be led
+    /// to a path that nobody here has looked at.
+    #[error("a dot element stands beside an encoded slash or a backslash")]
+    HiddenDots,
 }
 
 /// The normalised form of a request's path (without its query). Borrowed where it is in that form already.
 ///
-/// - Percent-encodings are decoded, apart from those that would change what the path means: `%2F`, `%25`, `%3F` and
-///   `%23` are structure when plain, and control bytes must never get from here into a header or a log. Bytes that
-///   are not UTF-8 stay encoded as well. Those that stay are written with upper-case digits.
+/// - Percent-encodings are decoded, apart from those that would change what the path means: `%25`, `%3F` and `%23` are
+///   structure when plain, and control bytes must never get from here into a header or a log. Bytes that are not
+///   UTF-8 stay encoded as well. Those that stay are written with upper-case digits.
+/// - `%2F` counts as a slash, as in nginx: a backend that takes it for one must not serve `/admin%2Fx` to somebody whom
+///   the rules of `/admin` would have kept out.
 /// - Empty elements are dropped (`//` is `/`), as nginx does by default (`merge_slashes`).
 /// - `.` and `..` elements are resolved, also where they were encoded.
 ///
@@ -40,15 +49,19 @@ pub fn normalize(path: &str) -> Result<Cow<'_, str>, PathError> {
     if is_normal(path.as_bytes()) {
         return Ok(Cow::Borrowed(path));
     }
-    let normal = resolve(&decode(path.as_bytes())?)?;
+    let mut normal = resolve(&decode(path.as_bytes())?)?;
+    if normal.contains(ENCODED_SLASH) {
+        normal = resolve(&normal.replace(ENCODED_SLASH, "/"))?;
+    }
     Ok(if normal == path { Cow::Borrowed(path) } else { Cow::Owned(normal) })
 }
 
-/// Whether nothing needs a closer look: no percent sign, no NUL, no empty element and none that begins with a dot.
+/// Whether nothing needs a closer look: no percent sign, backslash or NUL, no empty element and none that begins with
+/// a dot.
 fn is_normal(path: &[u8]) -> bool {
     let mut previous = 0;
     for &byte in path {
-        let suspicious = matches!(byte, b'%' | 0) || (previous == b'/' && matches!(byte, b'/' | b'.'));
+        let suspicious = matches!(byte, b'%' | b'\\' | 0) || (previous == b'/' && matches!(byte, b'/' | b'.'));
         if suspicious {
             return false;
         }
@@ -110,6 +123,7 @@ fn resolve(path: &str) -> Result<String, PathError> {
         match element {
             "" | "." => {}
             ".." => resolved.truncate(resolved.rfind('/').ok_or(PathError::AboveRoot)?),
+            _ if hides_dots(element) => return Err(PathError::HiddenDots),
             _ => resolved.extend(["/", element]),
         }
     }
@@ -117,6 +131,10 @@ fn resolve(path: &str) -> Result<String, PathError> {
         resolved.push('/');
     }
     Ok(resolved)
+}
+
+fn hides_dots(element: &str) -> bool {
+    element.split('\\').flat_map(|part| part.split(ENCODED_SLASH)).any(|part| matches!(part, "." | ".."))
 }
 
 #[cfg(test)]
@@ -127,7 +145,7 @@ mod tests {
 
     #[test]
     fn keeps_what_is_normal() {
-        for path in ["/", "/a", "/a/", "/a/b.c", "/a..b/...", "/.well-known/x", "/é", "/a%2Fb", "/%25", "/a;b=c"] {
+        for path in ["/", "/a", "/a/", "/a/b.c", "/a..b/...", "/.well-known/x", "/é", "/%25", "/a;b=c"] {
             assert_eq!(normalize(path), Ok(Cow::Borrowed(path)));
             assert!(matches!(normalize(path), Ok(Cow::Borrowed(_))), "{path}");
         }
@@ -148,14 +166,17 @@ mod tests {
             ("/%61dmin", "/admin"),
             ("/a%20b", "/a b"),
             ("/%c3%a9", "/é"),
-            ("/a%2fb", "/a%2Fb"),
-            ("/a%2f..%2fb", "/a%2F..%2Fb"),
+            ("/admin%2fx", "/admin/x"),
+            ("/a%2f.b%2f...", "/a/.b/..."),
+            ("/a%2f%2Fb%2f", "/a/b/"),
+            ("/%2f", "/"),
+            ("/a%252fb", "/a%252fb"),
+            ("/a%5cb", "/a\\b"),
             ("/%252e%252e", "/%252e%252e"),
             ("/%ff%41", "/%FFA"),
             ("/%c3(", "/%C3("),
             ("/%0d%0a", "/%0D%0A"),
             ("/%3f%23", "/%3F%23"),
-            ("/a/%2E%2e%2f", "/a/..%2F"),
         ] {
             assert_eq!(normalize(path).as_deref(), Ok(normal), "{path}");
         }
@@ -171,6 +192,12 @@ mod tests {
             ("/a/../../b", PathError::AboveRoot),
             ("/%2e%2e/b", PathError::AboveRoot),
             ("//../b", PathError::AboveRoot),
+            ("/a%2f..%2fb", PathError::HiddenDots),
+            ("/a/%2E%2e%2fb", PathError::HiddenDots),
+            ("/a%2f.", PathError::HiddenDots),
+            ("/a/..\\b", PathError::HiddenDots),
+            ("/a\\..\\b", PathError::HiddenDots),
+            ("/a/..%5cb", PathError::HiddenDots),
             ("/%", PathError::Encoding),
             ("/%2", PathError::Encoding),
             ("/%zz", PathError::Encoding),
@@ -188,6 +215,7 @@ mod tests {
             "[a-z./%]{1,3}",
             Just("%2e".to_owned()),
             Just("%2F".to_owned()),
+            Just("\\".to_owned()),
             Just("..".to_owned()),
             "%[0-9a-fA-F]{2}",
             any::<char>().prop_map(String::from),
@@ -201,7 +229,9 @@ mod tests {
             if let Ok(normal) = normalize(&path) {
                 prop_assert_eq!(normalize(&normal), Ok(Cow::Borrowed(&*normal)), "{}", path);
                 prop_assert!(normal.starts_with('/') && !normal.contains("//") && !normal.contains('\0'));
-                prop_assert!(!normal.split('/').any(|element| matches!(element, "." | "..")), "{}", normal);
+                prop_assert!(!normal.contains(ENCODED_SLASH), "{}", normal);
+                let as_slashes = normal.replace('\\', "/");
+                prop_assert!(!as_slashes.split('/').any(|element| matches!(element, "." | "..")), "{}", normal);
             }
         }
 

@@ -6,9 +6,7 @@ use ahash::AHashMap;
 use rustls::{
     ServerConfig,
     crypto::CryptoProvider,
-    pki_types::{
-        CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
-    },
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer},
     server::ProducesTickets,
     sign::CertifiedKey,
 };
@@ -100,8 +98,7 @@ impl TlsFactory {
         let names = names.filter_map(|(host, id)| Some((host.clone(), usable(id)?))).collect();
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
-        let mut config =
-            builder.with_no_client_auth().with_cert_resolver(Arc::new(Resolver::new(names, default)));
+        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(Resolver::new(names, default)));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.ticketer = Arc::clone(&self.tickets);
         Ok(Arc::new(config))

@@ -30,7 +30,9 @@ impl World {
         let service = service(host, prefix);
         let port = ServicePort::new("default", &service, 80);
         self.set_endpoints(host, prefix, endpoints);
-        self.snapshot.upstreams.insert(port.as_str().into(), Arc::new(upstream(&service, Target::Endpoints(port.clone()))));
+        self.snapshot
+            .upstreams
+            .insert(port.as_str().into(), Arc::new(upstream(&service, Target::Endpoints(port.clone()))));
         self.add(host, forward(host, prefix, port.as_str().into()));
     }
 

@@ -1,0 +1,68 @@
+# The one entry point, for people and for CI. `make` lists the targets.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench-compile
+
+CARGO ?= cargo
+# Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+# The chart is left alone where there is no helm: neither on the PATH nor one that the end-to-end tests have built.
+CACHE := $(or $(TIDEGATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate)
+HELM := $(firstword $(shell command -v helm) $(wildcard $(CACHE)/helm-*/helm))
+LINT_VALUES := --set controller.image.repository=example/tidegate
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+run: ## start Tidegate on a folder of example manifests, with two backends
+	@examples/run
+
+test: ## all tests that need nothing but Rust
+	$(CARGO) test --workspace --exclude e2e
+	$(CARGO) test -p e2e --lib --bins
+
+check: ## format, lints, layers, sizes, words, documentation, chart
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@$(MAKE) --no-print-directory layers sizes words doc chart
+
+layers: ## who may import whom: between crates and inside them
+	@$(CARGO) run --quiet -p checks -- layers
+
+sizes: ## how long files and functions are
+	@$(CARGO) run --quiet -p checks -- sizes
+
+words: ## what must not stand in the repository
+	@$(CARGO) run --quiet -p checks -- words
+
+doc: ## the documentation of the code, private items too, warnings denied
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items
+
+chart: ## lint the chart, where a helm is
+	@if [ -n "$(HELM)" ]; then "$(HELM)" lint --strict charts/tidegate $(LINT_VALUES); \
+	else echo "chart: not linted, no helm here"; fi
+
+fmt: ## format the code
+	$(CARGO) fmt --all
+
+e2e: ## end-to-end tests on a real cluster on this machine (says what it installs)
+	@e2e/run
+
+cluster-up: ## start that cluster, to try things out
+	@e2e/cluster/up
+
+cluster-down: ## stop it
+	@e2e/cluster/down
+
+release: ## the binary as it ships, static
+	@e2e/build-static release tidegate tidegate
+
+image: ## the container image, as an OCI tar
+	@binary="$$(e2e/build-static release tidegate tidegate)"; \
+	$(CARGO) run --quiet --locked -p e2e --bin mkimage -- --product tidegate \
+		--binary "$$binary" --out $(TARGET)/tidegate-image.tar
+
+bench-compile: ## how long compiling takes: 5,000 and 20,000 Ingresses
+	$(CARGO) bench -p compile

@@ -1,0 +1,116 @@
+//! The command line: the flags that ingress-nginx users have in their charts, under the same names.
+
+mod flags;
+mod ignored;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use crate::log::LogFormat;
+pub use flags::RunFlags;
+
+/// Tidegate: a Kubernetes ingress controller and data plane.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, arg_required_else_help = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+
+    /// How our own log looks (to standard error; choose what is logged with RUST_LOG).
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Run controller and data plane in one process: in a cluster, by kubeconfig, or on a folder of manifests.
+    Run(Box<RunFlags>),
+    /// Print what each annotation of ingress-nginx does here, as Markdown.
+    Annotations,
+}
+
+/// The command line as it is meant.
+#[derive(Debug)]
+pub struct Arguments {
+    /// What to do.
+    pub command: Command,
+    /// How our own log looks.
+    pub log_format: LogFormat,
+    /// What of the command line has no effect, for the log.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the command line of this process; prints help or an error and exits where there is nothing to run.
+pub fn parse() -> Arguments {
+    parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+}
+
+fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let (arguments, mut warnings) = ignored::remove(arguments);
+    let CommandLine { command, log_format } = CommandLine::try_parse_from(arguments)?;
+    if let Command::Run(flags) = &command {
+        warnings.extend(flags.without_effect());
+    }
+    Ok(Arguments { command, log_format, warnings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(arguments: &[&str]) -> Result<(RunFlags, Vec<String>), String> {
+        let line = ["tidegate", "run"].iter().chain(arguments).map(OsString::from);
+        let arguments = parse_from(line).map_err(|error| error.to_string())?;
+        match arguments.command {
+            Command::Run(flags) => Ok((*flags, arguments.warnings)),
+            Command::Annotations => Err("not run".to_owned()),
+        }
+    }
+
+    #[test]
+    fn definitions_are_consistent() {
+        use clap::CommandFactory;
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn booleans_take_an_optional_value() {
+        assert!(!run(&["--update-status=false"]).unwrap().0.update_status);
+        assert!(run(&["--update-status"]).unwrap().0.update_status);
+        assert!(run(&[]).unwrap().0.update_status);
+        assert!(run(&["--watch-ingress-without-class"]).unwrap().0.watch_ingress_without_class);
+    }
+
+    #[test]
+    fn flags_of_ingress_nginx_without_meaning_here_are_accepted() {
+        let (flags, warnings) = run(&["--v=2", "--sync-period", "1h", "--enable-metrics", "--http-port=8080"]).unwrap();
+        assert_eq!(flags.http_port, 8080);
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        let (flags, warnings) = run(&["-v", "3", "--publish-service", "a/b"]).unwrap();
+        assert_eq!((flags.publish_service.unwrap().to_string(), warnings.len()), ("a/b".to_owned(), 1));
+    }
+
+    #[test]
+    fn what_is_not_served_yet_is_said() {
+        let (_, warnings) = run(&["--tcp-services-configmap=ns/tcp"]).unwrap();
+        assert!(warnings[0].contains("--tcp-services-configmap") && warnings[0].contains("not"), "{warnings:?}");
+    }
+
+    #[test]
+    fn unknown_flags_name_the_nearest() {
+        let error = run(&["--htpp-port=80"]).unwrap_err();
+        assert!(error.contains("--http-port"), "{error}");
+    }
+
+    #[test]
+    fn bad_values_name_flag_and_reason() {
+        for (argument, needle) in
+            [("--configmap=x", "namespace/name"), ("--http-port=99999", "65535"), ("--bind-address=foo", "IP")]
+        {
+            let error = run(&[argument]).unwrap_err();
+            assert!(error.contains(needle) && error.contains(argument.split('=').next().unwrap()), "{error}");
+        }
+    }
+}

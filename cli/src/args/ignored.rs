@@ -1,0 +1,128 @@
+//! Flags of ingress-nginx that charts carry and that have no effect here: accepted, with a warning.
+
+use std::ffi::OsString;
+
+/// A flag that has no effect here.
+struct Ignored {
+    name: &'static str,
+    /// Whether it takes a value: then `--name value` is two arguments.
+    takes_value: bool,
+    /// What follows from it having no effect, where that is not obvious.
+    consequence: &'static str,
+}
+
+const fn switch(name: &'static str) -> Ignored {
+    Ignored { name, takes_value: false, consequence: "" }
+}
+
+const fn value(name: &'static str) -> Ignored {
+    Ignored { name, takes_value: true, consequence: "" }
+}
+
+const fn not_served(name: &'static str, takes_value: bool, consequence: &'static str) -> Ignored {
+    Ignored { name, takes_value, consequence }
+}
+
+const IGNORED: &[Ignored] = &[
+    // Its log.
+    value("v"),
+    value("vmodule"),
+    switch("alsologtostderr"),
+    switch("logtostderr"),
+    value("stderrthreshold"),
+    value("log_dir"),
+    value("log_file"),
+    value("log_file_max_size"),
+    value("log_backtrace_at"),
+    switch("one_output"),
+    switch("add_dir_header"),
+    switch("skip_headers"),
+    switch("skip_log_headers"),
+    // How it writes nginx.conf, reloads nginx and talks to it.
+    value("sync-period"),
+    value("sync-rate-limit"),
+    switch("disable-full-test"),
+    switch("disable-sync-events"),
+    value("dynamic-configuration-retries"),
+    switch("enable-ssl-chain-completion"),
+    switch("enable-annotation-validation"),
+    value("default-server-port"),
+    value("status-port"),
+    value("stream-port"),
+    value("ssl-passthrough-proxy-port"),
+    value("internal-logger-address"),
+    value("health-check-timeout"),
+    value("status-update-interval"),
+    switch("profiling"),
+    value("profiler-host"),
+    value("profiler-port"),
+    // Its metrics: ours are always on, with the buckets that its dashboards use.
+    switch("enable-metrics"),
+    value("monitor-max-batch-size"),
+    switch("report-status-classes"),
+    value("exclude-socket-metrics"),
+    value("time-buckets"),
+    value("length-buckets"),
+    value("size-buckets"),
+    value("bucket-factor"),
+    value("max-buckets"),
+    switch("metrics-per-undefined-host"),
+    // Leader election: this version runs as one replica.
+    value("election-id"),
+    value("election-ttl"),
+    switch("disable-leader-election"),
+    switch("update-status-on-shutdown"),
+    // What has a meaning and is not served by this version.
+    not_served("tcp-services-configmap", true, "its TCP ports are not open"),
+    not_served("udp-services-configmap", true, "its UDP ports are not open"),
+    not_served("enable-ssl-passthrough", false, "TLS ends here for every host"),
+    not_served("enable-topology-aware-routing", false, "endpoints of all zones are used"),
+    not_served("report-node-internal-ip-address", false, "use --publish-service or --publish-status-address"),
+    not_served("validating-webhook", true, "no admission webhook runs"),
+    not_served("validating-webhook-certificate", true, "no admission webhook runs"),
+    not_served("validating-webhook-key", true, "no admission webhook runs"),
+    not_served("maxmind-license-key", true, "no GeoIP data is used"),
+    not_served("maxmind-edition-ids", true, "no GeoIP data is used"),
+    not_served("maxmind-mirror", true, "no GeoIP data is used"),
+    not_served("maxmind-retries-count", true, "no GeoIP data is used"),
+    not_served("maxmind-retries-timeout", true, "no GeoIP data is used"),
+];
+
+/// The arguments without those flags, and a warning for each that was there.
+pub fn remove(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<String>) {
+    let (mut kept, mut warnings) = (Vec::new(), Vec::new());
+    let mut arguments = arguments.into_iter().peekable();
+    while let Some(argument) = arguments.next() {
+        let Some(flag) = find(&argument) else {
+            kept.push(argument);
+            continue;
+        };
+        warnings.push(flag.warning());
+        let has_value = argument.to_string_lossy().contains('=');
+        if flag.takes_value && !has_value {
+            arguments.next_if(|value| !value.to_string_lossy().starts_with("--"));
+        }
+    }
+    (kept, warnings)
+}
+
+fn find(argument: &OsString) -> Option<&'static Ignored> {
+    let argument = argument.to_str()?;
+    let name = match argument.strip_prefix("--") {
+        Some(long) => long.split_once('=').map_or(long, |(name, _)| name),
+        None if argument == "-v" || argument.starts_with("-v=") => "v",
+        None => return None,
+    };
+    IGNORED.iter().find(|ignored| ignored.name == name)
+}
+
+impl Ignored {
+    fn warning(&self) -> String {
+        let Self { name, consequence, .. } = self;
+        if consequence.is_empty() {
+            format!("--{name} of ingress-nginx has no effect here")
+        } else {
+            format!("--{name} is not served by this version: {consequence}")
+        }
+    }
+}

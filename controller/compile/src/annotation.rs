@@ -1,0 +1,273 @@
+//! The annotations of an Ingress: one registry that knows every key.
+//!
+//! A group of keys is a file. No key is served yet: what each one's absence means is its [`Loss`].
+
+mod access_list;
+mod affinity;
+mod auth_basic;
+mod auth_external;
+mod auth_tls;
+mod backend;
+mod balance;
+mod canary;
+mod cors;
+mod elsewhere;
+mod error_page;
+mod fastcgi;
+mod key;
+mod mirror;
+mod observe;
+mod proxy;
+mod proxy_buffer;
+mod proxy_ssl;
+mod rate_limit;
+mod redirect;
+mod reference;
+mod rewrite;
+mod snippet;
+mod tls;
+mod unknown;
+mod verdict;
+mod waf;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, LazyLock},
+};
+
+use snapshot::Origin;
+
+pub use reference::reference;
+
+use crate::{Problem, Severity, settings::Settings};
+use key::{Annotation, Loss, Risk, Scope, Support};
+use verdict::{Effect, Verdict};
+
+/// What the annotations of one Ingress say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Annotations {
+    /// Why all paths of the Ingress must answer 503: it restricts access in a way that is not served.
+    pub denied: Option<Arc<str>>,
+    /// Why all paths of all *hosts* of the Ingress must answer 503, those of other Ingresses too: it restricts access
+    /// to the hosts as a whole (client certificates are asked for in the handshake, before any path is known).
+    /// `denied` is set as well then.
+    pub host_denied: Option<Arc<str>>,
+    /// Why nothing of the Ingress may be routed: it is no plain one (a canary is the second half of another).
+    pub left_out: Option<Arc<str>>,
+    /// Whether, in ingress-nginx, all paths of all its hosts are patterns without case, those of other Ingresses too.
+    /// Nothing here matches like that yet: a host with such an Ingress and with one that is denied has to be denied
+    /// as a whole, or `/ADMIN` would get past what was said of `/admin`.
+    pub patterns: bool,
+    /// What its owner should know.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads the annotations under `prefix/`; all others are somebody else's. `settings` tells what holds without a key.
+pub fn read(
+    origin: &Arc<Origin>,
+    annotations: Option<&BTreeMap<String, String>>,
+    prefix: &str,
+    settings: &Settings,
+) -> Annotations {
+    let mut read = Annotations::default();
+    for (name, value) in annotations.into_iter().flatten() {
+        let Some(key) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) else { continue };
+        let verdict = match find(key) {
+            Some(annotation) => annotation.verdict(value, settings),
+            None => Some(unknown::verdict(key)),
+        };
+        if let Some(verdict) = verdict {
+            read.patterns |= verdict.effect == Effect::Unmatched;
+            read.add(origin, name, &verdict);
+        }
+    }
+    if read.patterns {
+        read.deny_hosts(origin);
+    }
+    read
+}
+
+impl Annotations {
+    /// Where the paths of an Ingress that restricts access are patterns, nobody knows yet which requests they match;
+    /// denied as plain text they would let those through to other rules of the host.
+    fn deny_hosts(&mut self, origin: &Arc<Origin>) {
+        let Some(why) = &self.denied else { return };
+        if self.host_denied.is_some() {
+            return;
+        }
+        self.host_denied = Some(why.clone());
+        self.problems.push(Problem {
+            object: origin.clone(),
+            severity: Severity::Error,
+            field: "metadata.annotations".to_owned(),
+            message: "access is restricted for paths that are patterns, which are not served yet: all paths of the \
+                      Ingress's hosts answer 503 meanwhile"
+                .to_owned(),
+            reason: "AnnotationNotServed",
+        });
+    }
+
+    fn add(&mut self, origin: &Arc<Origin>, name: &str, verdict: &Verdict) {
+        let why = || Arc::from(format!("annotation `{name}` {}", verdict.message));
+        match verdict.effect {
+            Effect::Lessened | Effect::Unanswered | Effect::Unmatched | Effect::Broken => {}
+            Effect::Denied => {
+                self.denied.get_or_insert_with(why);
+            }
+            Effect::HostDenied => {
+                self.denied.get_or_insert_with(why);
+                self.host_denied.get_or_insert_with(why);
+            }
+            Effect::LeftOut => {
+                self.left_out.get_or_insert_with(why);
+            }
+        }
+        self.problems.push(Problem {
+            object: origin.clone(),
+            severity: verdict.effect.severity(),
+            field: format!("metadata.annotations[{name}]"),
+            message: verdict.message.clone(),
+            reason: verdict.reason,
+        });
+    }
+}
+
+/// The groups, in the order of the reference page.
+static GROUPS: &[(&str, &[Annotation])] = &[
+    ("TLS", tls::KEYS),
+    ("Redirects", redirect::KEYS),
+    ("Paths", rewrite::KEYS),
+    ("Backends", backend::KEYS),
+    ("Talking to backends", proxy::KEYS),
+    ("Buffers and sizes", proxy_buffer::KEYS),
+    ("TLS to backends", proxy_ssl::KEYS),
+    ("Balancing", balance::KEYS),
+    ("Session affinity", affinity::KEYS),
+    ("Canaries", canary::KEYS),
+    ("Mirroring", mirror::KEYS),
+    ("Addresses", access_list::KEYS),
+    ("Basic and digest authentication", auth_basic::KEYS),
+    ("External authentication", auth_external::KEYS),
+    ("Client certificates", auth_tls::KEYS),
+    ("Rate limits", rate_limit::KEYS),
+    ("CORS", cors::KEYS),
+    ("Error pages", error_page::KEYS),
+    ("Logs and traces", observe::KEYS),
+    ("Web application firewall", waf::KEYS),
+    ("FastCGI", fastcgi::KEYS),
+    ("Snippets", snippet::KEYS),
+];
+
+/// All keys.
+fn registry() -> impl Iterator<Item = &'static Annotation> + Clone {
+    GROUPS.iter().flat_map(|(_, keys)| keys.iter())
+}
+
+/// The annotation of a key or of an alias.
+fn find(key: &str) -> Option<&'static Annotation> {
+    static BY_NAME: LazyLock<HashMap<&'static str, &'static Annotation>> = LazyLock::new(|| {
+        registry().flat_map(|annotation| annotation.names().map(move |name| (name, annotation))).collect()
+    });
+    BY_NAME.get(key).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn knows_all_138_keys_once() {
+        let names: Vec<&str> = registry().flat_map(Annotation::names).collect();
+        let distinct: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!((names.len(), distinct.len()), (138, 138));
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        for Annotation { key, value, default, doc, example, .. } in registry() {
+            for text in [key, value, default, doc, example] {
+                assert!(!text.is_empty() && text.trim() == *text, "{key}");
+            }
+            assert!(doc.ends_with('.'), "{key}: {doc}");
+        }
+    }
+
+    #[test]
+    fn keys_are_sorted_within_their_group() {
+        for (title, keys) in GROUPS {
+            assert!(keys.is_sorted_by(|a, b| a.key < b.key), "{title}");
+        }
+    }
+
+    #[test]
+    fn examples_say_something_and_quiet_values_do_not() {
+        for annotation in registry() {
+            let settings = Settings::default();
+            assert_ne!(annotation.example, annotation.default, "{}", annotation.key);
+            let quiet = annotation.verdict(annotation.example, &settings).is_none();
+            assert_eq!(quiet, annotation.key == "enable-global-auth", "{}", annotation.key);
+            for value in annotation.quiet {
+                assert_eq!(annotation.verdict(value, &settings), None, "{}: {value}", annotation.key);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_about_access_deny_whatever_their_value() {
+        for annotation in registry().filter(|annotation| annotation.is_about_access()) {
+            for value in ["", " ", "no", "\u{0}", " false", "false ", "{}", annotation.default] {
+                if annotation.quiet.contains(&value) {
+                    continue;
+                }
+                let effect = annotation.verdict(value, &Settings::default()).map(|verdict| verdict.effect);
+                assert!(matches!(effect, Some(Effect::Denied | Effect::HostDenied)), "{}: `{value}`", annotation.key);
+            }
+        }
+    }
+
+    #[test]
+    fn the_keys_about_access_are_these() {
+        let access: BTreeSet<&str> =
+            registry().filter(|annotation| annotation.is_about_access()).flat_map(Annotation::names).collect();
+        let expected = [
+            "allowlist-source-range",
+            "auth-method",
+            "auth-secret",
+            "auth-secret-type",
+            "auth-snippet",
+            "auth-tls-error-page",
+            "auth-tls-match-cn",
+            "auth-tls-pass-certificate-to-upstream",
+            "auth-tls-secret",
+            "auth-tls-verify-client",
+            "auth-tls-verify-depth",
+            "auth-type",
+            "auth-url",
+            "denylist-source-range",
+            "enable-global-auth",
+            "enable-modsecurity",
+            "enable-owasp-core-rules",
+            "satisfy",
+            "whitelist-source-range",
+        ];
+        assert_eq!(access, BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn keys_from_elsewhere_are_none_of_ours() {
+        for known in elsewhere::KEYS {
+            assert!(find(known.key).is_none(), "{}", known.key);
+        }
+        assert!(elsewhere::KEYS.is_sorted_by(|a, b| a.key < b.key));
+    }
+
+    #[test]
+    fn the_reference_names_every_key() {
+        let page = reference();
+        for name in registry().flat_map(Annotation::names) {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}

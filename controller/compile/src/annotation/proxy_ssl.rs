@@ -1,0 +1,77 @@
+//! TLS between us and backends, where `backend-protocol` asks for it.
+
+use super::{Annotation, Risk, Scope};
+
+pub(super) static KEYS: &[Annotation] = &[
+    Annotation {
+        key: "proxy-ssl-ciphers",
+        scope: Scope::Service,
+        risk: Risk::Medium,
+        value: "OpenSSL cipher names with colons",
+        default: "DEFAULT",
+        doc: "Which cipher suites are offered to the backend.",
+        example: "ECDHE-RSA-AES128-GCM-SHA256",
+        quiet: &["DEFAULT"],
+        ..Annotation::BASE
+    },
+    Annotation {
+        key: "proxy-ssl-name",
+        scope: Scope::Service,
+        risk: Risk::High,
+        value: "host name",
+        default: "the host in the address of the backend",
+        doc: "The name that the backend's certificate must have, and that is sent as SNI.",
+        example: "internal.example.com",
+        ..Annotation::BASE
+    },
+    Annotation {
+        key: "proxy-ssl-protocols",
+        scope: Scope::Service,
+        value: "`TLSv1.2`, `TLSv1.3` or both",
+        default: "TLSv1.2",
+        doc: "Which versions of TLS are offered to the backend.",
+        example: "TLSv1.2 TLSv1.3",
+        quiet: &["TLSv1.2"],
+        ..Annotation::BASE
+    },
+    Annotation {
+        key: "proxy-ssl-secret",
+        scope: Scope::Service,
+        risk: Risk::Medium,
+        value: "namespace/Secret",
+        default: "none",
+        doc: "The CA that backends are checked against, and the certificate and key that we show them.",
+        example: "apps/backend-tls",
+        ..Annotation::BASE
+    },
+    Annotation {
+        key: "proxy-ssl-server-name",
+        scope: Scope::Service,
+        value: "`on` or `off`",
+        default: "off",
+        doc: "Whether the backend is told the name (SNI).",
+        example: "on",
+        quiet: &["off"],
+        ..Annotation::BASE
+    },
+    Annotation {
+        key: "proxy-ssl-verify",
+        scope: Scope::Service,
+        value: "`on` or `off`",
+        default: "off",
+        doc: "Whether the backend's certificate is checked; wants the CA of `proxy-ssl-secret`.",
+        example: "on",
+        quiet: &["off"],
+        ..Annotation::BASE
+    },
+    Annotation {
+        key: "proxy-ssl-verify-depth",
+        scope: Scope::Service,
+        value: "number",
+        default: "1",
+        doc: "How long the chain of the backend's certificate may be.",
+        example: "2",
+        quiet: &["1"],
+        ..Annotation::BASE
+    },
+];

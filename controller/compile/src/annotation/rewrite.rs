@@ -1,0 +1,46 @@
+//! Which paths and hosts match, and what the backend sees of them.
+
+use super::{Annotation, Loss, Risk, Scope};
+use crate::nginx::FALSE;
+
+pub(super) static KEYS: &[Annotation] = &[
+    Annotation {
+        key: "rewrite-target",
+        risk: Risk::Medium,
+        value: "path, with `$1` for what the first group of the path matched",
+        default: "none",
+        doc: "The path that the backend gets. Where it differs from the path of the rule, all paths of the host become patterns.",
+        example: "/$2",
+        loss: Loss::Patterns,
+        ..Annotation::BASE
+    },
+    Annotation {
+        key: "server-alias",
+        scope: Scope::Host,
+        risk: Risk::High,
+        value: "host names with commas",
+        default: "none",
+        doc: "Further names of the host; rules of another Ingress for such a name win.",
+        example: "www.example.com,example.net",
+        ..Annotation::BASE
+    },
+    Annotation {
+        key: "use-regex",
+        value: "`true` or `false`",
+        default: "false",
+        doc: "All paths of the host are regular expressions, whatever their case, from the beginning of the path.",
+        example: "true",
+        loss: Loss::Patterns,
+        quiet: FALSE,
+        ..Annotation::BASE
+    },
+    Annotation {
+        key: "x-forwarded-prefix",
+        risk: Risk::Medium,
+        value: "path, with `$1` as in `rewrite-target`",
+        default: "none",
+        doc: "The value of `X-Forwarded-Prefix` to the backend, where `rewrite-target` applies.",
+        example: "/app",
+        ..Annotation::BASE
+    },
+];

@@ -1,0 +1,182 @@
+//! Drafts → route tables: merged by host, in precedence order, one winner for each path.
+
+mod precedence;
+mod tls;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use snapshot::{
+    Action, Cert, CertId, Deny, Filter, Forward, HostPattern, HttpsRedirect, Origin, PathMatch, PrivateKey, Route,
+    RouteTable, TableId,
+};
+
+use crate::{
+    NamespacedName, Problem,
+    cert::Certs,
+    draft::{BackendRef, Draft, PathClass},
+    policy::Policy,
+    service::Backends,
+};
+use precedence::Claim;
+
+/// What routes are made of, besides drafts.
+pub(crate) struct Parts<'a> {
+    pub backends: &'a Backends,
+    pub certs: &'a Certs,
+    pub policy: &'a Policy,
+    /// What serves the requests that nothing else serves, on every host.
+    pub default_backend: Option<BackendRef>,
+}
+
+/// The routes and certificates of all hosts.
+pub(crate) struct Assembled {
+    pub hosts: BTreeMap<HostPattern, TableId>,
+    pub tables: BTreeMap<TableId, Arc<RouteTable>>,
+    pub sni: BTreeMap<HostPattern, CertId>,
+    pub default_cert: Option<CertId>,
+    pub certs: BTreeMap<CertId, Arc<Cert>>,
+    pub keys: BTreeMap<CertId, Arc<PrivateKey>>,
+    pub problems: Vec<Problem>,
+}
+
+/// Merges drafts, the most senior first.
+pub(crate) fn assemble(drafts: &[Arc<Draft>], parts: &Parts<'_>) -> Assembled {
+    let mut hosts = by_host(drafts);
+    if parts.default_backend.is_some() {
+        hosts.entry(&HostPattern::Any).or_default();
+    }
+    let tls = tls::assign(drafts, parts.certs, &hosts.keys().copied().collect());
+    let mut problems = tls.problems;
+    let mut tables = BTreeMap::new();
+    let mut ids = BTreeMap::new();
+    for (host, claims) in hosts {
+        let (winners, lost) = precedence::settle(host, claims.routes);
+        problems.extend(lost);
+        let denied = claims.denied.or(parts.policy.denied.as_ref());
+        let builder = Builder { parts, covered: tls.covered.contains(host), denied };
+        let id = TableId::from(host.to_string());
+        tables.insert(id.clone(), Arc::new(builder.table(&winners)));
+        ids.insert(host.clone(), id);
+    }
+    let (certs, keys) = used_certs(&tls.sni, tls.default_cert.as_ref(), parts.certs);
+    Assembled { hosts: ids, tables, sni: tls.sni, default_cert: tls.default_cert, certs, keys, problems }
+}
+
+/// What drafts ask for on one host.
+#[derive(Default)]
+struct Claims<'a> {
+    /// The most senior draft's first.
+    routes: Vec<Claim<'a>>,
+    /// Why nothing of the host may be served.
+    denied: Option<&'a Arc<str>>,
+}
+
+fn by_host(drafts: &[Arc<Draft>]) -> BTreeMap<&HostPattern, Claims<'_>> {
+    let mut hosts: BTreeMap<&HostPattern, Claims<'_>> = BTreeMap::new();
+    for draft in drafts {
+        for host in &draft.hosts {
+            let claims = hosts.entry(&host.host).or_default();
+            claims.routes.extend(host.routes.iter().map(|route| Claim { draft, route }));
+            claims.denied = claims.denied.or(draft.host_denied.as_ref());
+        }
+    }
+    hosts
+}
+
+/// Builds the table of one host.
+struct Builder<'a> {
+    parts: &'a Parts<'a>,
+    /// Whether `spec.tls` of an Ingress covers the host.
+    covered: bool,
+    /// Why nothing of the host may be served.
+    denied: Option<&'a Arc<str>>,
+}
+
+impl Builder<'_> {
+    fn table(&self, winners: &[Claim<'_>]) -> RouteTable {
+        let mut routes: Vec<Arc<Route>> = winners.iter().map(|claim| Arc::new(self.route(claim))).collect();
+        let all_is_served = winners.last().is_some_and(|claim| claim.path().is_everything());
+        if !all_is_served && let Some(backend) = &self.parts.default_backend {
+            routes.push(Arc::new(self.default_route(backend)));
+        }
+        RouteTable { routes }
+    }
+
+    fn route(&self, claim: &Claim<'_>) -> Route {
+        let Claim { draft, route } = claim;
+        let path = match route.class {
+            PathClass::Exact => PathMatch::Exact(Arc::clone(&route.path)),
+            _ => PathMatch::Prefix(Arc::clone(&route.path)),
+        };
+        Route {
+            origin: Arc::clone(&draft.origin),
+            path,
+            label: Arc::clone(&route.label),
+            max_body: self.parts.policy.max_body,
+            filters: self.filters(&route.label, draft.denied.as_ref()),
+            then: match &route.backend {
+                Ok(backend) => self.forward(backend),
+                Err(reason) => respond_503(reason),
+            },
+        }
+    }
+
+    /// What serves the requests that no Ingress serves.
+    fn default_route(&self, backend: &BackendRef) -> Route {
+        let NamespacedName { namespace, name } = &backend.service;
+        Route {
+            origin: Arc::new(Origin::new("Service", namespace, name)),
+            path: PathMatch::Prefix("".into()),
+            label: "/".into(),
+            max_body: self.parts.policy.max_body,
+            filters: self.filters("/", None),
+            then: self.forward(backend),
+        }
+    }
+
+    fn forward(&self, backend: &BackendRef) -> Action {
+        match self.parts.backends.find(backend) {
+            Ok(upstream) => {
+                let Policy { timeouts, retry, .. } = self.parts.policy;
+                Action::Forward(Forward { upstream: upstream.clone(), timeouts: *timeouts, retry: *retry })
+            }
+            Err(reason) => respond_503(&reason),
+        }
+    }
+
+    /// In the order of their stages.
+    fn filters(&self, label: &str, denied: Option<&Arc<str>>) -> Vec<Filter> {
+        let mut filters = Vec::new();
+        if let Some(reason) = denied.or(self.denied) {
+            filters.push(Filter::Deny(Deny { status: 503, reason: Arc::clone(reason) }));
+        }
+        if self.covered
+            && let Some(status) = self.parts.policy.https_redirect
+            && !self.parts.policy.redirect_exempt.iter().any(|exempt| label.starts_with(exempt))
+        {
+            filters.push(Filter::HttpsRedirect(HttpsRedirect { status }));
+        }
+        filters.sort_by_key(Filter::stage);
+        filters
+    }
+}
+
+fn respond_503(reason: &Arc<str>) -> Action {
+    Action::Respond { status: 503, reason: Arc::clone(reason) }
+}
+
+type CertMaps = (BTreeMap<CertId, Arc<Cert>>, BTreeMap<CertId, Arc<PrivateKey>>);
+
+/// Only what is served: the data plane gets no other key.
+fn used_certs(sni: &BTreeMap<HostPattern, CertId>, default: Option<&CertId>, certs: &Certs) -> CertMaps {
+    let used: BTreeSet<&CertId> = sni.values().chain(default).collect();
+    let mut maps = CertMaps::default();
+    for pair in certs.usable().filter(|pair| used.contains(&pair.id)) {
+        maps.0.insert(pair.id.clone(), Arc::clone(&pair.cert));
+        maps.1.insert(pair.id.clone(), Arc::clone(&pair.key.0));
+    }
+    maps
+}

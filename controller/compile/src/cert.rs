@@ -1,0 +1,143 @@
+//! Secret → certificate and key, checked here, so that whoever checks objects sees it too.
+//! <https://kubernetes.io/docs/concepts/configuration/secret/#tls-secrets>
+
+mod cover;
+mod key;
+mod leaf;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use k8s_openapi::api::core::v1::Secret;
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use snapshot::{Cert, CertId, Origin, PrivateKey, Snapshot};
+
+use crate::{NamespacedName, Objects, Options, Problem, draft::Draft, memo::Memo, notes::Notes};
+
+pub(crate) use cover::covers;
+
+/// The key of a Secret that holds the certificate chain, the leaf first.
+const CHAIN: &str = "tls.crt";
+/// The key of a Secret that holds the private key.
+const KEY: &str = "tls.key";
+
+/// A certificate that can be served.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub id: CertId,
+    pub cert: Arc<Cert>,
+    pub key: Key,
+}
+
+/// A private key that `Debug` says nothing of.
+pub(crate) struct Key(pub Arc<PrivateKey>);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+/// The certificate of a Secret, or why there is none.
+pub(crate) type Parsed = Result<Pair, String>;
+
+/// The certificates that drafts and options name.
+pub(crate) struct Certs {
+    by_secret: BTreeMap<NamespacedName, Arc<Parsed>>,
+    /// `--default-ssl-certificate`.
+    pub default: Option<NamespacedName>,
+}
+
+impl Certs {
+    /// All that can be served.
+    pub fn usable(&self) -> impl Iterator<Item = &Pair> {
+        self.by_secret.values().filter_map(|parsed| parsed.as_ref().as_ref().ok())
+    }
+
+    /// The certificate of a Secret, or why there is none.
+    pub fn find(&self, secret: &NamespacedName) -> Result<&Pair, String> {
+        match self.by_secret.get(secret).map(|parsed| &**parsed) {
+            Some(Ok(pair)) => Ok(pair),
+            Some(Err(error)) => Err(format!("Secret {secret}: {error}")),
+            None => Err(format!("Secret {secret} does not exist")),
+        }
+    }
+}
+
+/// Parses every certificate that drafts and options name.
+pub(crate) fn resolve(
+    objects: &Objects,
+    options: &Options,
+    drafts: &[Arc<Draft>],
+    memo: &mut Memo,
+) -> (Certs, Vec<Problem>) {
+    let default = options.default_ssl_certificate.clone();
+    let named = drafts.iter().flat_map(|draft| draft.tls.iter().filter_map(|tls| tls.secret.as_ref()));
+    let named: BTreeSet<&NamespacedName> = named.chain(&default).collect();
+    let parsed = named.into_iter().filter_map(|name| {
+        let secret = objects.secrets.get(name)?;
+        Some((name.clone(), memo.certs.find(name, secret, || parse(name, secret))))
+    });
+    let certs = Certs { by_secret: parsed.collect(), default };
+    let problems = default_problem(&certs).into_iter().flatten().collect();
+    (certs, problems)
+}
+
+fn default_problem(certs: &Certs) -> Option<Vec<Problem>> {
+    let secret = certs.default.as_ref()?;
+    let error = certs.find(secret).err()?;
+    let mut notes = Notes::new(&Arc::new(Origin::new("Secret", &secret.namespace, &secret.name)));
+    let message = format!("{error}; as --default-ssl-certificate it is replaced by a self-signed certificate");
+    notes.error("data", "CertificateUnusable", message);
+    Some(notes.into_problems())
+}
+
+/// The served certificates that have expired at `now` (seconds since 1970): they are served all the same, because a
+/// client that does not mind is better off with them than with another name's. Apart from [`crate::compile`], which
+/// knows no time.
+pub fn expired(snapshot: &Snapshot, now: i64) -> Vec<Problem> {
+    let expired = snapshot.certs.values().filter(|cert| cert.not_after < now);
+    let problems = expired.flat_map(|cert| {
+        let mut notes = Notes::new(&cert.origin);
+        notes.warning(&field(CHAIN), "CertificateExpired", "the certificate has expired; it is served all the same");
+        notes.into_problems()
+    });
+    problems.collect()
+}
+
+fn field(key: &str) -> String {
+    format!("data[{key}]")
+}
+
+fn parse(name: &NamespacedName, secret: &Secret) -> Parsed {
+    let chain = chain(&value(secret, CHAIN)?)?;
+    let key = key::Key::from_pem(&value(secret, KEY)?).map_err(|error| format!("{KEY} {error}"))?;
+    let origin = Arc::new(Origin::new("Secret", &name.namespace, &name.name));
+    let (cert, public_key) = leaf::read(origin, chain).map_err(|error| format!("{CHAIN} {error}"))?;
+    if key.public != public_key {
+        return Err(format!("the key in {KEY} does not belong to the certificate in {CHAIN}"));
+    }
+    Ok(Pair { id: CertId::from(name.to_string()), cert: Arc::new(cert), key: Key(Arc::new(key.private)) })
+}
+
+/// A value of the Secret. `stringData` is merged into `data` by the API server; manifests still have it.
+fn value(secret: &Secret, key: &str) -> Result<Vec<u8>, String> {
+    let text = secret.string_data.as_ref().and_then(|data| data.get(key)).map(|text| text.clone().into_bytes());
+    let value = text.or_else(|| secret.data.as_ref()?.get(key).map(|bytes| bytes.0.clone()));
+    match value {
+        Some(value) if !value.is_empty() => Ok(value),
+        Some(_) => Err(format!("{key} is empty")),
+        None => Err(format!("{key} is missing")),
+    }
+}
+
+fn chain(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).map(|der| der.map(|der| der.to_vec())).collect();
+    match chain {
+        Ok(chain) if chain.is_empty() => Err(format!("{CHAIN} holds no certificate in PEM")),
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(format!("{CHAIN} is not valid PEM: {error}")),
+    }
+}

@@ -1,0 +1,71 @@
+//! What was made from an object before, kept for as long as the object does not change.
+
+use std::{collections::HashMap, sync::Arc};
+
+use k8s_openapi::api::{core::v1::Secret, networking::v1::Ingress};
+
+use crate::{NamespacedName, Options, cert::Parsed, draft::Draft, settings::Settings};
+
+/// Results of earlier compiles. A compile gives the same result with an empty one, only later.
+#[derive(Default)]
+pub struct Memo {
+    pub(crate) certs: Cache<Secret, Parsed>,
+    pub(crate) drafts: Cache<Ingress, Draft>,
+    /// What the drafts were made with.
+    made_with: Option<(Options, Settings)>,
+}
+
+impl Memo {
+    /// Forgets the drafts if they were made with other options or settings.
+    pub(crate) fn begin(&mut self, options: &Options, settings: &Settings) {
+        let same = self.made_with.as_ref().is_some_and(|(o, s)| o == options && s == settings);
+        if !same {
+            self.drafts = Cache::default();
+            self.made_with = Some((options.clone(), settings.clone()));
+        }
+    }
+
+    /// Forgets what this compile did not ask for.
+    pub(crate) fn end(&mut self) {
+        self.certs.sweep();
+        self.drafts.sweep();
+    }
+}
+
+/// Outputs by the name and the identity of their input. The input is kept, so that its address cannot come to be that
+/// of another object.
+pub(crate) struct Cache<I, O> {
+    entries: HashMap<NamespacedName, Entry<I, O>>,
+}
+
+struct Entry<I, O> {
+    input: Arc<I>,
+    output: Arc<O>,
+    used: bool,
+}
+
+impl<I, O> Default for Cache<I, O> {
+    fn default() -> Self {
+        Self { entries: HashMap::new() }
+    }
+}
+
+impl<I, O> Cache<I, O> {
+    /// What was made from this very object, or else what `make` makes of it.
+    pub fn find(&mut self, name: &NamespacedName, input: &Arc<I>, make: impl FnOnce() -> O) -> Arc<O> {
+        if let Some(entry) = self.entries.get_mut(name)
+            && Arc::ptr_eq(&entry.input, input)
+        {
+            entry.used = true;
+            return Arc::clone(&entry.output);
+        }
+        let output = Arc::new(make());
+        let entry = Entry { input: Arc::clone(input), output: Arc::clone(&output), used: true };
+        self.entries.insert(name.clone(), entry);
+        output
+    }
+
+    fn sweep(&mut self) {
+        self.entries.retain(|_, entry| std::mem::take(&mut entry.used));
+    }
+}

@@ -1,0 +1,38 @@
+//! Collects the problems of one object.
+
+use std::sync::Arc;
+
+use snapshot::Origin;
+
+use crate::{Problem, Severity};
+
+/// The problems of one object, as they are found.
+pub(crate) struct Notes {
+    origin: Arc<Origin>,
+    problems: Vec<Problem>,
+}
+
+impl Notes {
+    pub fn new(origin: &Arc<Origin>) -> Self {
+        Self { origin: Arc::clone(origin), problems: Vec::new() }
+    }
+
+    /// Something is not served.
+    pub fn error(&mut self, field: &str, reason: &'static str, message: impl Into<String>) {
+        self.push(Severity::Error, field, reason, message.into());
+    }
+
+    /// Something is served otherwise than written.
+    pub fn warning(&mut self, field: &str, reason: &'static str, message: impl Into<String>) {
+        self.push(Severity::Warning, field, reason, message.into());
+    }
+
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    fn push(&mut self, severity: Severity, field: &str, reason: &'static str, message: String) {
+        let object = Arc::clone(&self.origin);
+        self.problems.push(Problem { object, severity, field: field.to_owned(), message, reason });
+    }
+}

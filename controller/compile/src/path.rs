@@ -1,0 +1,97 @@
+//! Paths of rules.
+
+use std::sync::Arc;
+
+use crate::draft::PathClass;
+
+/// A path that can match something.
+pub(crate) struct RulePath {
+    pub class: PathClass,
+    /// Without a trailing slash unless the class is `Exact`.
+    pub path: Arc<str>,
+    /// As written.
+    pub label: Arc<str>,
+}
+
+/// Reads `path` and `pathType` of a rule.
+///
+/// # Errors
+/// Kubernetes refuses the path, or no request can match it: requests are matched by their normalised path.
+pub(crate) fn parse(path: Option<&str>, path_type: &str) -> Result<RulePath, String> {
+    let class = match path_type {
+        "Exact" => PathClass::Exact,
+        "Prefix" => PathClass::Prefix,
+        "ImplementationSpecific" => PathClass::ImplementationSpecific,
+        "" => return Err("pathType is missing; it must be Exact, Prefix or ImplementationSpecific".to_owned()),
+        other => return Err(format!("pathType {other:?} is none of Exact, Prefix and ImplementationSpecific")),
+    };
+    let text = match path.unwrap_or_default() {
+        // Kubernetes lets only this type go without a path; it is everything then, as in ingress-nginx.
+        "" if class == PathClass::ImplementationSpecific => "/",
+        "" => return Err(format!("pathType {path_type} needs a path")),
+        text => text,
+    };
+    check(text)?;
+    let path = if class == PathClass::Exact { text } else { text.strip_suffix('/').unwrap_or(text) };
+    Ok(RulePath { class, path: path.into(), label: text.into() })
+}
+
+/// Whether a normalised request path can look like this.
+fn check(path: &str) -> Result<(), String> {
+    if !path.starts_with('/') {
+        return Err(format!("path {path:?} does not begin with a slash"));
+    }
+    if path.contains("//") {
+        return Err(format!("path {path:?} can match nothing: repeated slashes of a request count as one"));
+    }
+    if path.split('/').any(|element| matches!(element, "." | "..")) {
+        return Err(format!("path {path:?} can match nothing: `.` and `..` of a request are resolved before"));
+    }
+    if path.contains('%') {
+        return Err(format!("path {path:?} can match nothing: write the character instead of its percent-encoding"));
+    }
+    if path.contains(['?', '#']) || path.chars().any(char::is_control) {
+        return Err(format!("path {path:?} can match nothing: it holds what is no part of a path"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str, path_type: &str) -> Option<String> {
+        parse(Some(path), path_type).ok().map(|read| read.path.to_string())
+    }
+
+    #[test]
+    fn only_exact_keeps_the_trailing_slash() {
+        assert_eq!(read("/foo/", "Exact").unwrap(), "/foo/");
+        assert_eq!(read("/foo/", "Prefix").unwrap(), "/foo");
+        assert_eq!(read("/", "Prefix").unwrap(), "");
+        assert_eq!(read("/", "Exact").unwrap(), "/");
+    }
+
+    #[test]
+    fn no_path_is_every_path_where_kubernetes_allows_it() {
+        assert_eq!(parse(None, "ImplementationSpecific").unwrap().path.as_ref(), "");
+        assert_eq!(read("", "ImplementationSpecific").unwrap(), "");
+        assert!(parse(None, "Prefix").is_err());
+        assert!(read("", "Exact").is_none());
+    }
+
+    #[test]
+    fn refuses_what_can_match_nothing() {
+        for bad in ["foo", "//", "/a//b", "/a/./b", "/a/..", "/.", "/%61", "/a%2Fb", "/a?b", "/a#b", "/a\0", "/a\n"] {
+            assert!(read(bad, "Prefix").is_none(), "{bad}");
+            assert!(read(bad, "ImplementationSpecific").is_none(), "{bad}");
+        }
+        assert!(read("/a", "prefix").is_none());
+        assert!(read("/a", "").is_none());
+    }
+
+    #[test]
+    fn dots_inside_of_a_name_are_a_name() {
+        assert_eq!(read("/.well-known/a..b/...", "Prefix").unwrap(), "/.well-known/a..b/...");
+    }
+}

@@ -1,0 +1,42 @@
+//! The defaults, those of ingress-nginx v1.15.1.
+
+use std::{net::Ipv4Addr, num::NonZeroU64, time::Duration};
+
+use ipnet::{IpNet, Ipv4Net};
+use snapshot::{HeadLimits, Hsts, KeepAlive, UpstreamKeepAlive};
+
+use super::Settings;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            keep_alive: KeepAlive { idle: Duration::from_secs(75), requests: 1000 },
+            upstream_keep_alive: UpstreamKeepAlive {
+                connections: 320,
+                idle: Duration::from_secs(60),
+                requests: 10_000,
+                lifetime: Duration::from_secs(3600),
+            },
+            client_header_timeout: Duration::from_secs(60),
+            client_body_timeout: Duration::from_secs(60),
+            client_body_buffer_size: 8 << 10,
+            head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
+            proxy_connect_timeout: Duration::from_secs(5),
+            proxy_read_timeout: Duration::from_secs(60),
+            proxy_send_timeout: Duration::from_secs(60),
+            proxy_next_upstream_tries: 3,
+            proxy_next_upstream_timeout: Duration::ZERO,
+            proxy_body_size: NonZeroU64::new(1 << 20),
+            ssl_redirect: true,
+            http_redirect_code: 308,
+            no_tls_redirect_locations: vec!["/.well-known/acme-challenge".to_owned()],
+            hsts: Some(Hsts { max_age: 31_536_000, include_subdomains: true, preload: false }),
+            server_tokens: false,
+            use_forwarded_headers: false,
+            // Only IPv4, as ingress-nginx has it: whoever is reached over IPv6 names whom he trusts there.
+            proxy_real_ip_cidr: vec![IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0))],
+            worker_shutdown_timeout: Duration::from_secs(240),
+            denied: None,
+        }
+    }
+}

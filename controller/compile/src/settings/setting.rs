@@ -1,0 +1,32 @@
+//! One key of the ConfigMap that is served.
+
+use super::Settings;
+
+/// A key of the ConfigMap: what it means and how its value is read.
+pub(super) struct Setting {
+    /// The key, as in ingress-nginx.
+    pub(super) key: &'static str,
+    /// What its value looks like.
+    pub(super) value: &'static str,
+    /// The default, as it would be written.
+    pub(super) default: &'static str,
+    /// What it means.
+    pub(super) doc: &'static str,
+    /// A value other than the default.
+    pub(super) example: &'static str,
+    /// What holds while the value cannot be used; none: the default.
+    pub(super) fail_closed: Option<&'static str>,
+    /// Takes the value into the settings, or says what is wrong with it.
+    pub(super) parse: fn(&str, &mut Settings) -> Result<(), String>,
+}
+
+impl Setting {
+    /// What holds while the value cannot be used, for the end of a sentence.
+    pub(super) fn otherwise(&self) -> String {
+        match self.fail_closed {
+            Some(consequence) => consequence.to_owned(),
+            None if self.default.is_empty() => "it counts as empty".to_owned(),
+            None => format!("the default, `{}`, holds", self.default),
+        }
+    }
+}

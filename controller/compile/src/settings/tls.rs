@@ -1,0 +1,115 @@
+//! From http to https, and staying there.
+
+use snapshot::Hsts;
+
+use super::{
+    Settings,
+    setting::Setting,
+    value::{boolean, list, number},
+};
+
+pub(super) static SETTINGS: &[Setting] = &[
+    Setting {
+        key: "ssl-redirect",
+        value: "`true` or `false`",
+        default: "true",
+        doc: "Whether http is sent to https where `spec.tls` of an Ingress covers the host.",
+        example: "false",
+        fail_closed: None,
+        parse: |text, settings| boolean(text).map(|on| settings.ssl_redirect = on),
+    },
+    Setting {
+        key: "http-redirect-code",
+        value: "`301`, `302`, `307` or `308`",
+        default: "308",
+        doc: "The status of the redirect from http to https.",
+        example: "301",
+        fail_closed: None,
+        parse: |text, settings| {
+            settings.http_redirect_code = match text {
+                "301" => 301,
+                "302" => 302,
+                "307" => 307,
+                "308" => 308,
+                _ => return Err(format!("`{text}` is none of `301`, `302`, `307`, `308`")),
+            };
+            Ok(())
+        },
+    },
+    Setting {
+        key: "no-tls-redirect-locations",
+        value: "paths with commas",
+        default: "/.well-known/acme-challenge",
+        doc: "Paths of Ingresses that begin with one of these stay on http.",
+        example: "/.well-known/acme-challenge,/status",
+        fail_closed: None,
+        parse: |text, settings| {
+            let paths: Vec<String> = list(text).map(str::to_owned).collect();
+            if let Some(path) = paths.iter().find(|path| !path.starts_with('/')) {
+                return Err(format!("`{path}` does not begin with a slash"));
+            }
+            settings.no_tls_redirect_locations = paths;
+            Ok(())
+        },
+    },
+    // Before the three that say how, which change nothing where it is off.
+    Setting {
+        key: "hsts",
+        value: "`true` or `false`",
+        default: "true",
+        doc: "Whether answers over https carry `Strict-Transport-Security` (RFC 6797).",
+        example: "false",
+        fail_closed: None,
+        parse: |text, settings| {
+            if !boolean(text)? {
+                settings.hsts = None;
+            }
+            Ok(())
+        },
+    },
+    Setting {
+        key: "hsts-max-age",
+        value: "seconds",
+        default: "31536000",
+        doc: "How long browsers stay on https. 0 tells them to forget it.",
+        example: "15724800",
+        fail_closed: None,
+        parse: |text, settings| {
+            let max_age = number(text, 0..=9_999_999_999)?;
+            change_hsts(settings, |hsts| hsts.max_age = max_age);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "hsts-include-subdomains",
+        value: "`true` or `false`",
+        default: "true",
+        doc: "Whether that holds for the names below the host too.",
+        example: "false",
+        fail_closed: None,
+        parse: |text, settings| {
+            let on = boolean(text)?;
+            change_hsts(settings, |hsts| hsts.include_subdomains = on);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "hsts-preload",
+        value: "`true` or `false`",
+        default: "false",
+        doc: "Whether browsers' makers may put the host on their built-in lists.",
+        example: "true",
+        fail_closed: None,
+        parse: |text, settings| {
+            let on = boolean(text)?;
+            change_hsts(settings, |hsts| hsts.preload = on);
+            Ok(())
+        },
+    },
+];
+
+fn change_hsts(settings: &mut Settings, change: impl FnOnce(&mut Hsts)) {
+    if let Some(hsts) = &mut settings.hsts {
+        change(hsts);
+    }
+}

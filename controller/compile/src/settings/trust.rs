@@ -1,0 +1,42 @@
+//! Whom we believe about the client, and what we tell about ourselves.
+
+use super::{
+    setting::Setting,
+    value::{boolean, networks},
+};
+
+pub(super) static SETTINGS: &[Setting] = &[
+    Setting {
+        key: "use-forwarded-headers",
+        value: "`true` or `false`",
+        default: "false",
+        doc: "Whether `X-Forwarded-For`, `-Host`, `-Port` and `-Proto` are believed, from whom \
+              `proxy-real-ip-cidr` names. Right only behind a proxy that sets them.",
+        example: "true",
+        fail_closed: None,
+        parse: |text, settings| boolean(text).map(|on| settings.use_forwarded_headers = on),
+    },
+    Setting {
+        key: "proxy-real-ip-cidr",
+        value: "networks or addresses with commas",
+        default: "0.0.0.0/0",
+        doc: "The proxies in front of us whose forwarded headers are believed.",
+        example: "10.0.0.0/8,192.0.2.7",
+        fail_closed: Some("nobody's forwarded headers are believed until it is right"),
+        parse: |text, settings| {
+            // A list with a hole is no list: the entry that is wrong may be the one that matters.
+            settings.proxy_real_ip_cidr = Vec::new();
+            settings.proxy_real_ip_cidr = networks(text)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "server-tokens",
+        value: "`true` or `false`",
+        default: "false",
+        doc: "Whether answers name us in a `Server` header.",
+        example: "true",
+        fail_closed: None,
+        parse: |text, settings| boolean(text).map(|on| settings.server_tokens = on),
+    },
+];

@@ -1,0 +1,41 @@
+//! Keys that say who may have what, or who the client is: without them nothing may be open that they kept shut.
+
+use super::{Known, Loss};
+use crate::nginx::FALSE;
+
+pub(super) static KNOWN: &[Known] = &[
+    restricts("bind-address", &[], "It keeps addresses closed: use the flag `--bind-address`."),
+    restricts("bind-address-ipv4", &[], "It keeps addresses closed: use the flag `--bind-address`."),
+    restricts("bind-address-ipv6", &[], "It keeps addresses closed: use the flag `--bind-address`."),
+    restricts("block-cidrs", EMPTY, ""),
+    restricts("block-referers", EMPTY, ""),
+    restricts("block-user-agents", EMPTY, ""),
+    restricts("denylist-source-range", EMPTY, ""),
+    restricts("enable-modsecurity", FALSE, "There is no web application firewall here."),
+    restricts("enable-owasp-modsecurity-crs", FALSE, "There is no web application firewall here."),
+    restricts("global-auth-url", EMPTY, ""),
+    restricts("plugins", EMPTY, "Nobody can say what Lua code refuses."),
+    restricts("whitelist-source-range", EMPTY, ""),
+    Known {
+        key: "forwarded-for-header",
+        loss: Loss::Trust,
+        quiet: &["", "X-Forwarded-For", "x-forwarded-for"],
+        note: "Only `X-Forwarded-For` is read, and a proxy that sets another header may pass on what a client wrote \
+               there.",
+    },
+    snippet("http-snippet"),
+    snippet("location-snippet"),
+    snippet("main-snippet"),
+    snippet("server-snippet"),
+];
+
+/// A list without entries restricts nothing.
+const EMPTY: &[&str] = &[""];
+
+const fn restricts(key: &'static str, quiet: &'static [&'static str], note: &'static str) -> Known {
+    Known { key, loss: Loss::Access, quiet, note }
+}
+
+const fn snippet(key: &'static str) -> Known {
+    Known { key, loss: Loss::Snippet, quiet: &[""], note: "" }
+}

@@ -1,0 +1,195 @@
+//! From changed objects to a published snapshot: wait for the first lists, gather, compile, publish.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use compile::{Compiled, Memo, NamespacedName, Objects, Options, Problem, Severity, compile};
+use snapshot::{Origin, SnapshotId};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    board::Board,
+    metrics::Metrics,
+    object::{Change, Kind, Object},
+    pace::Pace,
+    publish::Publisher,
+    store::{Effect, Store},
+};
+
+/// How many updates are taken in at once, so that a flood of them cannot starve a compile that is due.
+const UPDATES: usize = 64;
+
+/// News from a source.
+#[derive(Debug, Default)]
+pub(crate) struct Update {
+    /// In order.
+    pub(crate) changes: Vec<Change>,
+    /// The first list that is complete with these changes: one of those that the cycle waits for.
+    pub(crate) listed: Option<String>,
+}
+
+/// News for the reporter.
+#[derive(Clone)]
+pub(crate) enum Progress {
+    /// These objects are the current ones.
+    Objects(Arc<Objects>),
+    /// This was compiled, and is in the snapshot of this id and all later ones.
+    Compiled(SnapshotId, Arc<Compiled>),
+}
+
+/// Owns all objects and everything that is made of them.
+pub(crate) struct Cycle {
+    options: Arc<Options>,
+    /// The lists that are not complete yet.
+    waiting: BTreeSet<String>,
+    store: Store,
+    publisher: Publisher,
+    pace: Pace,
+    memo: Memo,
+    /// At most one compile at a time.
+    compiling: JoinSet<(Compiled, Memo)>,
+    board: Arc<Board>,
+    metrics: Metrics,
+    progress: mpsc::UnboundedSender<Progress>,
+}
+
+/// What a cycle works with.
+pub(crate) struct Parts {
+    pub(crate) options: Options,
+    pub(crate) publisher: Publisher,
+    pub(crate) board: Arc<Board>,
+    pub(crate) metrics: Metrics,
+    pub(crate) progress: mpsc::UnboundedSender<Progress>,
+}
+
+impl Cycle {
+    /// A cycle that publishes nothing before each of `lists` was complete once.
+    pub(crate) fn new(parts: Parts, lists: BTreeSet<String>) -> Self {
+        let Parts { options, publisher, board, metrics, progress } = parts;
+        for list in &lists {
+            board.missing(list, "not listed yet");
+            metrics.synced(list, false);
+        }
+        Self {
+            options: Arc::new(options),
+            waiting: lists,
+            store: Store::default(),
+            publisher,
+            pace: Pace::default(),
+            memo: Memo::default(),
+            compiling: JoinSet::new(),
+            board,
+            metrics,
+            progress,
+        }
+    }
+
+    /// Works until the source ends.
+    pub(crate) async fn run(mut self, mut updates: mpsc::Receiver<Update>) {
+        let mut batch = Vec::new();
+        loop {
+            let due = self.due();
+            tokio::select! {
+                // In this order: endpoints wait for nobody, and a result is published before the next compile begins.
+                biased;
+                count = updates.recv_many(&mut batch, UPDATES) => {
+                    if count == 0 {
+                        return;
+                    }
+                    self.take(batch.drain(..));
+                }
+                Some(done) = self.compiling.join_next() => self.finish(done),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.begin(),
+            }
+            // A flood of updates keeps the first branch ready; the rest goes on all the same.
+            if let Some(done) = self.compiling.try_join_next() {
+                self.finish(done);
+            }
+            if self.due().is_some_and(|due| due <= Instant::now()) {
+                self.begin();
+            }
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        if self.compiling.is_empty() && self.waiting.is_empty() { self.pace.due() } else { None }
+    }
+
+    fn take(&mut self, updates: impl Iterator<Item = Update>) {
+        let mut effect = Effect::None;
+        let mut services = BTreeSet::new();
+        for Update { changes, listed } in updates {
+            for change in changes {
+                effect = effect.max(self.apply(change, &mut services));
+            }
+            if let Some(list) = listed {
+                self.waiting.remove(&list);
+                self.board.arrived(&list);
+                self.metrics.synced(&list, true);
+                effect = Effect::Compile; // even an empty cluster has a snapshot
+            }
+        }
+        self.publisher.endpoints(&services);
+        if effect >= Effect::Status {
+            // Without a reporter nobody listens, and that is fine.
+            let _ = self.progress.send(Progress::Objects(Arc::clone(self.store.objects())));
+        }
+        if effect == Effect::Compile {
+            self.pace.changed(Instant::now());
+        }
+    }
+
+    fn apply(&mut self, change: Change, services: &mut BTreeSet<NamespacedName>) -> Effect {
+        match change {
+            Change::Put(Object::EndpointSlice(slice)) => {
+                services.extend(self.publisher.put_slice(slice));
+                Effect::None
+            }
+            Change::Remove(key) if key.kind == Kind::EndpointSlice => {
+                services.extend(self.publisher.remove_slice(&key.name));
+                Effect::None
+            }
+            other => self.store.apply(other),
+        }
+    }
+
+    fn begin(&mut self) {
+        self.pace.take(Instant::now());
+        let (objects, options) = (Arc::clone(self.store.objects()), Arc::clone(&self.options));
+        let mut memo = std::mem::take(&mut self.memo);
+        let seconds = self.metrics.compile_seconds.clone();
+        self.compiling.spawn_blocking(move || {
+            let timer = seconds.start_timer();
+            let compiled = compile(&objects, &options, &mut memo);
+            timer.observe_duration();
+            (compiled, memo)
+        });
+    }
+
+    fn finish(&mut self, done: Result<(Compiled, Memo), JoinError>) {
+        match done {
+            Ok((compiled, memo)) => {
+                self.memo = memo;
+                self.board.find("compile", compiled.problems.clone());
+                self.board.find("controller", Vec::new());
+                let id = self.publisher.routes(&compiled.snapshot, &compiled.endpoint_sources);
+                let _ = self.progress.send(Progress::Compiled(id, Arc::new(compiled)));
+            }
+            // What is served stays; the next change tries again.
+            Err(error) => self.board.find("controller", vec![panicked(&error)]),
+        }
+    }
+}
+
+fn panicked(error: &JoinError) -> Problem {
+    Problem {
+        object: Arc::new(Origin::new("Controller", "", "tidegate")),
+        severity: Severity::Error,
+        field: String::new(),
+        message: format!("compiling failed, so that what was served before is still served: {error}"),
+        reason: "CompileFailed",
+    }
+}

@@ -1,0 +1,73 @@
+//! `nginx_ingress_controller_orphan_ingress`: Ingresses whose requests have nowhere to go.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use compile::Problem;
+use prometheus::{
+    IntGaugeVec, Opts,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
+use snapshot::{Action, Origin, Route, Snapshot, Target};
+use tokio::sync::watch;
+
+use crate::board::Board;
+
+/// Worked out on each scrape from what is published.
+pub(crate) struct Orphans {
+    snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+    board: Arc<Board>,
+    gauge: IntGaugeVec,
+}
+
+impl Orphans {
+    pub(crate) fn new(
+        snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+        board: Arc<Board>,
+    ) -> prometheus::Result<Self> {
+        let options = Opts::new(
+            "nginx_ingress_controller_orphan_ingress",
+            "1 for an Ingress one of whose backends is a missing Service (no-service) or has no endpoint (no-endpoint)",
+        );
+        Ok(Self { snapshots, board, gauge: IntGaugeVec::new(options, &["namespace", "ingress", "type"])? })
+    }
+}
+
+impl Collector for Orphans {
+    fn desc(&self) -> Vec<&Desc> {
+        self.gauge.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.gauge.reset();
+        let snapshot = self.snapshots.borrow().clone();
+        for origin in snapshot.iter().flat_map(|snapshot| without_endpoint(snapshot)) {
+            self.gauge.with_label_values(&[&origin.namespace, &origin.name, "no-endpoint"]).set(1);
+        }
+        for origin in self.board.problems().borrow().iter().filter_map(without_service) {
+            self.gauge.with_label_values(&[&origin.namespace, &origin.name, "no-service"]).set(1);
+        }
+        self.gauge.collect()
+    }
+}
+
+fn without_endpoint(snapshot: &Snapshot) -> BTreeSet<&Arc<Origin>> {
+    snapshot
+        .tables
+        .values()
+        .flat_map(|table| &table.routes)
+        .filter(|route| &*route.origin.kind == "Ingress" && has_no_endpoint(snapshot, route))
+        .map(|route| &route.origin)
+        .collect()
+}
+
+fn has_no_endpoint(snapshot: &Snapshot, route: &Route) -> bool {
+    let Action::Forward(forward) = &route.then else { return false };
+    let Some(upstream) = snapshot.upstreams.get(&forward.upstream) else { return false };
+    let Target::Endpoints(port) = &upstream.target else { return false };
+    snapshot.endpoints.get(port).is_none_or(|set| set.endpoints.is_empty())
+}
+
+fn without_service(problem: &Problem) -> Option<&Origin> {
+    (problem.reason == "ServiceNotFound" && &*problem.object.kind == "Ingress").then_some(&*problem.object)
+}

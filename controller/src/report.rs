@@ -1,0 +1,68 @@
+//! What the data plane answers, and what follows from it: problems, statuses, events.
+
+pub(crate) mod address;
+pub(crate) mod events;
+mod served;
+pub(crate) mod status;
+mod verdict;
+
+use std::sync::Arc;
+
+use compile::Objects;
+use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
+use served::Served;
+use snapshot::Report;
+use status::Writer;
+use tokio::sync::{mpsc, watch};
+use verdict::Verdicts;
+
+use crate::{board::Board, cycle::Progress};
+
+/// The addresses that statuses should have; none: statuses are left alone.
+pub(crate) type Addresses = watch::Receiver<Option<Vec<IngressLoadBalancerIngress>>>;
+
+/// What comes in.
+pub(crate) struct Inputs {
+    pub(crate) reports: mpsc::Receiver<Report>,
+    pub(crate) news: mpsc::UnboundedReceiver<Progress>,
+    pub(crate) addresses: Addresses,
+}
+
+/// What goes out, where there is a cluster to write to.
+pub(crate) struct Outputs {
+    pub(crate) board: Arc<Board>,
+    /// Writes statuses, if they are to be written.
+    pub(crate) writer: Option<Writer>,
+    /// The current objects, for events.
+    pub(crate) objects: watch::Sender<Arc<Objects>>,
+}
+
+/// Works until the cycle ends.
+pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
+    let Inputs { mut reports, mut news, mut addresses } = inputs;
+    let Outputs { board, mut writer, objects } = outputs;
+    let mut verdicts = Verdicts::new(board);
+    let mut served = Served::default();
+    loop {
+        tokio::select! {
+            // Where the data plane is gone, there is nothing to hear until everything ends.
+            Some(report) = reports.recv() => {
+                if let Some(id) = verdicts.take(report) {
+                    served.applied(id);
+                }
+            }
+            news = news.recv() => match news {
+                Some(Progress::Objects(new)) => drop(objects.send_replace(new)),
+                Some(Progress::Compiled(id, compiled)) => served.compiled(id, compiled),
+                None => return,
+            },
+            Ok(()) = addresses.changed() => {}
+            () = status::ready(&mut writer) => {}
+        }
+        if let (Some(writer), Some(compiled), Some(addresses)) =
+            (&mut writer, served.current(), addresses.borrow_and_update().as_deref())
+        {
+            writer.write(&objects.borrow(), compiled, addresses);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Which compile the data plane serves.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use compile::Compiled;
+use snapshot::SnapshotId;
+
+/// Follows what was published and what was applied.
+#[derive(Default)]
+pub(super) struct Served {
+    /// Compiles that are published and not known to be applied, oldest first.
+    pending: VecDeque<(SnapshotId, Arc<Compiled>)>,
+    applied: Option<SnapshotId>,
+    current: Option<Arc<Compiled>>,
+}
+
+impl Served {
+    /// A compile was published in the snapshot of this id.
+    pub(super) fn compiled(&mut self, id: SnapshotId, compiled: Arc<Compiled>) {
+        self.pending.push_back((id, compiled));
+        self.settle();
+    }
+
+    /// The data plane serves this snapshot. It may have skipped some before it.
+    pub(super) fn applied(&mut self, id: SnapshotId) {
+        self.applied = Some(id);
+        self.settle();
+    }
+
+    /// The latest compile that is served.
+    pub(super) fn current(&self) -> Option<&Compiled> {
+        self.current.as_deref()
+    }
+
+    fn settle(&mut self) {
+        let Some(applied) = self.applied else { return };
+        let is_served = |id: SnapshotId| id.instance == applied.instance && id.sequence <= applied.sequence;
+        while let Some((_, compiled)) = self.pending.pop_front_if(|(id, _)| is_served(*id)) {
+            self.current = Some(compiled);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use compile::NamespacedName;
+
+    use super::*;
+
+    fn id(sequence: u64) -> SnapshotId {
+        SnapshotId { instance: 7, sequence }
+    }
+
+    fn compiled(name: &str) -> Arc<Compiled> {
+        Arc::new(Compiled { attached: [NamespacedName::new("default", name)].into(), ..Compiled::default() })
+    }
+
+    fn current(served: &Served) -> Option<String> {
+        Some(served.current()?.attached.first().unwrap().name.to_string())
+    }
+
+    #[test]
+    fn a_compile_counts_once_its_snapshot_or_a_later_one_is_applied() {
+        let mut served = Served::default();
+        served.compiled(id(1), compiled("a"));
+        served.compiled(id(4), compiled("b"));
+        assert_eq!(current(&served), None);
+        served.applied(id(3));
+        assert_eq!(current(&served).as_deref(), Some("a"));
+        served.applied(id(5));
+        assert_eq!(current(&served).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_compile_that_changed_nothing_is_served_already() {
+        let mut served = Served::default();
+        served.applied(id(2));
+        served.compiled(id(2), compiled("a"));
+        assert_eq!(current(&served).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn another_controllers_snapshot_is_not_ours() {
+        let mut served = Served::default();
+        served.compiled(id(1), compiled("a"));
+        served.applied(SnapshotId { instance: 8, sequence: 9 });
+        assert_eq!(current(&served), None);
+    }
+}

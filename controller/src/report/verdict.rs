@@ -1,0 +1,95 @@
+//! What the data plane says of snapshots, as problems.
+
+use std::sync::Arc;
+
+use compile::{Problem, Severity};
+use snapshot::{Origin, Rejection, Report, SnapshotId};
+
+use crate::{Error, board::Board};
+
+/// The data plane as a finder of problems.
+const DATAPLANE: &str = "dataplane";
+
+/// Turns reports into problems.
+pub(super) struct Verdicts {
+    board: Arc<Board>,
+    any_applied: bool,
+}
+
+impl Verdicts {
+    pub(super) fn new(board: Arc<Board>) -> Self {
+        Self { board, any_applied: false }
+    }
+
+    /// Returns what is served now, if the report says so.
+    pub(super) fn take(&mut self, report: Report) -> Option<SnapshotId> {
+        match report {
+            Report::Applied { id, rejected } => {
+                self.any_applied = true;
+                self.board.find(DATAPLANE, rejected.into_iter().map(rejection).collect());
+                Some(id)
+            }
+            Report::Rejected { id, reason } => {
+                tracing::error!(%id, "the data plane refused a snapshot: {reason}");
+                if !self.any_applied {
+                    self.board.fail(Error::Dataplane(reason.clone()));
+                }
+                self.board.find(DATAPLANE, vec![refused(&reason)]);
+                None
+            }
+        }
+    }
+}
+
+fn rejection(Rejection { origin, reason }: Rejection) -> Problem {
+    let field = "content".to_owned();
+    Problem { object: origin, severity: Severity::Error, field, message: reason, reason: "Rejected" }
+}
+
+fn refused(reason: &str) -> Problem {
+    Problem {
+        object: Arc::new(Origin::new("Controller", "", "tidegate")),
+        severity: Severity::Error,
+        field: "snapshot".to_owned(),
+        message: format!("the data plane refused it, so that what was served before is still served: {reason}"),
+        reason: "SnapshotRejected",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: SnapshotId = SnapshotId { instance: 1, sequence: 1 };
+
+    fn reasons(board: &Board) -> Vec<&'static str> {
+        board.problems().borrow().iter().map(|problem| problem.reason).collect()
+    }
+
+    #[test]
+    fn a_refused_item_is_a_problem_until_it_is_accepted() {
+        let board = Board::new();
+        let mut verdicts = Verdicts::new(Arc::clone(&board));
+        let origin = Arc::new(Origin::new("Secret", "default", "tls"));
+        let rejected = vec![Rejection { origin, reason: "no key".into() }];
+        assert_eq!(verdicts.take(Report::Applied { id: ID, rejected }), Some(ID));
+        assert_eq!(reasons(&board), ["Rejected"]);
+        verdicts.take(Report::Applied { id: ID, rejected: Vec::new() });
+        assert!(reasons(&board).is_empty());
+    }
+
+    #[test]
+    fn only_a_refused_first_snapshot_is_fatal() {
+        let refusal = || Report::Rejected { id: ID, reason: "cannot bind [::]:80".into() };
+        let board = Board::new();
+        Verdicts::new(Arc::clone(&board)).take(refusal());
+        assert_eq!(board.failure().borrow().as_ref().unwrap().to_string(), "cannot bind [::]:80");
+
+        let board = Board::new();
+        let mut verdicts = Verdicts::new(Arc::clone(&board));
+        verdicts.take(Report::Applied { id: ID, rejected: Vec::new() });
+        assert_eq!(verdicts.take(refusal()), None);
+        assert!(board.failure().borrow().is_none());
+        assert_eq!(reasons(&board), ["SnapshotRejected"]);
+    }
+}

@@ -1,0 +1,91 @@
+//! Accepting connections, and leaving without breaking any.
+
+use std::convert::Infallible;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Options;
+use super::answer::{Backend, answer};
+
+/// Serves until SIGTERM or SIGINT, says so on stdout when it listens.
+///
+/// # Errors
+/// The address cannot be bound.
+pub async fn run(options: Options) -> io::Result<()> {
+    let address = SocketAddr::new(options.bind, options.port);
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("listening on {address}: {error}")))?;
+    writeln!(io::stdout(), "echo {} listens on {}", options.identity.pod, listener.local_addr()?)?;
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async {
+        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+    };
+    if options.exit_at_once {
+        let backend = Backend::new(options.identity);
+        tokio::select! { () = stop => {} () = serve(listener, backend, std::future::pending()) => {} }
+    } else {
+        serve(listener, Backend::new(options.identity), stop).await;
+    }
+    Ok(())
+}
+
+/// Serves until `stop` is ready: then accepts no more, closes idle connections,
+/// finishes the requests in flight, and returns.
+pub async fn serve(listener: TcpListener, backend: Backend, stop: impl Future<Output = ()>) {
+    let backend = Arc::new(backend);
+    let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => connection(stream, Arc::clone(&backend), &graceful),
+                // Out of file descriptors, most likely: some will come back.
+                Err(error) => {
+                    eprintln!("echo: accept: {error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            () = &mut stop => break,
+        }
+    }
+    close(listener, |stream| connection(stream, Arc::clone(&backend), &graceful));
+    graceful.shutdown().await;
+}
+
+/// Serves what waits in the queue already: closing would reset it, and its
+/// clients believe that they are connected.
+fn close(listener: TcpListener, mut serve: impl FnMut(TcpStream)) {
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((stream, _)) = listener.accept() {
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        if let Ok(stream) = stream {
+            serve(stream);
+        }
+    }
+}
+
+fn connection(stream: TcpStream, backend: Arc<Backend>, graceful: &GracefulShutdown) {
+    // Small answers leave at once; a failure here only costs time.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let backend = Arc::clone(&backend);
+        async move { Ok::<_, Infallible>(answer(&backend, request).await) }
+    });
+    let server = auto::Builder::new(TokioExecutor::new());
+    let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection = graceful.watch(connection);
+    // How a connection ended is the client's to judge.
+    tokio::spawn(async move { drop(connection.await) });
+}

@@ -1,0 +1,130 @@
+//! The Kubernetes objects that tests make, as JSON.
+
+use serde_json::{Value, json};
+
+/// A Deployment of the echo backend with its Service.
+#[derive(Debug, Clone)]
+pub struct EchoApp {
+    /// Name of Deployment, Service and Pods' label.
+    pub name: String,
+    /// Number of Pods.
+    pub replicas: u32,
+    /// Seconds between two readiness probes; more Pods want slower probes.
+    pub probe_period: u32,
+    /// The port of the Service, which has the name `http`.
+    pub port: u16,
+    /// What each Pod says in its answers about its Service.
+    pub service: String,
+    /// Flags of the backend.
+    pub arguments: Vec<String>,
+    /// A label value of the Pods: another one is another revision.
+    pub revision: String,
+}
+
+impl EchoApp {
+    /// An app whose Service is at port 80.
+    #[must_use]
+    pub fn new(name: &str, replicas: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            replicas,
+            probe_period: 1,
+            port: 80,
+            service: name.to_owned(),
+            arguments: Vec::new(),
+            revision: "1".to_owned(),
+        }
+    }
+
+    /// Its objects.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Value> {
+        vec![self.deployment(), self.service()]
+    }
+
+    fn deployment(&self) -> Value {
+        let field = |path| json!({ "fieldRef": { "fieldPath": path } });
+        let health = json!({ "path": "/health", "port": "http" });
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": { "name": self.name },
+            "spec": {
+                "replicas": self.replicas,
+                "selector": { "matchLabels": { "app": self.name } },
+                "template": {
+                    "metadata": { "labels": { "app": self.name, "revision": self.revision } },
+                    "spec": {
+                        "automountServiceAccountToken": false,
+                        "terminationGracePeriodSeconds": 10,
+                        "containers": [{
+                            "name": "echo",
+                            "image": "tidegate-echo:e2e",
+                            "imagePullPolicy": "IfNotPresent",
+                            "args": self.arguments,
+                            "ports": [{ "name": "http", "containerPort": 3000 }],
+                            "env": [
+                                { "name": "NAMESPACE", "valueFrom": field("metadata.namespace") },
+                                { "name": "POD_NAME", "valueFrom": field("metadata.name") },
+                                { "name": "SERVICE_NAME", "value": self.service },
+                            ],
+                            "readinessProbe": {
+                                "httpGet": health,
+                                "periodSeconds": self.probe_period,
+                                "failureThreshold": 1,
+                            },
+                        }],
+                    },
+                },
+            },
+        })
+    }
+
+    fn service(&self) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": { "name": self.name },
+            "spec": {
+                "selector": { "app": self.name },
+                "ports": [{ "name": "http", "port": self.port, "targetPort": "http" }],
+            },
+        })
+    }
+}
+
+/// An Ingress of our class with this `spec`.
+#[must_use]
+pub fn ingress(name: &str, mut spec: Value) -> Value {
+    if spec["ingressClassName"].is_null() {
+        spec["ingressClassName"] = json!("tidegate");
+    }
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+        "metadata": { "name": name },
+        "spec": spec,
+    })
+}
+
+/// An Ingress that sends one host to port `http` of one Service.
+#[must_use]
+pub fn ingress_for(name: &str, host: &str, service: &str) -> Value {
+    ingress(name, json!({ "rules": [rule(host, "/", "Prefix", service)] }))
+}
+
+/// A rule of one path.
+#[must_use]
+pub fn rule(host: &str, path: &str, path_type: &str, service: &str) -> Value {
+    json!({
+        "host": host,
+        "http": { "paths": [{
+            "path": path, "pathType": path_type,
+            "backend": { "service": { "name": service, "port": { "name": "http" } } },
+        }] },
+    })
+}
+
+/// The same object with an annotation of ingress-nginx's.
+#[must_use]
+pub fn annotated(mut object: Value, key: &str, value: &str) -> Value {
+    object["metadata"]["annotations"][format!("nginx.ingress.kubernetes.io/{key}")] = json!(value);
+    object
+}

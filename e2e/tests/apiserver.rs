@@ -1,0 +1,61 @@
+//! The API server goes away and comes back: traffic does not notice.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use e2e::cluster::{Cluster, Namespace};
+use e2e::load::{Load, Plan};
+use e2e::objects::{EchoApp, ingress_for};
+use e2e::tidegate::{self, Tidegate};
+use e2e::wait;
+
+const HOST: &str = "outage.example";
+
+async fn restart(cluster: &Cluster, flags: &[&str]) {
+    cluster.apiserver(&["stop"]).await.unwrap();
+    assert!(cluster.kubectl(&["get", "--raw", "/readyz", "--request-timeout=1s"]).await.is_err());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    cluster.apiserver(&[&["start"], flags].concat()).await.unwrap();
+    let ready = || async { cluster.kubectl(&["get", "--raw", "/readyz"]).await };
+    wait::until_eq("the API server", Duration::from_secs(60), "ok".to_owned(), ready).await.unwrap();
+}
+
+/// A change made after the outage is served, and one made of endpoints too.
+async fn changes_are_seen(tidegate: &Tidegate, namespace: &Namespace, name: &str) {
+    let host = format!("{name}.example");
+    namespace.apply(&[ingress_for(name, &host, "app")]).await.unwrap();
+    let limit = Duration::from_secs(60);
+    let status = || async { Ok(tidegate.front.get(&host, "/").await?.status.as_u16()) };
+    let took = wait::until_eq("a new Ingress", limit, 200, status).await.unwrap();
+    eprintln!("{name}: the first change was served after {took:?}");
+    tidegate.serves(namespace, name).await.unwrap();
+    namespace.kubectl(&["delete", "ingress", name]).await.unwrap();
+    wait::until_eq("its end", limit, 404, status).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_the_api_server_stops_no_traffic() {
+    let cluster = Cluster::from_env().unwrap();
+    let tidegate = Tidegate::find(&cluster).await.unwrap();
+    let namespace = cluster.namespace("outage").await.unwrap();
+    namespace.apply(&EchoApp::new("app", 2).objects()).await.unwrap();
+    namespace.apply(&[ingress_for("app", HOST, "app")]).await.unwrap();
+    namespace.endpoints_ready("app", 2).await.unwrap();
+    tidegate.serves(&namespace, "app").await.unwrap();
+
+    let plan = Plan { target: tidegate.front.clone(), host: HOST.into(), rate: 100, connections: 4 };
+    let load = Load::start(&plan);
+    restart(&cluster, &[]).await;
+    changes_are_seen(&tidegate, &namespace, "after-outage").await;
+    let report = load.stop().await;
+    assert_eq!(report.failed(), 0, "{report:?}");
+    assert!(report.sent() > 500, "{report:?}");
+
+    // A server of before Kubernetes 1.32 has no streaming lists: a Tidegate that
+    // starts then lists and watches instead.
+    restart(&cluster, &["--feature-gates=WatchList=false"]).await;
+    let in_namespace = ["-n", tidegate::NAMESPACE, "rollout"];
+    cluster.kubectl(&[&in_namespace[..], &["restart", "deployment"]].concat()).await.unwrap();
+    cluster.kubectl(&[&in_namespace[..], &["status", "deployment", "--timeout=120s"]].concat()).await.unwrap();
+    changes_are_seen(&tidegate, &namespace, "after-downgrade").await;
+}

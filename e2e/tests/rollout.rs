@@ -1,0 +1,90 @@
+//! Changes of a Deployment under load: no request is lost, whoever answers.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::{Duration, Instant};
+
+use e2e::cluster::{Cluster, Namespace};
+use e2e::load::{Load, Plan, Report};
+use e2e::objects::{EchoApp, ingress_for};
+use e2e::tidegate::Tidegate;
+
+const RATE: u32 = 200;
+const HOST: &str = "rollout.example";
+
+struct Scene {
+    namespace: Namespace,
+    tidegate: Tidegate,
+    load: Load,
+    start: Instant,
+}
+
+/// An app under load, which is being answered.
+async fn scene(replicas: u32) -> Scene {
+    let cluster = Cluster::from_env().unwrap();
+    let tidegate = Tidegate::find(&cluster).await.unwrap();
+    let namespace = cluster.namespace("rollout").await.unwrap();
+    namespace.apply(&EchoApp::new("app", replicas).objects()).await.unwrap();
+    namespace.apply(&[ingress_for("app", HOST, "app")]).await.unwrap();
+    namespace.endpoints_ready("app", replicas as usize).await.unwrap();
+    tidegate.serves(&namespace, "app").await.unwrap();
+    let plan = Plan { target: tidegate.front.clone(), host: HOST.into(), rate: RATE, connections: 8 };
+    Scene { namespace, tidegate, load: Load::start(&plan), start: Instant::now() }
+}
+
+impl Scene {
+    async fn scale(&self, replicas: usize) {
+        let replicas_flag = format!("--replicas={replicas}");
+        self.namespace.kubectl(&["scale", "deployment", "app", &replicas_flag]).await.unwrap();
+        self.namespace.endpoints_ready("app", replicas).await.unwrap();
+        // Those that leave are gone: nothing can be lost at them later.
+        self.namespace.kubectl(&["rollout", "status", "deployment", "app", "--timeout=60s"]).await.unwrap();
+    }
+
+    /// Ends the load: all of it was sent, and all of it was answered with 200.
+    async fn end(self) -> Report {
+        let took = self.start.elapsed();
+        let report = self.load.stop().await;
+        let (sent, wanted) = (report.sent(), f64::from(RATE) * took.as_secs_f64());
+        eprintln!("{sent} requests in {took:?}: {report:?}");
+        assert_eq!(report.failed(), 0, "{:?} {:?}", report.statuses, report.broken);
+        assert!(sent as f64 > 0.8 * wanted, "only {sent} of {wanted} requests could be sent: this machine is too busy");
+        report
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scaling_loses_nothing() {
+    let scene = scene(2).await;
+    for replicas in [4, 1, 3] {
+        scene.scale(replicas).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    let report = scene.end().await;
+    assert!(report.pods.len() >= 4, "the Pods that came got requests: {:?}", report.pods);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_loses_nothing() {
+    let scene = scene(3).await;
+    scene.namespace.kubectl(&["rollout", "restart", "deployment", "app"]).await.unwrap();
+    scene.namespace.kubectl(&["rollout", "status", "deployment", "app", "--timeout=120s"]).await.unwrap();
+    scene.namespace.endpoints_ready("app", 3).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let report = scene.end().await;
+    assert!(report.pods.len() >= 6, "old and new Pods got requests: {:?}", report.pods);
+}
+
+/// With no Pod left the answer is 503, from Tidegate itself, and the first new
+/// Pod is used as soon as it is ready.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_pods_the_answer_is_503() {
+    let scene = scene(1).await;
+    let Scene { namespace, tidegate, load, .. } = scene;
+    assert_eq!(load.stop().await.failed(), 0);
+    namespace.kubectl(&["scale", "deployment", "app", "--replicas=0"]).await.unwrap();
+    namespace.endpoints_ready("app", 0).await.unwrap();
+    tidegate.answers(HOST, "/", 503).await.unwrap();
+    namespace.kubectl(&["scale", "deployment", "app", "--replicas=1"]).await.unwrap();
+    namespace.endpoints_ready("app", 1).await.unwrap();
+    tidegate.answers(HOST, "/", 200).await.unwrap();
+}
