@@ -1,11 +1,12 @@
 //! A request's body while it comes from the client: what was gathered of it, then the rest.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -14,18 +15,41 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::{BodyError, Cause};
+use super::{BodyError, Cause, Socket};
 
-/// How far a request's body has come. Shared with the step that waits for the answer, because an endpoint is only late
-/// once it has all of the request.
-#[derive(Debug, Default)]
+/// How many bytes of a body that nobody wants are read away.
+const DISCARD: u64 = 16 << 20;
+
+/// How long that may take (nginx's `lingering_time`).
+const DISCARD_TIME: Duration = Duration::from_secs(30);
+
+/// A request's body as everybody sees it whom it concerns: the upstream connection that sends it on, the step that
+/// waits for the answer (an endpoint is only late once it has all of the request), and who reads away what nobody wants.
+#[derive(Debug)]
 pub struct Upload {
+    incoming: RefCell<Incoming>,
+    /// Whether the client waits to be told to go on (RFC 9110 section 10.1.1). hyper tells it at the first read.
+    waits: Cell<bool>,
     received: Cell<u64>,
     ended: Cell<Option<Instant>>,
     failed: Cell<Option<Cause>>,
+    sender: RefCell<Option<Waker>>,
 }
 
 impl Upload {
+    /// The body of a request; `waits` where the client asked to be told to go on.
+    pub fn new(incoming: Incoming, waits: bool) -> Self {
+        let ended = if incoming.is_end_stream() { Some(Instant::now()) } else { None };
+        Self {
+            incoming: RefCell::new(incoming),
+            waits: Cell::new(waits),
+            received: Cell::new(0),
+            ended: Cell::new(ended),
+            failed: Cell::new(None),
+            sender: RefCell::new(None),
+        }
+    }
+
     /// Bytes that came from the client.
     pub fn received(&self) -> u64 {
         self.received.get()
@@ -40,6 +64,44 @@ impl Upload {
     pub fn failed(&self) -> Option<Cause> {
         self.failed.get()
     }
+
+    /// Whether there is something to read away: a client that waits to be told to go on has sent nothing.
+    pub fn is_left(&self) -> bool {
+        self.ended().is_none() && !self.waits.get()
+    }
+
+    /// The answer is complete and the body is not: nobody needs the rest. Reads it away, within bounds, before the
+    /// connection waits for the next request: one that is closed with bytes unread is reset, and the reset overtakes
+    /// the answer.
+    pub fn discard(self: Rc<Self>, socket: Arc<Socket>) {
+        self.failed.set(Some(Cause::BodyBroken));
+        if let Some(sender) = self.sender.take() {
+            sender.wake();
+        }
+        tokio::task::spawn_local(async move {
+            let most = self.received().saturating_add(DISCARD);
+            let rest = async {
+                while self.received() < most {
+                    match std::future::poll_fn(|cx| self.poll_frame(cx)).await {
+                        Some(Ok(frame)) => self.count(&frame),
+                        Some(Err(_)) | None => break,
+                    }
+                }
+            };
+            tokio::time::timeout(DISCARD_TIME, rest).await.ok();
+            socket.rest();
+        });
+    }
+
+    fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.waits.set(false);
+        Pin::new(&mut *self.incoming.borrow_mut()).poll_frame(cx)
+    }
+
+    fn count(&self, frame: &Frame<Bytes>) {
+        let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
+        self.received.set(self.received().saturating_add(length));
+    }
 }
 
 /// A request's body from a client.
@@ -47,7 +109,6 @@ impl Upload {
 pub struct ClientBody {
     gathered: VecDeque<Bytes>,
     trailers: Option<http::HeaderMap>,
-    incoming: Incoming,
     upload: Rc<Upload>,
     limit: Option<u64>,
     patience: Duration,
@@ -57,13 +118,8 @@ pub struct ClientBody {
 
 impl ClientBody {
     /// A body of any size, of whose bytes none may be later than `patience` after the one before.
-    pub fn new(incoming: Incoming, patience: Duration) -> Self {
-        let upload = Rc::new(Upload::default());
-        if incoming.is_end_stream() {
-            upload.ended.set(Some(Instant::now()));
-        }
-        let (gathered, trailers, limit, timer) = (VecDeque::new(), None, None, None);
-        Self { gathered, trailers, incoming, upload, limit, patience, timer, waiting: false }
+    pub fn new(upload: Rc<Upload>, patience: Duration) -> Self {
+        Self { gathered: VecDeque::new(), trailers: None, upload, limit: None, patience, timer: None, waiting: false }
     }
 
     /// It may have at most this many bytes.
@@ -119,7 +175,7 @@ impl ClientBody {
     /// What is left, as far as it is known.
     pub fn size_hint(&self) -> SizeHint {
         let gathered: u64 = self.gathered.iter().map(|bytes| bytes.len() as u64).sum();
-        match self.incoming.size_hint().exact() {
+        match self.upload.incoming.borrow().size_hint().exact() {
             Some(rest) => SizeHint::with_exact(gathered.saturating_add(rest)),
             None => SizeHint::default(),
         }
@@ -141,9 +197,13 @@ impl ClientBody {
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let next = match Pin::new(&mut self.incoming).poll_frame(cx) {
+        if let Some(cause) = self.upload.failed() {
+            return Poll::Ready(Some(Err(BodyError(cause))));
+        }
+        let next = match self.upload.poll_frame(cx) {
             Poll::Ready(next) => next,
             Poll::Pending => {
+                self.upload.sender.replace(Some(cx.waker().clone()));
                 ready!(self.poll_patience(cx));
                 return Poll::Ready(Some(Err(self.fail(Cause::BodyTimeout))));
             }
@@ -152,19 +212,17 @@ impl ClientBody {
         match next {
             None => self.end(),
             Some(Err(_)) => return Poll::Ready(Some(Err(self.fail(Cause::BodyBroken)))),
-            Some(Ok(frame)) => return Poll::Ready(Some(self.count(frame))),
+            Some(Ok(frame)) => return Poll::Ready(Some(self.take(frame))),
         }
         Poll::Ready(None)
     }
 
-    fn count(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
-        let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
-        let received = self.upload.received().saturating_add(length);
-        self.upload.received.set(received);
-        if self.limit.is_some_and(|limit| received > limit) {
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        self.upload.count(&frame);
+        if self.limit.is_some_and(|limit| self.upload.received() > limit) {
             return Err(self.fail(Cause::BodyTooLarge));
         }
-        if self.incoming.is_end_stream() {
+        if self.upload.incoming.borrow().is_end_stream() {
             self.end();
         }
         Ok(frame)

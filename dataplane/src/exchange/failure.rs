@@ -121,6 +121,12 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         verdict(self.cause).1
     }
+
+    /// Whether the client's connection is to end: where its next request begins is not certain, or it is up to no good.
+    pub fn ends_connection(&self) -> bool {
+        self.fault == Fault::Client
+            && !matches!(self.cause, Cause::NoRoute | Cause::MethodNotAllowed | Cause::BodyTooLarge)
+    }
 }
 
 impl From<Cause> for Failure {

@@ -109,7 +109,7 @@ impl Ticket {
         self.with(|open| open.upstream = Some(Arc::clone(upstream)));
     }
 
-    /// Its body is counted there.
+    /// It has a body.
     pub fn uploads(&mut self, upload: &Rc<Upload>) {
         self.with(|open| open.upload = Some(Rc::clone(upload)));
     }
@@ -169,10 +169,21 @@ impl Ticket {
         self.with(|open| open.uploaded = open.uploaded.saturating_add(bytes));
     }
 
-    /// The answer has ended: logs, counts, and lets the connection wait for the next request.
+    /// The answer has ended: logs and counts, and the connection waits for the next request.
     pub fn finish(&mut self) {
-        if let Some(open) = self.0.take() {
-            open.finish();
+        if let Some(mut open) = self.0.take() {
+            open.note();
+            open.socket.rest();
+        }
+    }
+
+    /// The answer has ended as it should; what is left of the request's body is wanted by nobody.
+    fn finish_whole(&mut self) {
+        let Some(mut open) = self.0.take() else { return };
+        open.note();
+        match open.upload {
+            Some(upload) if upload.is_left() => upload.discard(open.socket),
+            _ => open.socket.rest(),
         }
     }
 
@@ -199,7 +210,7 @@ impl Drop for Ticket {
 }
 
 impl Open {
-    fn finish(mut self) {
+    fn note(&mut self) {
         self.end_try();
         let facts = &self.facts;
         let uploaded = self.uploaded + self.upload.as_ref().map_or(0, |upload| upload.received());
@@ -226,7 +237,6 @@ impl Open {
         self.metrics.as_ref().unwrap_or(&self.sink.unrouted).observe(&record);
         self.sink.log.borrow_mut().write(&record);
         self.gauge.set(ConnectionState::Waiting);
-        self.socket.rest();
     }
 
     /// A try whose head came ends with the answer; one whose head did not, with the client that did not wait.
@@ -257,7 +267,10 @@ impl Answer {
     }
 
     /// The answer to the ticket's request.
-    pub fn new(body: Body, ticket: Ticket) -> Self {
+    pub fn new(body: Body, mut ticket: Ticket) -> Self {
+        if matches!(body, Body::Empty) {
+            ticket.finish_whole();
+        }
         Self { body, ticket }
     }
 }
@@ -273,10 +286,10 @@ impl http_body::Body for Answer {
             Poll::Ready(Some(Ok(frame))) => {
                 this.ticket.sent(frame.data_ref().map_or(0, |bytes| bytes.len() as u64));
                 if this.body.is_end_stream() {
-                    this.ticket.finish();
+                    this.ticket.finish_whole();
                 }
             }
-            Poll::Ready(None) => this.ticket.finish(),
+            Poll::Ready(None) => this.ticket.finish_whole(),
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         next

@@ -7,16 +7,16 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use super::connection::Connection;
 use crate::{
-    exchange::{Answer, Body, Cause, Client, Facts, Failure, RequestBody, Ticket},
+    exchange::{Answer, Body, Cause, Client, Facts, Failure, Ticket},
     runtime::LiveListener,
 };
-
-/// How many bytes of a body that is not wanted are read away, so that the client reads our answer instead of a reset.
-const DISCARD: u64 = 16 << 20;
 
 /// The answer to a request that failed: its status in words.
 pub fn of_failure(failure: &Failure) -> Response<Body> {
     let mut response = of_status(failure.status());
+    if failure.ends_connection() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if failure.cause == Cause::MethodNotAllowed {
         // Required by RFC 9110 section 15.5.6.
         let allowed = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
@@ -74,20 +74,6 @@ pub fn head(
 fn head_length(headers: &http::HeaderMap) -> u64 {
     let field = |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
     u64::try_from(headers.iter().map(field).sum::<usize>()).unwrap_or(u64::MAX).saturating_add(19)
-}
-
-/// Reads away what is left of a request's body, within bounds: a connection that is closed with bytes unread is reset,
-/// and the reset overtakes the answer. A client that waits to be told to go on has sent none.
-pub fn discard(body: RequestBody, expects: bool) {
-    let RequestBody::Streaming(mut body) = body else { return };
-    if expects || body.is_end_stream() {
-        return;
-    }
-    tokio::task::spawn_local(async move {
-        let limit = body.upload().received().saturating_add(DISCARD);
-        body.limit(limit);
-        while let Some(Ok(_)) = std::future::poll_fn(|cx| body.poll_frame(cx)).await {}
-    });
 }
 
 /// Logs and counts a request that was answered before its head was whole.

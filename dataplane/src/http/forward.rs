@@ -37,7 +37,7 @@ pub async fn ask(
     way: &LiveForward,
 ) -> Result<Outcome, Failure> {
     ticket.forwarded(&way.upstream.log_name);
-    take_body(exchange, ticket, route).await?;
+    take_body(exchange, route).await?;
     prepare(exchange);
     let mut caller = Caller { pool: &connection.context.pool, socket: &connection.socket, ticket };
     let answered = forward(&mut caller, exchange, way).await?;
@@ -47,9 +47,8 @@ pub async fn ask(
 
 /// Looks at the size before the client is told to go on, and gathers a body that is small: it can then be sent again,
 /// and goes out with its length.
-async fn take_body(exchange: &mut Exchange, ticket: &mut Ticket, route: &LiveRoute) -> Result<(), Failure> {
+async fn take_body(exchange: &mut Exchange, route: &LiveRoute) -> Result<(), Failure> {
     let RequestBody::Streaming(body) = &mut exchange.body else { return Ok(()) };
-    ticket.uploads(body.upload());
     let announced = body.announced();
     if let Some(limit) = route.source.max_body {
         if announced.is_some_and(|length| length > limit.get()) {

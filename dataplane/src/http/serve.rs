@@ -15,7 +15,7 @@ use super::{
     tunnel,
 };
 use crate::{
-    exchange::{Answer, Cause, Client, ClientBody, Exchange, Failure, RequestBody, Ticket},
+    exchange::{Answer, Cause, Client, ClientBody, Exchange, Failure, RequestBody, Ticket, Upload},
     filter::Flow,
     runtime::{LiveAction, LiveListener, LiveRoute},
 };
@@ -28,10 +28,9 @@ pub async fn serve(connection: Rc<Connection>, mut request: Request<Incoming>) -
     let listener = connection.begin();
     let tunnel = tunnel::client_half(&mut request);
     let (head, incoming) = request.into_parts();
-    let expects = head.headers.contains_key(header::EXPECT);
     let client = forwarded::client(&head.headers, &connection.accepted, &listener.http.trusted_proxies);
     let mut ticket = ticket(&connection, &head, &client);
-    let mut body = body(incoming, &listener);
+    let body = body(incoming, &head, &listener, &mut ticket);
     let outcome = match head::check(&head, &listener.http.head) {
         Ok(Target { authority, host, uri, path }) => {
             let upgrade = upgrade_of(&head);
@@ -40,13 +39,10 @@ pub async fn serve(connection: Rc<Connection>, mut request: Request<Incoming>) -
             let options = Arc::clone(&listener.http);
             let mut exchange =
                 Exchange { method, uri, headers, authority, host, request_id, client, body, upgrade, options };
-            let outcome = answer(&connection, &listener, &mut exchange, path.as_deref(), &mut ticket).await;
-            body = exchange.body;
-            outcome
+            answer(&connection, &listener, &mut exchange, path.as_deref(), &mut ticket).await
         }
         Err(failure) => Err(failure),
     };
-    answer::discard(body, expects);
     Ok(match outcome {
         Ok(Outcome::Message(response)) => answer::seal(&connection, &listener, response, ticket),
         Ok(Outcome::Tunnel(response, upstream)) => {
@@ -98,11 +94,13 @@ fn find<'a>(listener: &'a LiveListener, host: &str, path: Option<&str>) -> Found
     listener.hosts.find(host).and_then(|table| table.find(path)).map_or(Found::Nothing, Found::Route)
 }
 
-fn body(incoming: Incoming, listener: &LiveListener) -> RequestBody {
+fn body(incoming: Incoming, head: &Parts, listener: &LiveListener, ticket: &mut Ticket) -> RequestBody {
     if incoming.is_end_stream() {
         return RequestBody::Complete(bytes::Bytes::new());
     }
-    RequestBody::Streaming(Box::new(ClientBody::new(incoming, listener.http.body_timeout)))
+    let upload = Rc::new(Upload::new(incoming, head.headers.contains_key(header::EXPECT)));
+    ticket.uploads(&upload);
+    RequestBody::Streaming(Box::new(ClientBody::new(upload, listener.http.body_timeout)))
 }
 
 /// The id that the client gave is kept; it only names the request.

@@ -1,0 +1,238 @@
+//! Endpoints that are dead, dying or late.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::{net::SocketAddr, time::Duration};
+
+use snapshot::Action;
+use support::{Backend, Client, Proxy, World, get, within};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// An address that refuses connections.
+async fn dead() -> SocketAddr {
+    let backend = Backend::named("").await;
+    backend.close();
+    let address = backend.address;
+    drop(backend);
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    address
+}
+
+async fn post(proxy: &Proxy, body: &str) -> support::Answer {
+    let mut client = proxy.client().await;
+    client.send(format!("POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
+    client.answer().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_endpoint_is_passed_over() {
+    let live = Backend::named("live").await;
+    let world = World::new().route("a.example", "/", &[dead().await, live.address]);
+    let proxy = Proxy::start(&world).await;
+    for _ in 0..4 {
+        assert_eq!(get(proxy.http(), "a.example", "/").await.text(), "live");
+        assert_eq!(post(&proxy, "body").await.text(), "live");
+    }
+    let log = proxy.stop().await;
+    assert!(log.contains(" 502, 200 "), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_endpoints_alone_are_502_and_tried_as_often_as_allowed() {
+    let all = [dead().await, dead().await, dead().await, dead().await];
+    let proxy = Proxy::start(&World::new().route("a.example", "/", &all)).await;
+    assert_eq!(get(proxy.http(), "a.example", "/").await.status, 502);
+    let log = proxy.stop().await;
+    assert!(log.contains(" 502, 502, 502 ") && !log.contains("502, 502, 502, 502"), "{log}");
+}
+
+/// Answers one request on each connection and closes it when the next one comes, as a server does that had just
+/// decided to close.
+async fn forgetful() -> Backend {
+    Backend::raw(|mut stream, _| async move {
+        let request = support::read_request(&mut stream).await.unwrap();
+        let text = String::from_utf8(request.body).unwrap();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let mut next = Vec::new();
+        stream.read_buf(&mut next).await.ok();
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idempotent_request_survives_a_stale_connection() {
+    let backend = forgetful().await;
+    let proxy = Proxy::start(&World::new().route("a.example", "/", &[backend.address])).await;
+    let mut client = proxy.client().await;
+    for n in 0..10 {
+        client.send("PUT / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 3\r\n\r\nabc").await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.text()), (200, "abc"), "{n}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_acted_on_is_not_sent_twice() {
+    let backend = forgetful().await;
+    let proxy = Proxy::start(&World::new().route("a.example", "/", &[backend.address])).await;
+    let mut client: Client = proxy.client().await;
+    let request = "POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 3\r\n\r\nabc";
+    client.send(request).await;
+    assert_eq!(client.answer().await.status, 200);
+    client.send(request).await;
+    assert_eq!(client.answer().await.status, 502);
+    assert_eq!(backend.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_closed_while_idle_costs_nothing() {
+    let (closed, mut is_closed) = tokio::sync::mpsc::unbounded_channel();
+    let backend = Backend::raw(move |mut stream, _| {
+        let closed = closed.clone();
+        async move {
+            support::read_request(&mut stream).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.ok();
+            closed.send(()).unwrap();
+        }
+    })
+    .await;
+    let proxy = Proxy::start(&World::new().route("a.example", "/", &[backend.address])).await;
+    let mut client = proxy.client().await;
+    for _ in 0..5 {
+        client.send("POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 3\r\n\r\nabc").await;
+        assert_eq!(client.answer().await.status, 200);
+        within("the close", is_closed.recv()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_had_begun_is_not_tried_again() {
+    let backend = Backend::raw(|mut stream, _| async move {
+        support::read_request(&mut stream).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200").await.unwrap();
+    })
+    .await;
+    let proxy = Proxy::start(&World::new().route("a.example", "/", &[backend.address])).await;
+    assert_eq!(get(proxy.http(), "a.example", "/").await.status, 502);
+    assert_eq!(backend.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_is_504() {
+    let backend = Backend::raw(|mut stream, _| async move {
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).await.ok();
+    })
+    .await;
+    let world = World::new().route("a.example", "/", &[backend.address]);
+    let proxy = Proxy::start(&world.timeouts(|t| t.read = Duration::from_millis(100))).await;
+    let mut client = proxy.client().await;
+    let answer = client.get("a.example", "/").await;
+    assert_eq!((answer.status, answer.text()), (504, "504 Gateway Timeout\n"));
+    assert_eq!(backend.connections(), 1);
+    // The client's connection is none the worse for it.
+    assert_eq!(client.get("b.example", "/").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_stops_is_cut() {
+    let backend = Backend::raw(|mut stream, _| async move {
+        support::read_request(&mut stream).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n12345").await.unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.ok();
+    })
+    .await;
+    let world = World::new().route("a.example", "/", &[backend.address]);
+    let proxy = Proxy::start(&world.timeouts(|t| t.read = Duration::from_millis(100))).await;
+    let mut client = proxy.client().await;
+    client.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n").await;
+    let head = client.head().await;
+    assert!(client.body(&head, 200).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_does_not_read_is_504() {
+    let backend = Backend::raw(|stream, _| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await;
+    let world = World::new().route("a.example", "/", &[backend.address]).max_body(None);
+    let proxy = Proxy::start(&world.timeouts(|t| t.send = Duration::from_millis(200))).await;
+    let mut client = proxy.client().await;
+    client.send("POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 100000000\r\n\r\n").await;
+    let Client { stream, .. } = &mut client;
+    let (mut reader, mut writer) = stream.split();
+    let block = vec![0; 1 << 16];
+    let mut head = Vec::new();
+    within("504", async {
+        while !head.ends_with(b"\r\n\r\n504 Gateway Timeout\n") {
+            tokio::select! {
+                read = reader.read_buf(&mut head) => assert!(read.unwrap() > 0, "closed"),
+                wrote = writer.write_all(&block) => wrote.unwrap(),
+            }
+        }
+    })
+    .await;
+    assert!(head.starts_with(b"HTTP/1.1 504"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_not_made_in_time_is_504() {
+    // A listener that accepts nothing and whose queue is full: more connections hang.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    let mut fill = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address)).await
+    {
+        fill.push(stream);
+    }
+    let world = World::new().route("a.example", "/", &[address]);
+    let proxy = Proxy::start(&world.timeouts(|t| t.connect = Duration::from_millis(100))).await;
+    assert_eq!(get(proxy.http(), "a.example", "/").await.status, 504);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_try_begins_after_the_retry_timeout() {
+    let late = Backend::raw(|stream, _| async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(stream);
+    })
+    .await;
+    let world = World::new().route("a.example", "/", &[late.address]).routes(|route| {
+        if let Action::Forward(forward) = &mut route.then {
+            forward.retry.timeout = Duration::from_millis(10);
+        }
+    });
+    let proxy = Proxy::start(&world).await;
+    assert_eq!(get(proxy.http(), "a.example", "/").await.status, 502);
+    assert_eq!(late.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_with_two_lengths_is_none() {
+    for fields in [
+        "content-length: 3\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 3",
+        "transfer-encoding: gzip, chunked",
+        "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+        "content-length: 3\r\ncontent-length: 4",
+        "content-length: -3",
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+        let backend = Backend::answering(move |_| answer.clone()).await;
+        let proxy = Proxy::start(&World::new().route("a.example", "/", &[backend.address])).await;
+        assert_eq!(get(proxy.http(), "a.example", "/").await.status, 502, "{fields}");
+    }
+}

@@ -1,0 +1,183 @@
+//! Certificates.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use snapshot::{Hsts, Report};
+use support::{Backend, Client, Proxy, World};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// Takes every certificate and remembers it.
+#[derive(Debug, Default)]
+struct Seen(Mutex<Vec<u8>>);
+
+impl ServerCertVerifier for Seen {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.0.lock().unwrap() = leaf.to_vec();
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A connection and the certificate that was shown.
+async fn connect(
+    proxy: &Proxy,
+    name: &str,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> (Client<TlsStream<TcpStream>>, Vec<u8>) {
+    let seen = Arc::new(Seen::default());
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(&seen) as Arc<dyn ServerCertVerifier>)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let stream = TcpStream::connect(proxy.https()).await.unwrap();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let leaf = seen.0.lock().unwrap().clone();
+    (Client::new(stream), leaf)
+}
+
+async fn shown(proxy: &Proxy, name: &str) -> Vec<u8> {
+    connect(proxy, name, &rustls::version::TLS13).await.1
+}
+
+fn leaf(world: &World, id: &str) -> Vec<u8> {
+    world.snapshot.certs[id].chain[0].clone()
+}
+
+async fn world() -> (World, Backend) {
+    let backend = Backend::named("secret").await;
+    let world = World::new()
+        .route("a.example", "/", &[backend.address])
+        .cert("exact", &["a.example"])
+        .cert("wild", &["*.example"])
+        .cert("default", &["default"]);
+    (world, backend)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_picks_the_certificate() {
+    let (world, _backend) = world().await;
+    let world = world.tls(&[("a.example", "exact"), ("*.example", "wild")], Some("default"));
+    let proxy = Proxy::start(&world).await;
+    for (name, cert) in [
+        ("a.example", "exact"),
+        ("A.Example", "exact"),
+        ("b.example", "wild"),
+        ("x.b.example", "default"),
+        ("127.0.0.1", "default"),
+    ] {
+        assert!(shown(&proxy, name).await == leaf(&world, cert), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_served_in_both_versions() {
+    let (world, backend) = world().await;
+    let hsts = Hsts { max_age: 31_536_000, include_subdomains: true, preload: false };
+    let world = world.tls(&[("a.example", "exact")], None).options(|http| http.hsts = Some(hsts));
+    let proxy = Proxy::start(&world).await;
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (mut client, _) = connect(&proxy, "a.example", version).await;
+        for path in ["/", "/again"] {
+            let answer = client.get("a.example", path).await;
+            assert_eq!(answer.text(), "secret");
+            assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000; includeSubDomains"));
+        }
+        assert!(client.get("other.example", "/").await.header("strict-transport-security").is_some());
+    }
+    let request = backend.requests().pop().unwrap();
+    assert_eq!(request.header("x-forwarded-proto"), Some("https"));
+    assert_eq!(request.header("x-forwarded-port"), Some("443"));
+    assert_eq!(proxy.client().await.get("a.example", "/").await.header("strict-transport-security"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_certificate_there_is_a_fake_one() {
+    let (world, _backend) = world().await;
+    let proxy = Proxy::start(&world.tls(&[], None)).await;
+    let leaf = shown(&proxy, "a.example").await;
+    let name = b"Kubernetes Ingress Controller Fake Certificate";
+    assert!(leaf.windows(name.len()).any(|window| window == name));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_certificate_is_shown_at_the_next_handshake() {
+    let (world, _backend) = world().await;
+    let mut world = world.tls(&[("a.example", "exact")], None);
+    let mut proxy = Proxy::start(&world).await;
+    let (mut open, old) = connect(&proxy, "a.example", &rustls::version::TLS13).await;
+    world.set_cert("exact", &["a.example"]);
+    proxy.apply(&world).await;
+    let new = shown(&proxy, "a.example").await;
+    assert!(new == leaf(&world, "exact") && new != old);
+    assert_eq!(open.get("a.example", "/").await.text(), "secret");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_refused_harms_its_own_host_alone() {
+    let (world, _backend) = world().await;
+    let mut world = world.tls(&[("a.example", "exact"), ("*.example", "wild")], Some("default"));
+    world.put_cert("exact", &["a.example"], b"junk".to_vec(), b"junk".to_vec());
+    world.snapshot.keys.remove("wild");
+    let mut proxy = Proxy::idle(std::time::Duration::ZERO);
+    let Report::Applied { rejected, .. } = proxy.apply(&world).await else { panic!("rejected as a whole") };
+    let mut names: Vec<_> = rejected.iter().map(|item| item.origin.to_string()).collect();
+    names.sort();
+    assert_eq!(names, ["Secret default/exact", "Secret default/wild"]);
+    for name in ["a.example", "b.example"] {
+        let (mut client, shown) = connect(&proxy, name, &rustls::version::TLS13).await;
+        assert!(shown == leaf(&world, "default"), "{name}");
+        assert!(client.get("a.example", "/").await.status == 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_speak_tls_is_left() {
+    let (world, _backend) = world().await;
+    let proxy = Proxy::start(&world.tls(&[], None)).await;
+    let mut client = Client::connect(proxy.https()).await;
+    client.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n").await;
+    let text = client.rest().await;
+    assert!(!text.contains("HTTP/1.1"), "{text}");
+}
