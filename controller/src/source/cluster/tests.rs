@@ -33,7 +33,7 @@ impl World {
     fn with(fake: Fake, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             options: Options { watch_ingress_without_class: true, ..Options::default() },
-            source: Source::Cluster,
+            source: Source::Cluster { kubeconfig: None },
             publish: PublishAddress::None,
             update_status: true,
             metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
