@@ -13,7 +13,7 @@ use snapshot::{Origin, Protocol, ServicePort, Target, Upstream, UpstreamId, Upst
 
 use crate::{
     EndpointSource, Family, NamespacedName, Objects, Options, Problem,
-    draft::{BackendRef, Draft, PortRef},
+    draft::{BackendRef, Draft, Place, PortRef},
     external_name,
     notes::Notes,
 };
@@ -95,7 +95,7 @@ impl<'a> Resolver<'a> {
                         Some((same, known)) if same == backend => known,
                         _ => self.look_up(backend),
                     };
-                    note(&known, &route.field, &mut notes);
+                    note(&known, route.place, &mut notes);
                     previous = Some((backend, Arc::clone(&known)));
                     upstream_of(&known)
                 }
@@ -170,20 +170,17 @@ fn upstream_of(known: &Result<Found, Missing>) -> Resolved {
     }
 }
 
-fn note(known: &Result<Found, Missing>, route: &str, notes: &mut Notes) {
+fn note(known: &Result<Found, Missing>, place: Place, notes: &mut Notes) {
+    let field = || format!("{}.service", place.backend());
     match known {
         Ok(Found { remark: None, .. }) => {}
         Ok(Found { remark: Some(remark), .. }) => {
-            notes.warning(&backend_field(route), "TargetPortNamed", remark.as_str());
+            notes.warning(&field(), "TargetPortNamed", remark.as_str());
         }
         Err(Missing { reason, message }) => {
-            notes.error(&backend_field(route), reason, format!("{message}; answers 503"));
+            notes.error(&field(), reason, format!("{message}; answers 503"));
         }
     }
-}
-
-fn backend_field(route: &str) -> String {
-    if route == "spec.defaultBackend" { format!("{route}.service") } else { format!("{route}.backend.service") }
 }
 
 /// The port of a Service that a backend names. A number that is only a `targetPort` is taken too, with a remark:
