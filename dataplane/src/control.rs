@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -17,13 +17,20 @@ use crate::{
     observe::{CertificateSeries, Metrics},
     readiness::{Readiness, State},
     runtime::{Builder, Runtime},
+    upstream::Place,
 };
 
 /// How often replaced runtimes are looked at: they are freed here, not on a worker.
 const RETIRE: Duration = Duration::from_secs(1);
 
+/// How long a change waits for the first look-up of names that are new in it.
+const LOOK_UP: Duration = Duration::from_secs(1);
+
 /// What is bound: the address asked for, and the one that it became.
 pub(crate) type BoundMap = BTreeMap<(ListenerId, SocketAddr), SocketAddr>;
+
+/// A listener, the address it asked for, and the sockets it got.
+type Fresh = (ListenerId, SocketAddr, Bound);
 
 /// What others may look at.
 #[derive(Clone)]
@@ -111,6 +118,7 @@ impl Control {
         self.builder = Some(builder);
         let mut rejected = applied.rejected;
         if let Some(runtime) = applied.runtime {
+            look_up_names(&runtime).await;
             let (fresh, errors) = self.bind(&next);
             match errors.first() {
                 Some((_, error)) if held.is_none() => return Err(error.to_string()),
@@ -126,7 +134,7 @@ impl Control {
     }
 
     /// Binds what is new. IPv6 addresses are skipped where the machine has none.
-    fn bind(&self, next: &Snapshot) -> (Vec<(ListenerId, SocketAddr, Bound)>, Vec<(ListenerId, BindError)>) {
+    fn bind(&self, next: &Snapshot) -> (Vec<Fresh>, Vec<(ListenerId, BindError)>) {
         let held: BTreeSet<_> = self.bound().keys().cloned().collect();
         let (mut fresh, mut errors) = (Vec::new(), Vec::new());
         for (id, listener) in &next.listeners {
@@ -141,7 +149,7 @@ impl Control {
         (fresh, errors)
     }
 
-    fn listen(&self, fresh: Vec<(ListenerId, SocketAddr, Bound)>) {
+    fn listen(&self, fresh: Vec<Fresh>) {
         for (id, asked, Bound { address, sockets }) in fresh {
             tracing::info!(listener = %id, %address, "listening");
             self.bound().insert((id.clone(), asked), address);
@@ -164,6 +172,16 @@ impl Control {
 
     fn bound(&self) -> std::sync::MutexGuard<'_, BoundMap> {
         self.shared.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives new external names their chance before they get requests. Those that were looked up before cost nothing.
+async fn look_up_names(runtime: &Runtime) {
+    let until = Instant::now() + LOOK_UP;
+    for upstream in runtime.upstreams.values() {
+        if let Place::Name(name) = &upstream.place {
+            name.looked_up(until.saturating_duration_since(Instant::now())).await;
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use snapshot::{ListenerId, Report, Snapshot};
 use thiserror::Error;
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, watch},
     task::JoinHandle,
     time::Instant,
@@ -25,6 +26,7 @@ use crate::{
     readiness::{Readiness, State},
     runtime::{Builder, Runtime},
     tls::{SelfSignedError, TlsFactory},
+    upstream::resolve::Resolver,
 };
 
 /// What the data plane must know before the first snapshot.
@@ -97,7 +99,8 @@ impl Dataplane {
         let workers = logs.into_iter().enumerate().map(start).collect::<io::Result<Vec<_>>>();
         let workers = Arc::new(workers.map_err(StartError::Worker)?);
         let seed = usize::try_from(RandomState::new().hash_one(0u8) >> 1).unwrap_or(0);
-        let builder = Builder::new(tls, metrics.clone(), seed);
+        let resolver = Resolver::new(Handle::current(), metrics.registry())?;
+        let builder = Builder::new(tls, resolver, metrics.clone(), seed);
         let (bound, served, readiness) = (Arc::default(), watch::Sender::new(None), Readiness::new());
         let shared = Shared { live, served, bound, workers, metrics, readiness };
         let control = tokio::spawn(Control::new(shared.clone(), builder, reports).run(snapshots));

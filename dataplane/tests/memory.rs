@@ -25,7 +25,7 @@ fn reset_peak() -> u64 {
     peak()
 }
 
-/// Sends `LENGTH` bytes, then takes as many.
+/// Sends `LENGTH` bytes, or takes as many.
 async fn reservoir() -> Backend {
     Backend::raw(|mut stream, _| async move {
         let mut buffer = vec![0; BLOCK];
@@ -34,7 +34,8 @@ async fn reservoir() -> Backend {
             stream.read_buf(&mut head).await.unwrap();
         }
         if head.starts_with(b"GET") {
-            stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n").as_bytes()).await.unwrap();
+            let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {LENGTH}\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
             for _ in 0..LENGTH / BLOCK as u64 {
                 stream.write_all(&buffer).await.unwrap();
             }
@@ -44,9 +45,8 @@ async fn reservoir() -> Backend {
             while left > 0 {
                 left -= stream.read(&mut buffer).await.unwrap() as u64;
             }
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
         }
-        stream.read(&mut buffer).await.ok();
     })
     .await
 }

@@ -4,6 +4,9 @@
 mod support;
 
 use snapshot::{Action, Filter, PathMatch};
+use std::time::Duration;
+
+use snapshot::{Report, Target};
 use support::{Backend, Client, Proxy, World, get};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,4 +106,35 @@ async fn answers_of_our_own() {
     assert_eq!(get(proxy.http(), "a.example", "/").await.status, 404);
     let denied = get(proxy.http(), "a.example", "/denied").await;
     assert_eq!((denied.status, denied.text()), (503, "503 Service Unavailable\n"));
+}
+
+/// A route to a name instead of a service.
+fn named(host: &str, port: u16, allow_local: bool) -> World {
+    let mut world = World::new().route("a.example", "/", &[]);
+    for upstream in world.snapshot.upstreams.values_mut() {
+        std::sync::Arc::make_mut(upstream).target = Target::Name { host: host.into(), port, allow_local };
+    }
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_external_name_is_a_backend() {
+    let backend = Backend::named("outside").await;
+    for host in ["127.0.0.1", "localhost"] {
+        let proxy = Proxy::start(&named(host, backend.address.port(), true)).await;
+        assert_eq!(get(proxy.http(), "a.example", "/").await.text(), "outside", "{host}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_for_ourselves_is_refused() {
+    let backend = Backend::named("inside").await;
+    let mut proxy = Proxy::idle(Duration::ZERO);
+    let report = proxy.apply(&named("127.0.0.1", backend.address.port(), false)).await;
+    let Report::Applied { rejected, .. } = report else { panic!("rejected as a whole") };
+    assert_eq!(rejected[0].origin.to_string(), "Service default/a-example-");
+    assert_eq!(get(proxy.http(), "a.example", "/").await.status, 503);
+    proxy.apply(&named("localhost", backend.address.port(), false)).await;
+    assert_eq!(get(proxy.http(), "a.example", "/").await.status, 503);
+    assert!(backend.requests().is_empty());
 }

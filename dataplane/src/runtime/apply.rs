@@ -15,7 +15,7 @@ use crate::{
     observe::{Metrics, RouteLabels},
     route::PathTable,
     tls::{TlsFactory, TlsSource},
-    upstream::{LiveEndpoints, LiveForward, LiveUpstream, Place},
+    upstream::{LiveEndpoints, LiveForward, LiveUpstream, Place, resolve::Resolver},
 };
 
 /// What a snapshot has become.
@@ -29,14 +29,15 @@ pub struct Applied {
 /// Builds the live form of snapshots, off the request path. Whatever has the same source as before is carried over.
 pub struct Builder {
     tls: TlsFactory,
+    resolver: Resolver,
     metrics: Metrics,
     seed: usize,
 }
 
 impl Builder {
     /// `seed` is where round robins begin: replicas must not march in step.
-    pub fn new(tls: TlsFactory, metrics: Metrics, seed: usize) -> Self {
-        Self { tls, metrics, seed }
+    pub fn new(tls: TlsFactory, resolver: Resolver, metrics: Metrics, seed: usize) -> Self {
+        Self { tls, resolver, metrics, seed }
     }
 
     /// Builds what `snapshot` says; `old` is what `held`, the snapshot before, has become.
@@ -48,7 +49,7 @@ impl Builder {
         }
         let mut runtime = Runtime { endpoints: endpoints(old, snapshot), ..Runtime::default() };
         for (id, upstream) in &snapshot.upstreams {
-            let live = self.upstream(old.upstreams.get(id), upstream, &mut runtime.endpoints);
+            let live = self.upstream(old.upstreams.get(id), upstream, &mut runtime.endpoints, &mut rejected);
             runtime.upstreams.insert(id.clone(), live);
         }
         for (id, table) in &snapshot.tables {
@@ -69,24 +70,25 @@ impl Builder {
         old: Option<&Arc<LiveUpstream>>,
         source: &Arc<Upstream>,
         endpoints: &mut AHashMap<ServicePort, Arc<LiveEndpoints>>,
+        rejected: &mut Vec<Rejection>,
     ) -> Arc<LiveUpstream> {
-        let Target::Endpoints(port) = &source.target else { return self.named(old, source) };
-        let live = endpoints
-            .entry(port.clone())
-            .or_insert_with(|| Arc::new(LiveEndpoints::new(Arc::new(EndpointSet::default()))));
-        if let Some(old) = old
-            && Arc::ptr_eq(&old.source, source)
-            && matches!(&old.place, Place::Service(held) if Arc::ptr_eq(held, live))
-        {
-            return Arc::clone(old);
+        let place = match &source.target {
+            Target::Endpoints(port) => Place::Service(Arc::clone(endpoints.entry(port.clone()).or_default())),
+            Target::Name { host, port, allow_local } => match old {
+                Some(old) if old.source.target == source.target => old.place.clone(),
+                _ => match self.resolver.watch(host, *port, *allow_local) {
+                    Ok(name) => Place::Name(Arc::new(name)),
+                    Err(error) => {
+                        rejected.push(reject_service(source, &error.to_string()));
+                        Place::Nowhere
+                    }
+                },
+            },
+        };
+        match old {
+            Some(old) if Arc::ptr_eq(&old.source, source) && old.place.is(&place) => Arc::clone(old),
+            _ => Arc::new(LiveUpstream::new(Arc::clone(source), place, self.next_seed())),
         }
-        let place = Place::Service(Arc::clone(live));
-        Arc::new(LiveUpstream::new(Arc::clone(source), place, self.next_seed()))
-    }
-
-    fn named(&mut self, _old: Option<&Arc<LiveUpstream>>, source: &Arc<Upstream>) -> Arc<LiveUpstream> {
-        let place = Place::Service(Arc::new(LiveEndpoints::new(Arc::default())));
-        Arc::new(LiveUpstream::new(Arc::clone(source), place, self.next_seed()))
     }
 
     fn table(
@@ -161,6 +163,11 @@ impl Builder {
         self.seed = self.seed.wrapping_mul(5).wrapping_add(1);
         self.seed
     }
+}
+
+fn reject_service(upstream: &Upstream, reason: &str) -> Rejection {
+    let origin = Origin::new("Service", &upstream.namespace, &upstream.service);
+    Rejection { origin: Arc::new(origin), reason: reason.to_owned() }
 }
 
 fn reject_listener(id: &ListenerId, reason: &str) -> Rejection {

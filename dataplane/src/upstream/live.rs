@@ -5,10 +5,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use snapshot::{EndpointSet, Upstream};
 
+use super::resolve::ResolvedName;
 use crate::balance::RoundRobin;
 
 /// The endpoints of one Service port, as they are now. A change of endpoints alone swaps here and nowhere else.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LiveEndpoints(ArcSwap<EndpointSet>);
 
 impl LiveEndpoints {
@@ -38,6 +39,22 @@ impl LiveEndpoints {
 pub enum Place {
     /// The controller.
     Service(Arc<LiveEndpoints>),
+    /// DNS.
+    Name(Arc<ResolvedName>),
+    /// Nowhere: the name must not or cannot be followed.
+    Nowhere,
+}
+
+impl Place {
+    /// Whether both are the very same.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Service(a), Self::Service(b)) => Arc::ptr_eq(a, b),
+            (Self::Name(a), Self::Name(b)) => Arc::ptr_eq(a, b),
+            (Self::Nowhere, Self::Nowhere) => true,
+            _ => false,
+        }
+    }
 }
 
 /// One way to use one port of one Service.
@@ -64,6 +81,8 @@ impl LiveUpstream {
     pub fn endpoints(&self) -> Arc<EndpointSet> {
         match &self.place {
             Place::Service(endpoints) => endpoints.load(),
+            Place::Name(name) => name.endpoints(),
+            Place::Nowhere => Arc::default(),
         }
     }
 }

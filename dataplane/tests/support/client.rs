@@ -147,9 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Reads something; false at the end.
     async fn more(&mut self) -> bool {
-        let mut buffer = [0; 65536];
-        let count = within("bytes", self.stream.read(&mut buffer)).await.unwrap_or(0);
-        self.unread.extend_from_slice(&buffer[..count]);
-        count > 0
+        self.unread.reserve(1 << 16);
+        within("bytes", self.stream.read_buf(&mut self.unread)).await.unwrap_or(0) > 0
     }
 }
