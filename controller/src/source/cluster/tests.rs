@@ -245,6 +245,26 @@ async fn an_ingress_gets_its_address_once_it_is_served() {
 }
 
 #[tokio::test]
+async fn writes_that_are_refused_are_problems() {
+    let fake = Fake::new(true);
+    fake.state().read_only = true;
+    fake.put("ingresses", ingress("a"));
+    let world = World::with(fake, |config| config.publish = PublishAddress::Addresses(vec!["192.0.2.1".to_owned()]));
+    world.until_hosts(&["a"]).await;
+    world.apply().await;
+    let problem = world.until_problem("StatusNotWritten").await;
+    assert!(problem.message.contains("default/a") && problem.message.contains("may not write"), "{problem}");
+    world.until_problem("EventNotWritten").await;
+    world.fake.state().read_only = false;
+    world
+        .until("status", |world| {
+            let problems = world.problems();
+            problems.iter().all(|problem| problem.reason != "StatusNotWritten")
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn a_problem_is_told_by_one_event() {
     let fake = Fake::new(true);
     fake.put("ingresses", ingress("a"));

@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) streaming: bool,
     /// Collections that may not be read.
     pub(crate) forbidden: BTreeSet<String>,
+    /// Whether writes are forbidden.
+    pub(crate) read_only: bool,
     /// What happened up to here is forgotten: watches from before get a 410.
     pub(crate) compacted: u64,
     /// Verb, and path without the query.
@@ -106,7 +108,7 @@ impl Fake {
         if method != Method::GET {
             let body: Value = serde_json::from_slice(&body).unwrap();
             state.writes.push((format!("{method} {path}"), body.clone()));
-            return state.write(&method, &path, body);
+            return if state.read_only { status(403, "may not write") } else { state.write(&method, &path, body) };
         }
         state.read(&path, &query)
     }
