@@ -136,7 +136,9 @@ async fn requests_are_logged_and_counted() {
     let metrics = proxy.metrics();
     let line = |text: &str| metrics.lines().any(|line| text.split(' ').all(|part| line.contains(part)));
     assert!(
-        line("nginx_ingress_controller_requests{ host=\"a.example\" path=\"/app\" method=\"POST\" status=\"200\" ingress=\"a.example\" service=\"a-example-app\""),
+        line(
+            "nginx_ingress_controller_requests{ host=\"a.example\" path=\"/app\" method=\"POST\" status=\"200\" ingress=\"a.example\" service=\"a-example-app\""
+        ),
         "{metrics}"
     );
     assert!(line("nginx_ingress_controller_requests{ host=\"\" status=\"404\""), "{metrics}");

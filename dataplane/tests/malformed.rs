@@ -107,7 +107,10 @@ async fn unusual_but_right() {
         ("GET //a//b/./c HTTP/1.1\r\nhost: a.example\r\n\r\n", "GET //a//b/./c HTTP/1.1"),
         ("\r\n\r\nGET / HTTP/1.1\r\nhost: a.example\r\n\r\n", "GET / HTTP/1.1"),
         ("BREW /pot HTTP/1.1\r\nhost: a.example\r\n\r\n", "BREW /pot HTTP/1.1"),
-        ("POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "POST / HTTP/1.1"),
+        (
+            "POST / HTTP/1.1\r\nhost: a.example\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1",
+        ),
     ] {
         let mut client = proxy.client().await;
         client.send(request).await;

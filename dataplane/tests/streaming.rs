@@ -143,10 +143,9 @@ async fn answers_without_body_do_not_stop_a_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http_1_0_clients_are_served() {
-    let backend = Backend::answering(|_| {
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_owned()
-    })
-    .await;
+    let backend =
+        Backend::answering(|_| "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".to_owned())
+            .await;
     let proxy = Proxy::start(&World::new().route("", "/", &[backend.address])).await;
     let mut client = proxy.client().await;
     client.send("GET / HTTP/1.0\r\n\r\n").await;

@@ -6,8 +6,7 @@ mod support;
 use support::{Backend, Client, Proxy, World};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const ASK: &str =
-    "GET /chat HTTP/1.1\r\nhost: a.example\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: eA==\r\n\r\n";
+const ASK: &str = "GET /chat HTTP/1.1\r\nhost: a.example\r\nconnection: keep-alive, Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: eA==\r\n\r\n";
 
 /// Switches, then sends back what it gets in upper case.
 async fn shouting() -> Backend {
