@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench-compile
+.PHONY: help run test check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench-compile bench-manifests bench-route
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -66,3 +66,9 @@ image: ## the container image, as an OCI tar
 
 bench-compile: ## how long compiling takes: 5,000 and 20,000 Ingresses
 	$(CARGO) bench -p compile
+
+bench-manifests: ## from 5,000 files to ready, and from a changed file to served
+	$(CARGO) bench -p tidegate --bench manifests
+
+bench-route: ## finding the route among 10,000 hosts of five paths
+	$(CARGO) bench -p dataplane --bench route
