@@ -6,6 +6,7 @@ use std::{
 };
 
 use compile::{Problem, Severity};
+use snapshot::Origin;
 use tokio::sync::watch;
 
 use crate::Error;
@@ -88,6 +89,12 @@ impl Board {
     }
 }
 
+/// A problem of the controller itself.
+pub(crate) fn trouble(field: &str, reason: &'static str, severity: Severity, message: String) -> Problem {
+    let object = Arc::new(Origin::new("Controller", "", "tidegate"));
+    Problem { object, severity, field: field.to_owned(), message, reason }
+}
+
 fn log_difference(before: &[Problem], after: &[Problem]) {
     for problem in after.iter().filter(|problem| before.binary_search(problem).is_err()) {
         match problem.severity {
@@ -100,15 +107,14 @@ fn log_difference(before: &[Problem], after: &[Problem]) {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks, whatever happened to others who did.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // The data is replaced as a whole, so a panic elsewhere cannot have left it half-written.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use snapshot::Origin;
-
     use super::*;
 
     fn problem(name: &str) -> Problem {

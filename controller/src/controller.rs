@@ -82,7 +82,7 @@ impl Controller {
             (Source::Cluster { .. }, Some(client)) => {
                 controller.follow_cluster(&client, parts);
                 controller.tell_problems(&config, &client, &metrics, &outputs.objects);
-                outputs.writer = config.update_status.then(|| Writer::new(client, metrics));
+                outputs.writer = config.update_status.then(|| Writer::new(client, metrics, outputs.board.clone()));
             }
             (Source::Cluster { .. }, None) => return Err(Error::NoCluster("no client".to_owned())),
         }
@@ -118,8 +118,8 @@ impl Controller {
     ) {
         let instance = config.metric_labels.get("controller_pod").filter(|pod| !pod.is_empty());
         let instance = instance.map_or("tidegate", String::as_str).to_owned();
-        let teller = Teller::new(client.clone(), metrics.clone(), instance);
-        self.task("event", teller.run(Arc::clone(&self.handle.board), objects.subscribe()));
+        let teller = Teller::new(client.clone(), metrics.clone(), Arc::clone(&self.handle.board), instance);
+        self.task("event", teller.run(objects.subscribe()));
     }
 
     /// Finds out which addresses statuses should have, and follows them.

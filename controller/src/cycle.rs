@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use compile::{Compiled, Memo, NamespacedName, Objects, Options, Problem, Severity, compile};
-use snapshot::{Origin, SnapshotId};
+use snapshot::SnapshotId;
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    board::Board,
+    board::{Board, trouble},
     metrics::Metrics,
     object::{Change, Kind, Object},
     pace::Pace,
@@ -185,11 +185,6 @@ impl Cycle {
 }
 
 fn panicked(error: &JoinError) -> Problem {
-    Problem {
-        object: Arc::new(Origin::new("Controller", "", "tidegate")),
-        severity: Severity::Error,
-        field: String::new(),
-        message: format!("compiling failed, so that what was served before is still served: {error}"),
-        reason: "CompileFailed",
-    }
+    let message = format!("compiling failed, so that what was served before is still served: {error}");
+    trouble("compile", "CompileFailed", Severity::Error, message)
 }

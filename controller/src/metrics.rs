@@ -1,11 +1,23 @@
 //! Metrics of the controller. What ingress-nginx has a name for keeps it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use compile::{Problem, Severity};
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry,
+    core::{Collector, Desc},
+    proto::MetricFamily,
+};
 
-use crate::{Error, board::Board, orphans::Orphans, publish::Snapshots};
+use crate::{
+    Error,
+    board::{Board, lock},
+    orphans::Orphans,
+    publish::Snapshots,
+};
 
 /// Handles of what is counted along the way. The rest is worked out when somebody asks.
 #[derive(Clone)]
@@ -66,27 +78,32 @@ fn build(
 /// `tidegate_problems`, counted on each scrape, so that a solved kind of problem leaves no series behind.
 struct Problems {
     board: Arc<Board>,
-    gauge: IntGaugeVec,
+    /// Locked for a scrape: two at the same time would count everything twice.
+    gauge: Mutex<IntGaugeVec>,
+    desc: Vec<Desc>,
 }
 
 impl Problems {
     fn new(board: Arc<Board>) -> prometheus::Result<Self> {
         let options = Opts::new("tidegate_problems", "Problems of objects that stand now");
-        Ok(Self { board, gauge: IntGaugeVec::new(options, &["severity", "reason"])? })
+        let gauge = IntGaugeVec::new(options, &["severity", "reason"])?;
+        let desc = gauge.desc().into_iter().cloned().collect();
+        Ok(Self { board, gauge: Mutex::new(gauge), desc })
     }
 }
 
-impl prometheus::core::Collector for Problems {
-    fn desc(&self) -> Vec<&prometheus::core::Desc> {
-        self.gauge.desc()
+impl Collector for Problems {
+    fn desc(&self) -> Vec<&Desc> {
+        self.desc.iter().collect()
     }
 
-    fn collect(&self) -> Vec<prometheus::proto::MetricFamily> {
-        self.gauge.reset();
+    fn collect(&self) -> Vec<MetricFamily> {
+        let gauge = lock(&self.gauge);
+        gauge.reset();
         for problem in self.board.problems().borrow().iter() {
-            self.gauge.with_label_values(&[severity(problem), problem.reason]).inc();
+            gauge.with_label_values(&[severity(problem), problem.reason]).inc();
         }
-        self.gauge.collect()
+        gauge.collect()
     }
 }
 

@@ -1,6 +1,9 @@
 //! `nginx_ingress_controller_orphan_ingress`: Ingresses whose requests have nowhere to go.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 use compile::Problem;
 use prometheus::{
@@ -11,13 +14,15 @@ use prometheus::{
 use snapshot::{Action, Origin, Route, Snapshot, Target};
 use tokio::sync::watch;
 
-use crate::board::Board;
+use crate::board::{Board, lock};
 
 /// Worked out on each scrape from what is published.
 pub(crate) struct Orphans {
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
     board: Arc<Board>,
-    gauge: IntGaugeVec,
+    /// Locked for a scrape: the series of another one must not be reset under it.
+    gauge: Mutex<IntGaugeVec>,
+    desc: Vec<Desc>,
 }
 
 impl Orphans {
@@ -29,25 +34,28 @@ impl Orphans {
             "nginx_ingress_controller_orphan_ingress",
             "1 for an Ingress one of whose backends is a missing Service (no-service) or has no endpoint (no-endpoint)",
         );
-        Ok(Self { snapshots, board, gauge: IntGaugeVec::new(options, &["namespace", "ingress", "type"])? })
+        let gauge = IntGaugeVec::new(options, &["namespace", "ingress", "type"])?;
+        let desc = gauge.desc().into_iter().cloned().collect();
+        Ok(Self { snapshots, board, gauge: Mutex::new(gauge), desc })
     }
 }
 
 impl Collector for Orphans {
     fn desc(&self) -> Vec<&Desc> {
-        self.gauge.desc()
+        self.desc.iter().collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        self.gauge.reset();
+        let gauge = lock(&self.gauge);
+        gauge.reset();
         let snapshot = self.snapshots.borrow().clone();
         for origin in snapshot.iter().flat_map(|snapshot| without_endpoint(snapshot)) {
-            self.gauge.with_label_values(&[&origin.namespace, &origin.name, "no-endpoint"]).set(1);
+            gauge.with_label_values(&[&origin.namespace, &origin.name, "no-endpoint"]).set(1);
         }
         for origin in self.board.problems().borrow().iter().filter_map(without_service) {
-            self.gauge.with_label_values(&[&origin.namespace, &origin.name, "no-service"]).set(1);
+            gauge.with_label_values(&[&origin.namespace, &origin.name, "no-service"]).set(1);
         }
-        self.gauge.collect()
+        gauge.collect()
     }
 }
 

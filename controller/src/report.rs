@@ -44,20 +44,23 @@ pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
     let mut verdicts = Verdicts::new(board);
     let mut served = Served::default();
     loop {
-        tokio::select! {
+        // Most snapshots change endpoints alone, and no status.
+        let concerns_status = tokio::select! {
             // Where the data plane is gone, there is nothing to hear until everything ends.
-            Some(report) = reports.recv() => {
-                if let Some(id) = verdicts.take(report) {
-                    served.applied(id);
-                }
-            }
+            Some(report) = reports.recv() => verdicts.take(report).is_some_and(|id| served.applied(id)),
             news = news.recv() => match news {
-                Some(Progress::Objects(new)) => drop(objects.send_replace(new)),
+                Some(Progress::Objects(new)) => {
+                    objects.send_replace(new);
+                    true
+                }
                 Some(Progress::Compiled(id, compiled)) => served.compiled(id, compiled),
                 None => return,
             },
-            Ok(()) = addresses.changed() => {}
-            () = status::ready(&mut writer) => {}
+            Ok(()) = addresses.changed() => true,
+            () = status::ready(&mut writer) => true,
+        };
+        if !concerns_status {
+            continue;
         }
         if let (Some(writer), Some(compiled), Some(addresses)) =
             (&mut writer, served.current(), addresses.borrow_and_update().as_deref())

@@ -1,6 +1,6 @@
 //! A controller over a real folder, seen from the data plane's side.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::{
     fs,

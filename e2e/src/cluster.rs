@@ -152,13 +152,7 @@ impl Namespace {
     pub async fn endpoints(&self, service: &str) -> anyhow::Result<Vec<(String, bool)>> {
         let selector = format!("kubernetes.io/service-name={service}");
         let slices = self.json(&["get", "endpointslices", "-l", &selector]).await?;
-        Ok(items(&slices["items"])
-            .flat_map(|slice| items(&slice["endpoints"]))
-            .map(|endpoint| {
-                let pod = endpoint["targetRef"]["name"].as_str().unwrap_or_default().to_owned();
-                (pod, endpoint["conditions"]["ready"].as_bool().unwrap_or(true))
-            })
-            .collect())
+        Ok(items(&slices["items"]).flat_map(endpoints).collect())
     }
 
     /// The address in an Ingress's status, or none yet.
@@ -171,6 +165,14 @@ impl Namespace {
         let address = first["ip"].as_str().or_else(|| first["hostname"].as_str());
         Ok(address.map(str::to_owned))
     }
+}
+
+/// The Pods of an EndpointSlice, and whether it calls them ready.
+pub fn endpoints(slice: &Value) -> impl Iterator<Item = (String, bool)> {
+    items(&slice["endpoints"]).map(|endpoint| {
+        let pod = endpoint["targetRef"]["name"].as_str().unwrap_or_default().to_owned();
+        (pod, endpoint["conditions"]["ready"].as_bool().unwrap_or(true))
+    })
 }
 
 /// The items of a JSON list; none when it is something else.

@@ -4,14 +4,12 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::cluster::Namespace;
-
-/// Each state of a slice as a line: `POD=READY POD=READY `.
-const TEMPLATE: &str = r#"jsonpath={range .endpoints[*]}{.targetRef.name}={.conditions.ready} {end}{"\n"}"#;
+use crate::cluster::{Namespace, endpoints};
 
 /// A watch on the EndpointSlices of one Service.
 #[derive(Debug)]
@@ -27,9 +25,13 @@ impl EndpointWatch {
     /// # Errors
     /// kubectl cannot be started.
     pub fn start(namespace: &Namespace, service: &str) -> anyhow::Result<Self> {
-        let selector = format!("kubernetes.io/service-name={service}");
+        // The bare events, one a line: with a template, kubectl ends at the first change.
+        let path = format!(
+            "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices?watch=1&labelSelector=kubernetes.io/service-name={service}",
+            namespace.name()
+        );
         let mut kubectl = Command::new("kubectl")
-            .args(["get", "endpointslices", "-n", namespace.name(), "-l", &selector, "--watch", "-o", TEMPLATE])
+            .args(["get", "--raw", &path])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -44,10 +46,11 @@ impl EndpointWatch {
     /// # Errors
     /// It is not within ten seconds.
     pub async fn until(&mut self, pod: &str, ready: bool) -> anyhow::Result<Instant> {
-        let wanted = format!("{pod}={ready}");
+        let wanted = format!("{pod} being ready={ready}");
         let look = async {
             while let Some(line) = self.lines.next_line().await? {
-                if line.split(' ').any(|endpoint| endpoint == wanted) {
+                let event: Value = serde_json::from_str(&line)?;
+                if endpoints(&event["object"]).any(|endpoint| endpoint == (pod.to_owned(), ready)) {
                     return Ok(Instant::now());
                 }
             }

@@ -16,9 +16,9 @@ use snapshot::{
 use crate::{
     NamespacedName, Problem,
     cert::Certs,
-    draft::{BackendRef, Draft, PathClass},
+    draft::{Draft, PathClass},
     policy::Policy,
-    service::Backends,
+    service::{Backends, Resolved},
 };
 use precedence::Claim;
 
@@ -27,42 +27,48 @@ pub(crate) struct Parts<'a> {
     pub backends: &'a Backends,
     pub certs: &'a Certs,
     pub policy: &'a Policy,
-    /// What serves the requests that nothing else serves, on every host.
-    pub default_backend: Option<BackendRef>,
 }
 
 /// The routes and certificates of all hosts.
 pub(crate) struct Assembled {
-    pub hosts: BTreeMap<HostPattern, TableId>,
+    pub names: Names,
     pub tables: BTreeMap<TableId, Arc<RouteTable>>,
-    pub sni: BTreeMap<HostPattern, CertId>,
-    pub default_cert: Option<CertId>,
     pub certs: BTreeMap<CertId, Arc<Cert>>,
     pub keys: BTreeMap<CertId, Arc<PrivateKey>>,
     pub problems: Vec<Problem>,
 }
 
+/// What each name is served with.
+pub(crate) struct Names {
+    /// Routes, by the host of a request.
+    pub hosts: BTreeMap<HostPattern, TableId>,
+    /// Certificates, by the server name of a handshake.
+    pub sni: BTreeMap<HostPattern, CertId>,
+    /// The certificate for all other server names.
+    pub default_cert: Option<CertId>,
+}
+
 /// Merges drafts, the most senior first.
 pub(crate) fn assemble(drafts: &[Arc<Draft>], parts: &Parts<'_>) -> Assembled {
-    let mut hosts = by_host(drafts);
-    if parts.default_backend.is_some() {
-        hosts.entry(&HostPattern::Any).or_default();
+    let mut claims = by_host(drafts, parts.backends);
+    if parts.backends.default.is_some() {
+        claims.entry(&HostPattern::Any).or_default();
     }
-    let tls = tls::assign(drafts, parts.certs, &hosts.keys().copied().collect());
+    let tls = tls::assign(drafts, parts.certs, &claims.keys().copied().collect());
     let mut problems = tls.problems;
-    let mut tables = BTreeMap::new();
-    let mut ids = BTreeMap::new();
-    for (host, claims) in hosts {
+    let hosts: BTreeMap<HostPattern, TableId> =
+        claims.keys().map(|host| ((*host).clone(), TableId::from(host.to_string()))).collect();
+    let tables = claims.into_iter().zip(hosts.values()).map(|((host, claims), id)| {
         let (winners, lost) = precedence::settle(host, claims.routes);
         problems.extend(lost);
         let denied = claims.denied.or(parts.policy.denied.as_ref());
         let builder = Builder { parts, covered: tls.covered.contains(host), denied };
-        let id = TableId::from(host.to_string());
-        tables.insert(id.clone(), Arc::new(builder.table(&winners)));
-        ids.insert(host.clone(), id);
-    }
+        (id.clone(), Arc::new(builder.table(&winners)))
+    });
+    let tables = tables.collect();
     let (certs, keys) = used_certs(&tls.sni, tls.default_cert.as_ref(), parts.certs);
-    Assembled { hosts: ids, tables, sni: tls.sni, default_cert: tls.default_cert, certs, keys, problems }
+    let names = Names { hosts, sni: tls.sni, default_cert: tls.default_cert };
+    Assembled { names, tables, certs, keys, problems }
 }
 
 /// What drafts ask for on one host.
@@ -74,12 +80,15 @@ struct Claims<'a> {
     denied: Option<&'a Arc<str>>,
 }
 
-fn by_host(drafts: &[Arc<Draft>]) -> BTreeMap<&HostPattern, Claims<'_>> {
+fn by_host<'a>(drafts: &'a [Arc<Draft>], backends: &'a Backends) -> BTreeMap<&'a HostPattern, Claims<'a>> {
     let mut hosts: BTreeMap<&HostPattern, Claims<'_>> = BTreeMap::new();
-    for draft in drafts {
+    for (draft, backends) in drafts.iter().zip(&backends.of_drafts) {
+        let mut backends = backends.iter();
         for host in &draft.hosts {
             let claims = hosts.entry(&host.host).or_default();
-            claims.routes.extend(host.routes.iter().map(|route| Claim { draft, route }));
+            // The routes come first: `zip` then takes no backend of the next host when they end.
+            let routes = host.routes.iter().zip(backends.by_ref());
+            claims.routes.extend(routes.map(|(route, backend)| Claim { draft, route, backend }));
             claims.denied = claims.denied.or(draft.host_denied.as_ref());
         }
     }
@@ -99,14 +108,14 @@ impl Builder<'_> {
     fn table(&self, winners: &[Claim<'_>]) -> RouteTable {
         let mut routes: Vec<Arc<Route>> = winners.iter().map(|claim| Arc::new(self.route(claim))).collect();
         let all_is_served = winners.last().is_some_and(|claim| claim.path().is_everything());
-        if !all_is_served && let Some(backend) = &self.parts.default_backend {
-            routes.push(Arc::new(self.default_route(backend)));
+        if !all_is_served && let Some((service, backend)) = &self.parts.backends.default {
+            routes.push(Arc::new(self.default_route(service, backend)));
         }
         RouteTable { routes }
     }
 
     fn route(&self, claim: &Claim<'_>) -> Route {
-        let Claim { draft, route } = claim;
+        let Claim { draft, route, backend } = claim;
         let path = match route.class {
             PathClass::Exact => PathMatch::Exact(Arc::clone(&route.path)),
             _ => PathMatch::Prefix(Arc::clone(&route.path)),
@@ -117,33 +126,27 @@ impl Builder<'_> {
             label: Arc::clone(&route.label),
             max_body: self.parts.policy.max_body,
             filters: self.filters(&route.label, draft.denied.as_ref()),
-            then: match &route.backend {
-                Ok(backend) => self.forward(backend),
-                Err(reason) => respond_503(reason),
-            },
+            then: self.action(backend),
         }
     }
 
     /// What serves the requests that no Ingress serves.
-    fn default_route(&self, backend: &BackendRef) -> Route {
-        let NamespacedName { namespace, name } = &backend.service;
+    fn default_route(&self, service: &NamespacedName, backend: &Resolved) -> Route {
         Route {
-            origin: Arc::new(Origin::new("Service", namespace, name)),
+            origin: Arc::new(Origin::new("Service", &service.namespace, &service.name)),
             path: PathMatch::Prefix("".into()),
             label: "/".into(),
             max_body: self.parts.policy.max_body,
             filters: self.filters("/", None),
-            then: self.forward(backend),
+            then: self.action(backend),
         }
     }
 
-    fn forward(&self, backend: &BackendRef) -> Action {
-        match self.parts.backends.find(backend) {
-            Ok(upstream) => {
-                let Policy { timeouts, retry, .. } = self.parts.policy;
-                Action::Forward(Forward { upstream: upstream.clone(), timeouts: *timeouts, retry: *retry })
-            }
-            Err(reason) => respond_503(&reason),
+    fn action(&self, backend: &Resolved) -> Action {
+        let Policy { timeouts, retry, .. } = *self.parts.policy;
+        match backend {
+            Ok(upstream) => Action::Forward(Forward { upstream: upstream.clone(), timeouts, retry }),
+            Err(reason) => Action::Respond { status: 503, reason: Arc::clone(reason) },
         }
     }
 
@@ -162,10 +165,6 @@ impl Builder<'_> {
         filters.sort_by_key(Filter::stage);
         filters
     }
-}
-
-fn respond_503(reason: &Arc<str>) -> Action {
-    Action::Respond { status: 503, reason: Arc::clone(reason) }
 }
 
 type CertMaps = (BTreeMap<CertId, Arc<Cert>>, BTreeMap<CertId, Arc<PrivateKey>>);

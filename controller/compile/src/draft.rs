@@ -33,8 +33,7 @@ pub(crate) struct HostDraft {
 /// One path and its backend.
 #[derive(Debug)]
 pub(crate) struct RouteDraft {
-    /// Where in the object, such as `spec.rules[0].http.paths[1]`.
-    pub field: Arc<str>,
+    pub place: Place,
     pub class: PathClass,
     /// The path to match, without a trailing slash unless the class is `Exact`.
     pub path: Arc<str>,
@@ -42,6 +41,33 @@ pub(crate) struct RouteDraft {
     pub label: Arc<str>,
     /// The backend, or why there is none: such a route answers 503.
     pub backend: Result<BackendRef, Arc<str>>,
+}
+
+/// Where in its object a route stands; `Display` is the field. Kept as numbers, because it is only spelled out when
+/// something is wrong there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    Path { rule: usize, path: usize },
+    DefaultBackend,
+}
+
+impl Place {
+    /// The field of the route's backend.
+    pub fn backend(self) -> String {
+        match self {
+            Self::Path { .. } => format!("{self}.backend"),
+            Self::DefaultBackend => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path { rule, path } => write!(f, "spec.rules[{rule}].http.paths[{path}]"),
+            Self::DefaultBackend => f.write_str("spec.defaultBackend"),
+        }
+    }
 }
 
 /// The kinds of paths, in the order in which they match among paths of equal length.

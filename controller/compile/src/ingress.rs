@@ -9,7 +9,7 @@ use snapshot::{HostPattern, Origin};
 
 use crate::{
     NamespacedName, Options,
-    draft::{BackendRef, Draft, HostDraft, PathClass, PortRef, RouteDraft, Seniority, TlsDraft, TlsHosts},
+    draft::{BackendRef, Draft, HostDraft, PathClass, Place, PortRef, RouteDraft, Seniority, TlsDraft, TlsHosts},
     notes::Notes,
     path::{self, RulePath},
 };
@@ -50,7 +50,7 @@ struct Drafter<'a> {
 
 impl Drafter<'_> {
     fn spec(&mut self, spec: &IngressSpec) -> (Vec<HostDraft>, Vec<TlsDraft>) {
-        let fallback = spec.default_backend.as_ref().map(|backend| self.backend(backend, "spec.defaultBackend"));
+        let fallback = spec.default_backend.as_ref().map(|backend| self.backend(backend, Place::DefaultBackend));
         let rules = spec.rules.as_deref().unwrap_or_default();
         if fallback.is_none() {
             self.note_empty_rules(rules);
@@ -91,10 +91,8 @@ impl Drafter<'_> {
             return None;
         }
         let paths = rule.http.as_ref().map(|http| http.paths.as_slice()).unwrap_or_default();
-        let routes = paths.iter().enumerate().filter_map(|(at, path)| {
-            let field = format!("{field}.http.paths[{at}]");
-            self.route(field, path)
-        });
+        let routes = paths.iter().enumerate();
+        let routes = routes.filter_map(|(at, path)| self.route(Place::Path { rule: index, path: at }, path));
         Some(HostDraft { routes: routes.collect(), host })
     }
 
@@ -106,23 +104,22 @@ impl Drafter<'_> {
         !self.options.disable_catch_all
     }
 
-    fn route(&mut self, field: String, path: &HTTPIngressPath) -> Option<RouteDraft> {
+    fn route(&mut self, place: Place, path: &HTTPIngressPath) -> Option<RouteDraft> {
         match path::parse(path.path.as_deref(), &path.path_type) {
             Ok(RulePath { class, path: text, label }) => {
-                let backend = self.backend(&path.backend, &format!("{field}.backend"));
-                Some(RouteDraft { field: field.into(), class, path: text, label, backend })
+                let backend = self.backend(&path.backend, place);
+                Some(RouteDraft { place, class, path: text, label, backend })
             }
             Err(error) => {
-                self.notes.error(&field, "InvalidPath", format!("{error}; the path is left out"));
+                self.notes.error(&place.to_string(), "InvalidPath", format!("{error}; the path is left out"));
                 None
             }
         }
     }
 
-    fn backend(&mut self, backend: &IngressBackend, field: &str) -> Result<BackendRef, Arc<str>> {
-        let parsed = parse_backend(self.name, backend);
-        parsed.map_err(|(reason, message)| {
-            self.notes.error(field, reason, format!("{message}; answers 503"));
+    fn backend(&mut self, backend: &IngressBackend, place: Place) -> Result<BackendRef, Arc<str>> {
+        parse_backend(self.name, backend).map_err(|(reason, message)| {
+            self.notes.error(&place.backend(), reason, format!("{message}; answers 503"));
             message.into()
         })
     }
@@ -150,7 +147,7 @@ impl Drafter<'_> {
 
 fn default_route(backend: &Result<BackendRef, Arc<str>>) -> RouteDraft {
     RouteDraft {
-        field: "spec.defaultBackend".into(),
+        place: Place::DefaultBackend,
         class: PathClass::Default,
         path: "".into(),
         label: "/".into(),

@@ -63,43 +63,47 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     let (settings, mut problems) = read_settings(objects, options);
     let policy = Policy::from(&settings);
     memo.begin(options, &settings);
-
     let (ours, found) = attach::attach(objects, options);
     problems.extend(found);
-    let mut drafts: Vec<Arc<Draft>> = ours
-        .iter()
-        .map(|(name, ingress)| memo.drafts.find(name, ingress, || draft(name, ingress, options, &settings)))
-        .collect();
-    drafts.sort_by(|a, b| a.seniority.cmp(&b.seniority));
+    let drafts = drafts(&ours, options, &settings, memo);
     problems.extend(drafts.iter().flat_map(|draft| draft.problems.iter().cloned()));
-
     let (backends, found) = service::resolve(objects, options, &drafts, policy.keep_alive);
     problems.extend(found);
     let (certs, found) = cert::resolve(objects, options, &drafts, memo);
     problems.extend(found);
-    let default_backend = service::default_backend(options);
-    let parts = assemble::Parts { backends: &backends, certs: &certs, policy: &policy, default_backend };
-    let assembled = assemble::assemble(&drafts, &parts);
-    problems.extend(assembled.problems);
     memo.end();
 
+    let parts = assemble::Parts { backends: &backends, certs: &certs, policy: &policy };
+    let assembled = assemble::assemble(&drafts, &parts);
+    problems.extend(assembled.problems);
     problems.sort();
     problems.dedup();
-    let listeners = listener::listeners(assembled.hosts, assembled.sni, assembled.default_cert, (options, &settings));
-    Compiled {
-        snapshot: Snapshot {
-            listeners,
-            tables: assembled.tables,
-            upstreams: backends.upstreams,
-            certs: assembled.certs,
-            keys: assembled.keys,
-            drain_timeout: settings.worker_shutdown_timeout,
-            ..Snapshot::default()
-        },
-        endpoint_sources: backends.endpoint_sources,
-        problems,
-        attached: ours.into_iter().map(|(name, _)| name.clone()).collect(),
-    }
+    let snapshot = Snapshot {
+        listeners: listener::listeners(options, &settings, assembled.names),
+        tables: assembled.tables,
+        upstreams: backends.upstreams,
+        certs: assembled.certs,
+        keys: assembled.keys,
+        drain_timeout: settings.worker_shutdown_timeout,
+        ..Snapshot::default()
+    };
+    let attached = ours.into_iter().map(|(name, _)| name.clone()).collect();
+    Compiled { snapshot, endpoint_sources: backends.endpoint_sources, problems, attached }
+}
+
+/// The drafts of our Ingresses, the most senior first.
+fn drafts(
+    ours: &[(&NamespacedName, &Arc<Ingress>)],
+    options: &Options,
+    settings: &Settings,
+    memo: &mut Memo,
+) -> Vec<Arc<Draft>> {
+    let mut drafts: Vec<Arc<Draft>> = ours
+        .iter()
+        .map(|(name, ingress)| memo.drafts.find(name, ingress, || draft(name, ingress, options, settings)))
+        .collect();
+    drafts.sort_by(|a, b| a.seniority.cmp(&b.seniority));
+    drafts
 }
 
 /// The settings of the ConfigMap that `--configmap` names.

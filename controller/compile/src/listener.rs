@@ -2,17 +2,13 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use snapshot::{CertId, HostPattern, HttpOptions, Listener, ListenerId, Serves, TableId};
+use snapshot::{HttpOptions, Listener, ListenerId, Serves};
 
-use crate::{Options, settings::Settings};
+use crate::{Options, assemble::Names, settings::Settings};
 
 /// `http` and `https`, on every `--bind-address`.
-pub(crate) fn listeners(
-    hosts: BTreeMap<HostPattern, TableId>,
-    sni: BTreeMap<HostPattern, CertId>,
-    default_cert: Option<CertId>,
-    (options, settings): (&Options, &Settings),
-) -> BTreeMap<ListenerId, Arc<Listener>> {
+pub(crate) fn listeners(options: &Options, settings: &Settings, names: Names) -> BTreeMap<ListenerId, Arc<Listener>> {
+    let Names { hosts, sni, default_cert } = names;
     let binds = |port| options.bind_addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
     let http = Arc::new(http_options(options, settings));
     let clear = Serves::Http { hosts: hosts.clone(), http: Arc::clone(&http) };

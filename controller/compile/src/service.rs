@@ -13,24 +13,38 @@ use snapshot::{Origin, Protocol, ServicePort, Target, Upstream, UpstreamId, Upst
 
 use crate::{
     EndpointSource, Family, NamespacedName, Objects, Options, Problem,
-    draft::{BackendRef, Draft, PortRef},
+    draft::{BackendRef, Draft, Place, PortRef},
     external_name,
     notes::Notes,
 };
 
-/// Every backend that a draft names, looked up once.
-#[derive(Default)]
+/// What the backends of drafts are.
 pub(crate) struct Backends {
-    by_ref: HashMap<BackendRef, Result<Found, Missing>>,
+    /// For each draft its routes' backends, in order.
+    pub of_drafts: Vec<Vec<Resolved>>,
+    /// The global default backend's (`--default-backend-service`), and its name.
+    pub default: Option<(NamespacedName, Resolved)>,
     pub upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
     pub endpoint_sources: BTreeMap<ServicePort, EndpointSource>,
 }
 
-/// A backend that is there.
-struct Found {
-    upstream: UpstreamId,
-    /// What its owner should know all the same.
-    remark: Option<String>,
+/// An upstream, or why there is none.
+pub(crate) type Resolved = Result<UpstreamId, Arc<str>>;
+
+/// Looks up all backends of `drafts` and the global default backend. What is missing is a problem of each object that
+/// names it.
+pub(crate) fn resolve(
+    objects: &Objects,
+    options: &Options,
+    drafts: &[Arc<Draft>],
+    keep_alive: UpstreamKeepAlive,
+) -> (Backends, Vec<Problem>) {
+    let mut resolver = Resolver::new(objects, options, keep_alive);
+    let of_drafts = drafts.iter().map(|draft| resolver.draft(draft)).collect();
+    let default = options.default_backend_service.as_ref().map(|name| (name.clone(), resolver.default_backend(name)));
+    let Resolver { upstreams, endpoint_sources, problems, .. } = resolver;
+    let (upstreams, endpoint_sources) = (upstreams.into_iter().collect(), endpoint_sources.into_iter().collect());
+    (Backends { of_drafts, default, upstreams, endpoint_sources }, problems)
 }
 
 /// Why there is no backend.
@@ -45,91 +59,70 @@ impl Missing {
     }
 }
 
-impl Backends {
-    /// The upstream of a backend, or why there is none.
-    pub fn find(&self, backend: &BackendRef) -> Result<&UpstreamId, Arc<str>> {
-        match self.by_ref.get(backend) {
-            Some(Ok(found)) => Ok(&found.upstream),
-            Some(Err(missing)) => Err(Arc::clone(&missing.message)),
-            None => Err("was not looked up".into()),
-        }
-    }
-}
-
-/// Looks up all backends of `drafts` and the global default backend. What is missing is a problem of each object that
-/// names it.
-pub(crate) fn resolve(
-    objects: &Objects,
-    options: &Options,
-    drafts: &[Arc<Draft>],
-    keep_alive: UpstreamKeepAlive,
-) -> (Backends, Vec<Problem>) {
-    let mut resolver = Resolver { objects, options, keep_alive, backends: Backends::default() };
-    for backend in drafts.iter().flat_map(|draft| references(draft)).map(|(_, backend)| backend) {
-        resolver.look_up(backend);
-    }
-    let mut problems: Vec<Problem> =
-        drafts.iter().flat_map(|draft| draft_problems(draft, &resolver.backends)).collect();
-    if let Some(backend) = default_backend(options) {
-        resolver.look_up(&backend);
-        problems.extend(default_backend_problem(&backend, &resolver.backends));
-    }
-    (resolver.backends, problems)
-}
-
-/// The global default backend (`--default-backend-service`), by its first port.
-pub(crate) fn default_backend(options: &Options) -> Option<BackendRef> {
-    options.default_backend_service.clone().map(|service| BackendRef { service, port: PortRef::First })
-}
-
-/// The backends that a draft names and where it does.
-fn references(draft: &Draft) -> impl Iterator<Item = (&str, &BackendRef)> {
-    let routes = draft.hosts.iter().flat_map(|host| &host.routes);
-    routes.filter_map(|route| route.backend.as_ref().ok().map(|backend| (&*route.field, backend)))
-}
-
-fn draft_problems(draft: &Draft, backends: &Backends) -> Vec<Problem> {
-    let mut notes = Notes::new(&draft.origin);
-    for (field, backend) in references(draft) {
-        match backends.by_ref.get(backend) {
-            Some(Ok(Found { remark: None, .. })) | None => {}
-            Some(Ok(Found { remark: Some(remark), .. })) => {
-                notes.warning(&backend_field(field), "TargetPortNamed", remark.as_str());
-            }
-            Some(Err(Missing { reason, message })) => {
-                notes.error(&backend_field(field), reason, format!("{message}; answers 503"));
-            }
-        }
-    }
-    notes.into_problems()
-}
-
-fn backend_field(route: &str) -> String {
-    if route == "spec.defaultBackend" { format!("{route}.service") } else { format!("{route}.backend.service") }
-}
-
-fn default_backend_problem(backend: &BackendRef, backends: &Backends) -> Vec<Problem> {
-    let NamespacedName { namespace, name } = &backend.service;
-    let mut notes = Notes::new(&Arc::new(Origin::new("Service", namespace, name)));
-    if let Some(Err(Missing { reason, message })) = backends.by_ref.get(backend) {
-        notes.error("spec", reason, format!("{message}; as --default-backend-service it answers 503"));
-    }
-    notes.into_problems()
+/// A backend that is there.
+struct Found {
+    upstream: UpstreamId,
+    /// What its owner should know all the same.
+    remark: Option<String>,
 }
 
 struct Resolver<'a> {
     objects: &'a Objects,
     options: &'a Options,
     keep_alive: UpstreamKeepAlive,
-    backends: Backends,
+    known: HashMap<BackendRef, Arc<Result<Found, Missing>>>,
+    upstreams: Vec<(UpstreamId, Arc<Upstream>)>,
+    endpoint_sources: Vec<(ServicePort, EndpointSource)>,
+    problems: Vec<Problem>,
 }
 
-impl Resolver<'_> {
-    fn look_up(&mut self, backend: &BackendRef) {
-        if !self.backends.by_ref.contains_key(backend) {
-            let found = self.find(backend);
-            self.backends.by_ref.insert(backend.clone(), found);
+impl<'a> Resolver<'a> {
+    fn new(objects: &'a Objects, options: &'a Options, keep_alive: UpstreamKeepAlive) -> Self {
+        let (upstreams, endpoint_sources, problems) = (Vec::new(), Vec::new(), Vec::new());
+        Self { objects, options, keep_alive, known: HashMap::new(), upstreams, endpoint_sources, problems }
+    }
+
+    fn draft(&mut self, draft: &Draft) -> Vec<Resolved> {
+        let mut notes = Notes::new(&draft.origin);
+        // The paths of an Ingress mostly have one backend: no need to look it up for each.
+        let mut previous: Option<(&BackendRef, Arc<Result<Found, Missing>>)> = None;
+        let mut resolved = Vec::new();
+        for route in draft.hosts.iter().flat_map(|host| &host.routes) {
+            resolved.push(match &route.backend {
+                Err(reason) => Err(Arc::clone(reason)),
+                Ok(backend) => {
+                    let known = match previous.take() {
+                        Some((same, known)) if same == backend => known,
+                        _ => self.look_up(backend),
+                    };
+                    note(&known, route.place, &mut notes);
+                    previous = Some((backend, Arc::clone(&known)));
+                    upstream_of(&known)
+                }
+            });
         }
+        self.problems.extend(notes.into_problems());
+        resolved
+    }
+
+    /// By its first port.
+    fn default_backend(&mut self, service: &NamespacedName) -> Resolved {
+        let known = self.look_up(&BackendRef { service: service.clone(), port: PortRef::First });
+        if let Err(Missing { reason, message }) = &*known {
+            let mut notes = Notes::new(&Arc::new(Origin::new("Service", &service.namespace, &service.name)));
+            notes.error("spec", reason, format!("{message}; as --default-backend-service it answers 503"));
+            self.problems.extend(notes.into_problems());
+        }
+        upstream_of(&known)
+    }
+
+    fn look_up(&mut self, backend: &BackendRef) -> Arc<Result<Found, Missing>> {
+        if let Some(known) = self.known.get(backend) {
+            return Arc::clone(known);
+        }
+        let found = Arc::new(self.find(backend));
+        self.known.insert(backend.clone(), Arc::clone(&found));
+        found
     }
 
     fn find(&mut self, backend: &BackendRef) -> Result<Found, Missing> {
@@ -149,14 +142,14 @@ impl Resolver<'_> {
             port_name: found.name.as_deref().unwrap_or_default().into(),
             family: Family::first_of(service),
         };
-        self.backends.endpoint_sources.insert(id.clone(), source);
+        self.endpoint_sources.push((id.clone(), source));
         Ok(Found { upstream: self.upstream(&backend.service, port, Target::Endpoints(id)), remark })
     }
 
     /// The id is that of the Service's port: nothing can differ from the defaults yet.
     fn upstream(&mut self, service: &NamespacedName, port: u16, target: Target) -> UpstreamId {
         let NamespacedName { namespace, name } = service;
-        let id = UpstreamId::from(format!("{service}:{port}"));
+        let id = UpstreamId::from(format!("{namespace}/{name}:{port}"));
         let upstream = Upstream {
             namespace: Arc::clone(namespace),
             service: Arc::clone(name),
@@ -165,8 +158,28 @@ impl Resolver<'_> {
             protocol: Protocol::Http1,
             keep_alive: self.keep_alive,
         };
-        self.backends.upstreams.insert(id.clone(), Arc::new(upstream));
+        self.upstreams.push((id.clone(), Arc::new(upstream)));
         id
+    }
+}
+
+fn upstream_of(known: &Result<Found, Missing>) -> Resolved {
+    match known {
+        Ok(found) => Ok(found.upstream.clone()),
+        Err(missing) => Err(Arc::clone(&missing.message)),
+    }
+}
+
+fn note(known: &Result<Found, Missing>, place: Place, notes: &mut Notes) {
+    let field = || format!("{}.service", place.backend());
+    match known {
+        Ok(Found { remark: None, .. }) => {}
+        Ok(Found { remark: Some(remark), .. }) => {
+            notes.warning(&field(), "TargetPortNamed", remark.as_str());
+        }
+        Err(Missing { reason, message }) => {
+            notes.error(&field(), reason, format!("{message}; answers 503"));
+        }
     }
 }
 

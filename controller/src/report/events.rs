@@ -8,7 +8,7 @@ mod ledger;
 
 use std::{sync::Arc, time::Duration};
 
-use compile::{Objects, Problem};
+use compile::{Objects, Problem, Severity};
 use k8s_openapi::api::events::v1::Event;
 use kube::{
     Api, Client,
@@ -20,7 +20,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{board::Board, metrics::Metrics, source::cluster::explain};
+use crate::{
+    board::{Board, trouble},
+    metrics::Metrics,
+    source::cluster::explain,
+};
 
 /// Between two Events: a cluster of broken objects must not be a flood to the API server.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -35,19 +39,20 @@ const REVIEW: Duration = Duration::from_secs(60);
 pub(crate) struct Teller {
     client: Client,
     metrics: Metrics,
+    board: Arc<Board>,
     /// Who tells: the name of our Pod.
     instance: String,
     ledger: Ledger,
 }
 
 impl Teller {
-    pub(crate) fn new(client: Client, metrics: Metrics, instance: String) -> Self {
-        Self { client, metrics, instance, ledger: Ledger::default() }
+    pub(crate) fn new(client: Client, metrics: Metrics, board: Arc<Board>, instance: String) -> Self {
+        Self { client, metrics, board, instance, ledger: Ledger::default() }
     }
 
     /// Tells for as long as the controller runs.
-    pub(crate) async fn run(mut self, board: Arc<Board>, mut objects: watch::Receiver<Arc<Objects>>) {
-        let mut problems = board.problems();
+    pub(crate) async fn run(mut self, mut objects: watch::Receiver<Arc<Objects>>) {
+        let mut problems = self.board.problems();
         loop {
             let now = problems.borrow_and_update().clone();
             self.tell(&now, &objects).await;
@@ -69,16 +74,19 @@ impl Teller {
             let event = event::of(problem, &objects.borrow(), &self.instance);
             let Some(event) = event else { continue };
             match write(&self.client, &event, count).await {
-                Ok(()) => self.ledger.told(problem, Instant::now()),
+                Ok(()) => {
+                    self.ledger.told(problem, Instant::now());
+                    self.metrics.wrote("event", true);
+                    self.board.find("events", Vec::new());
+                    sleep(INTERVAL).await;
+                }
                 Err(error) => {
-                    tracing::warn!("no Event for {}: {}", problem.object, explain(&error));
                     self.metrics.wrote("event", false);
+                    self.board.find("events", vec![not_written(&explain(&error))]);
                     sleep(PAUSE).await;
                     return;
                 }
             }
-            self.metrics.wrote("event", true);
-            sleep(INTERVAL).await;
         }
     }
 }
@@ -98,4 +106,9 @@ async fn write(client: &Client, event: &Event, count: i32) -> kube::Result<()> {
         Err(kube::Error::Api(status)) if status.code == 403 && status.message.contains("being terminated") => Ok(()),
         other => other.map(drop),
     }
+}
+
+/// Of no object of the cluster, so that it leads to no Event itself.
+fn not_written(error: &str) -> Problem {
+    trouble("events", "EventNotWritten", Severity::Warning, format!("problems cannot be told by Events: {error}"))
 }

@@ -5,6 +5,9 @@ use std::{collections::VecDeque, sync::Arc};
 use compile::Compiled;
 use snapshot::SnapshotId;
 
+/// Compiles that are kept until they are applied.
+const PENDING: usize = 16;
+
 /// Follows what was published and what was applied.
 #[derive(Default)]
 pub(super) struct Served {
@@ -15,16 +18,21 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// A compile was published in the snapshot of this id.
-    pub(super) fn compiled(&mut self, id: SnapshotId, compiled: Arc<Compiled>) {
+    /// A compile was published in the snapshot of this id. Returns whether another one is served now.
+    pub(super) fn compiled(&mut self, id: SnapshotId, compiled: Arc<Compiled>) -> bool {
+        // Where nothing is applied for long, the latest ones are those that will be.
+        if self.pending.len() >= PENDING {
+            self.pending.pop_front();
+        }
         self.pending.push_back((id, compiled));
-        self.settle();
+        self.settle()
     }
 
-    /// The data plane serves this snapshot. It may have skipped some before it.
-    pub(super) fn applied(&mut self, id: SnapshotId) {
+    /// The data plane serves this snapshot. It may have skipped some before it. Returns whether another compile is
+    /// served now.
+    pub(super) fn applied(&mut self, id: SnapshotId) -> bool {
         self.applied = Some(id);
-        self.settle();
+        self.settle()
     }
 
     /// The latest compile that is served.
@@ -32,12 +40,15 @@ impl Served {
         self.current.as_deref()
     }
 
-    fn settle(&mut self) {
-        let Some(applied) = self.applied else { return };
+    fn settle(&mut self) -> bool {
+        let Some(applied) = self.applied else { return false };
+        let mut settled = false;
         let is_served = |id: SnapshotId| id.instance == applied.instance && id.sequence <= applied.sequence;
         while let Some((_, compiled)) = self.pending.pop_front_if(|(id, _)| is_served(*id)) {
             self.current = Some(compiled);
+            settled = true;
         }
+        settled
     }
 }
 
@@ -62,12 +73,13 @@ mod tests {
     #[test]
     fn a_compile_counts_once_its_snapshot_or_a_later_one_is_applied() {
         let mut served = Served::default();
-        served.compiled(id(1), compiled("a"));
-        served.compiled(id(4), compiled("b"));
+        assert!(!served.compiled(id(1), compiled("a")));
+        assert!(!served.compiled(id(4), compiled("b")));
         assert_eq!(current(&served), None);
-        served.applied(id(3));
+        assert!(served.applied(id(3)));
         assert_eq!(current(&served).as_deref(), Some("a"));
-        served.applied(id(5));
+        assert!(served.applied(id(5)));
+        assert!(!served.applied(id(6)));
         assert_eq!(current(&served).as_deref(), Some("b"));
     }
 

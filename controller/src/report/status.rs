@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, future, sync::Arc, time::Duration};
 
-use compile::{Compiled, NamespacedName, Objects, StatusPatch, status};
+use compile::{Compiled, NamespacedName, Objects, Problem, Severity, StatusPatch, status};
 use futures_util::{StreamExt, stream};
 use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
 use kube::{
@@ -14,7 +14,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{metrics::Metrics, source::cluster::explain};
+use crate::{
+    board::{Board, trouble},
+    metrics::Metrics,
+    source::cluster::explain,
+};
 
 /// Writes at the same time.
 const PARALLEL: usize = 8;
@@ -26,6 +30,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct Writer {
     client: Client,
     metrics: Metrics,
+    board: Arc<Board>,
     round: JoinSet<Vec<Written>>,
     /// What was written to which version of an Ingress. Until its watch tells the next version, it is not repeated.
     written: BTreeMap<NamespacedName, Version>,
@@ -33,11 +38,11 @@ pub(crate) struct Writer {
     pause: Option<Instant>,
 }
 
-/// A patch, and whether it arrived.
+/// A patch, and why it did not arrive if so.
 struct Written {
     version: Version,
     ingress: NamespacedName,
-    arrived: bool,
+    error: Option<String>,
 }
 
 /// The version of an Ingress before a write, and the addresses written.
@@ -45,7 +50,7 @@ type Version = (Option<String>, Vec<IngressLoadBalancerIngress>);
 
 /// Waits until it is time to look again: a round is over, or a pause.
 pub(super) async fn ready(writer: &mut Option<Writer>) {
-    let Some(Writer { round, written, pause, .. }) = writer else { return future::pending().await };
+    let Some(Writer { round, written, pause, board, .. }) = writer else { return future::pending().await };
     if round.is_empty() {
         match *pause {
             Some(until) => sleep_until(until).await,
@@ -55,18 +60,21 @@ pub(super) async fn ready(writer: &mut Option<Writer>) {
         return;
     }
     let done = round.join_next().await;
-    for Written { ingress, version, arrived } in done.and_then(Result::ok).unwrap_or_default() {
-        if arrived {
-            written.insert(ingress, version);
-        } else {
-            *pause = Some(Instant::now() + PAUSE);
+    let mut problem = None;
+    for Written { ingress, version, error } in done.and_then(Result::ok).unwrap_or_default() {
+        match error {
+            None => drop(written.insert(ingress, version)),
+            // One of them is enough: what keeps one from arriving keeps most others too.
+            Some(error) => problem = Some(not_written(&ingress, &error)),
         }
     }
+    *pause = problem.is_some().then(|| Instant::now() + PAUSE);
+    board.find("status", problem.into_iter().collect());
 }
 
 impl Writer {
-    pub(crate) fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, metrics, round: JoinSet::new(), written: BTreeMap::new(), pause: None }
+    pub(crate) fn new(client: Client, metrics: Metrics, board: Arc<Board>) -> Self {
+        Self { client, metrics, board, round: JoinSet::new(), written: BTreeMap::new(), pause: None }
     }
 
     /// Begins to write what differs, unless a round is under way: its end makes [`ready`] so.
@@ -106,15 +114,17 @@ async fn write_one(client: &Client, metrics: &Metrics, patch: StatusPatch, versi
     let api: Api<Ingress> = Api::namespaced(client.clone(), &ingress.namespace);
     let body = serde_json::json!({ "status": { "loadBalancer": { "ingress": addresses } } });
     let result = api.patch_status(&ingress.name, &PatchParams::default(), &Patch::Merge(body)).await;
-    let arrived = match result {
-        Ok(_) => true,
+    let error = match result {
+        Ok(_) => None,
         // Deleted meanwhile.
-        Err(kube::Error::Api(status)) if status.code == 404 => true,
-        Err(error) => {
-            tracing::warn!("the status of Ingress {ingress} cannot be written: {}", explain(&error));
-            false
-        }
+        Err(kube::Error::Api(status)) if status.code == 404 => None,
+        Err(error) => Some(explain(&error)),
     };
-    metrics.wrote("status", arrived);
-    Written { version, ingress, arrived }
+    metrics.wrote("status", error.is_none());
+    Written { version, ingress, error }
+}
+
+fn not_written(ingress: &NamespacedName, error: &str) -> Problem {
+    let message = format!("the status of Ingress {ingress}, maybe among others, cannot be written: {error}");
+    trouble("status", "StatusNotWritten", Severity::Warning, message)
 }

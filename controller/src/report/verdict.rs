@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use compile::{Problem, Severity};
-use snapshot::{Origin, Rejection, Report, SnapshotId};
+use snapshot::{Rejection, Report, SnapshotId};
 
-use crate::{Error, board::Board};
+use crate::{
+    Error,
+    board::{Board, trouble},
+};
 
 /// The data plane as a finder of problems.
 const DATAPLANE: &str = "dataplane";
@@ -47,17 +50,14 @@ fn rejection(Rejection { origin, reason }: Rejection) -> Problem {
 }
 
 fn refused(reason: &str) -> Problem {
-    Problem {
-        object: Arc::new(Origin::new("Controller", "", "tidegate")),
-        severity: Severity::Error,
-        field: "snapshot".to_owned(),
-        message: format!("the data plane refused it, so that what was served before is still served: {reason}"),
-        reason: "SnapshotRejected",
-    }
+    let message = format!("the data plane refused it, so that what was served before is still served: {reason}");
+    trouble("snapshot", "SnapshotRejected", Severity::Error, message)
 }
 
 #[cfg(test)]
 mod tests {
+    use snapshot::Origin;
+
     use super::*;
 
     const ID: SnapshotId = SnapshotId { instance: 1, sequence: 1 };

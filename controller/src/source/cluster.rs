@@ -51,8 +51,10 @@ async fn read_kubeconfig(file: &Path) -> Result<Config, KubeconfigError> {
 /// A watch that has not been started, and its name.
 pub(crate) struct Planned {
     pub(crate) list: String,
-    run: Box<dyn FnOnce(mpsc::Sender<Update>, Arc<Board>) -> BoxFuture<'static, ()> + Send>,
+    run: Run,
 }
+
+type Run = Box<dyn FnOnce(mpsc::Sender<Update>, Arc<Board>) -> BoxFuture<'static, ()> + Send>;
 
 impl Planned {
     fn new<K: Object>(list: impl Into<String>, api: Api<DeserializeGuard<K>>, config: watcher::Config) -> Self {

@@ -8,12 +8,14 @@ use crate::{
     Problem,
     draft::{Draft, PathClass, RouteDraft},
     notes::Notes,
+    service::Resolved,
 };
 
 /// A draft's wish to serve a path of a host.
 pub(super) struct Claim<'a> {
     pub draft: &'a Draft,
     pub route: &'a RouteDraft,
+    pub backend: &'a Resolved,
 }
 
 /// What a claim's path matches. Ordered as paths are tried: exact ones, then the longest.
@@ -60,13 +62,13 @@ fn lost(host: &HostPattern, loser: &Claim<'_>, winner: &Claim<'_>) -> Vec<Proble
     }
     let (label, by) = (&loser.route.label, &winner.draft.origin);
     let why = match (own, loser.route.class == winner.route.class) {
-        (true, true) => format!("{} of the same Ingress has it already", winner.route.field),
+        (true, true) => format!("{} of the same Ingress has it already", winner.route.place),
         (false, true) => format!("{by} has it already and is older (or of the same age, and its name is greater)"),
-        (_, false) => format!("{} of {by} comes first by its type", winner.route.field),
+        (_, false) => format!("{} of {by} comes first by its type", winner.route.place),
     };
     let mut notes = Notes::new(&loser.draft.origin);
     notes.error(
-        &loser.route.field,
+        &loser.route.place.to_string(),
         "PathConflict",
         format!("path {label} of host {host} is not served from here: {why}"),
     );

@@ -16,7 +16,6 @@ use kube::{
     runtime::watcher::{self, Event, watcher},
 };
 use serde::de::DeserializeOwned;
-use snapshot::Origin;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout},
@@ -27,7 +26,11 @@ use super::{
     mirror::Mirror,
     trim::Trim,
 };
-use crate::{board::Board, cycle::Update, object::Kind};
+use crate::{
+    board::{Board, trouble},
+    cycle::Update,
+    object::Kind,
+};
 
 /// The first and the longest pause after an error.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -195,11 +198,6 @@ fn pauses() -> backon::ExponentialBackoff {
 }
 
 fn lagging(list: &str, why: &str) -> Problem {
-    Problem {
-        object: Arc::new(Origin::new("Controller", "", "tidegate")),
-        severity: Severity::Warning,
-        field: list.to_owned(),
-        message: format!("changes are not seen, so that what was served before is still served: {why}"),
-        reason: "WatchFailed",
-    }
+    let message = format!("changes are not seen, so that what was served before is still served: {why}");
+    trouble(list, "WatchFailed", Severity::Warning, message)
 }

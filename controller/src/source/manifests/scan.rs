@@ -78,7 +78,17 @@ pub(super) fn scan(folder: &Path) -> Scan {
         if !seen.insert((meta.dev(), meta.ino())) {
             continue;
         }
-        for path in entries.flatten().map(|entry| entry.path()).filter(|path| !is_hidden(path)) {
+        for entry in entries {
+            let path = match entry {
+                Ok(entry) => entry.path(),
+                Err(error) => {
+                    scan.unreadable.insert(folder.clone(), error);
+                    break;
+                }
+            };
+            if is_hidden(&path) {
+                continue;
+            }
             match look(&path) {
                 Ok(Found::File(stamp)) => drop(scan.files.insert(path, stamp)),
                 Ok(Found::Folder) => folders.push(path),

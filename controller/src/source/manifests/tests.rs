@@ -34,7 +34,7 @@ impl World {
         let board = Board::new();
         let source = start(&dir.path().join(""), sender, Arc::clone(&board)).unwrap();
         let mut world = Self { dir, updates, objects: BTreeMap::new(), board, _source: source };
-        while !world.step().is_some_and(|update| update.listed.is_some()) {}
+        while world.step().is_none_or(|update| update.listed.is_none()) {}
         world
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
     ops::Bound,
     path::{Component, Path, PathBuf},
     sync::{
@@ -106,8 +107,8 @@ impl Tree {
         let mut found = scan::scan(folder);
         self.unreadable.retain(|path, _| !path.starts_with(folder));
         for (path, error) in &found.unreadable {
-            // The root's own problem is told by the watch.
-            if *path != self.root {
+            // That the root is gone is told by the watch.
+            if *path != self.root || error.kind() != ErrorKind::NotFound {
                 self.unreadable.insert(path.clone(), unreadable(path, error));
             }
         }

@@ -89,14 +89,15 @@ pub(super) fn events() -> (Events, Stop) {
 }
 
 impl Events {
-    /// Watches the folder, again if it is another one than before. Returns whether it is, and must be scanned.
+    /// Watches the folder, again if it is another one than before or could not be watched. Returns whether it must be
+    /// scanned for that.
     pub(super) fn follow(&mut self, folder: &Path) -> bool {
         let id = match fs::metadata(folder) {
             Ok(meta) if meta.is_dir() => (meta.dev(), meta.ino()),
             Ok(_) => return self.vanished("it is no folder any more".to_owned()),
             Err(error) => return self.vanished(error.to_string()),
         };
-        if matches!(self.watch, Watch::Folder { id: watched, .. } if watched == id) {
+        if matches!(self.watch, Watch::Folder { id: watched, watcher: Ok(_) } if watched == id) {
             return false;
         }
         let watcher = self.watcher(folder).map_err(|error| error.to_string());

@@ -1,0 +1,97 @@
+//! Secrets with certificates of each kind, made with `openssl req -x509`: names `A.example` and `*.b.example`, serial
+//! number 4660.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use compile::{Compiled, Memo, NamespacedName, Objects, Options, compile, expired};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use snapshot::{CertId, KeyFormat};
+
+fn file(name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/certs").join(name)).unwrap()
+}
+
+fn served(chain: Vec<u8>, key: Vec<u8>) -> Compiled {
+    let data = [("tls.crt", chain), ("tls.key", key)].map(|(name, bytes)| (name.to_owned(), ByteString(bytes)));
+    let secret = Secret { data: Some(BTreeMap::from(data)), ..Secret::default() };
+    let name = NamespacedName::new("default", "cert");
+    let objects = Objects { secrets: [(name.clone(), Arc::new(secret))].into(), ..Objects::default() };
+    let options = Options { default_ssl_certificate: Some(name), ..Options::default() };
+    compile(&objects, &options, &mut Memo::default())
+}
+
+fn id() -> CertId {
+    CertId::from("default/cert")
+}
+
+#[test]
+fn every_kind_of_key() {
+    let kinds = [
+        ("rsa.crt", "rsa.pkcs8.key", KeyFormat::Pkcs8, "RSA"),
+        ("rsa.crt", "rsa.pkcs1.key", KeyFormat::Pkcs1, "RSA"),
+        ("ec384.crt", "ec384.pkcs8.key", KeyFormat::Pkcs8, "ECDSA"),
+        ("ec384.crt", "ec384.sec1.key", KeyFormat::Sec1, "ECDSA"),
+        ("ec521.crt", "ec521.pkcs8.key", KeyFormat::Pkcs8, "ECDSA"),
+        ("ed25519.crt", "ed25519.pkcs8.key", KeyFormat::Pkcs8, "Ed25519"),
+    ];
+    for (chain, key, format, algorithm) in kinds {
+        let compiled = served(file(chain), file(key));
+        assert_eq!(compiled.problems, [], "{key}");
+        assert!(compiled.snapshot.keys[&id()].format() == format, "{key}");
+        let cert = &compiled.snapshot.certs[&id()];
+        assert_eq!(&*cert.info.public_key_algorithm, algorithm);
+        assert_eq!(&*cert.info.serial_number, "4660");
+        assert_eq!(&*cert.info.issuer_common_name, "tests");
+        assert_eq!(&*cert.info.issuer_organization, "Tidegate tests");
+        assert_eq!(cert.names, ["a.example".into(), "*.b.example".into()] as [Arc<str>; 2]);
+    }
+}
+
+/// As `openssl x509 -fingerprint -sha256` has it.
+#[test]
+fn fingerprint_and_chain() {
+    let chain = [b"subject=leaf\n".to_vec(), file("rsa.crt"), file("ec384.crt")].concat();
+    let compiled = served(chain, file("rsa.pkcs8.key"));
+    let cert = &compiled.snapshot.certs[&id()];
+    assert_eq!(cert.chain.len(), 2);
+    assert_eq!(&*cert.fingerprint, "896971cecfad1e80579de80ebc969c2d6c1e4dd5827a61862ae9741fe6398f24");
+}
+
+#[test]
+fn keys_that_cannot_be_served() {
+    let cases = [
+        ("rsa.crt", "rsa.encrypted.key", "no unencrypted private key"),
+        ("rsa.crt", "rsa.crt", "no unencrypted private key"),
+        ("rsa.crt", "ec384.pkcs8.key", "does not belong"),
+        ("ec384.crt", "ec521.pkcs8.key", "does not belong"),
+        ("k1.crt", "k1.key", "none of RSA"),
+        ("rsa1024.crt", "rsa1024.key", "none of RSA"),
+    ];
+    for (chain, key, reason) in cases {
+        let compiled = served(file(chain), file(key));
+        assert!(compiled.snapshot.certs.is_empty() && compiled.snapshot.keys.is_empty());
+        let [problem] = compiled.problems.as_slice() else { panic!("one problem for {key}") };
+        assert!(problem.message.contains(reason), "{}", problem.message);
+    }
+}
+
+/// A file that was cut off in the middle of a block says so, and is no shorter chain.
+#[test]
+fn half_a_chain_is_no_chain() {
+    let mut chain = [file("rsa.crt"), file("ec384.crt")].concat();
+    chain.truncate(chain.len() - 40);
+    let compiled = served(chain, file("rsa.pkcs8.key"));
+    assert!(compiled.snapshot.certs.is_empty());
+    assert!(compiled.problems[0].message.contains("not valid PEM"), "{}", compiled.problems[0].message);
+}
+
+#[test]
+fn expired_is_served_and_told() {
+    let snapshot = served(file("rsa.crt"), file("rsa.pkcs8.key")).snapshot;
+    let end = snapshot.certs[&id()].not_after;
+    assert_eq!(expired(&snapshot, end), []);
+    let problems = expired(&snapshot, end + 1);
+    assert_eq!(problems.iter().map(|problem| problem.reason).collect::<Vec<_>>(), ["CertificateExpired"]);
+    assert_eq!(problems[0].object.to_string(), "Secret default/cert");
+}
