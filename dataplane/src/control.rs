@@ -16,7 +16,7 @@ use crate::{
     listen::{BindError, Bound, WorkerHandle, bind},
     observe::{CertificateSeries, Metrics},
     readiness::{Readiness, State},
-    runtime::{Builder, Runtime},
+    runtime::{Applied, Builder, Runtime},
     upstream::Place,
 };
 
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
 /// The one task that changes what is served.
 pub(crate) struct Control {
     shared: Shared,
-    builder: Option<Builder>,
+    builder: Arc<Mutex<Builder>>,
     reports: mpsc::Sender<Report>,
     retired: Vec<Arc<Runtime>>,
     hash_key: RandomState,
@@ -54,7 +54,13 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) fn new(shared: Shared, builder: Builder, reports: mpsc::Sender<Report>) -> Self {
-        Self { shared, builder: Some(builder), reports, retired: Vec::new(), hash_key: RandomState::new() }
+        Self {
+            shared,
+            builder: Arc::new(Mutex::new(builder)),
+            reports,
+            retired: Vec::new(),
+            hash_key: RandomState::new(),
+        }
     }
 
     /// Until the sender of snapshots is gone; what was applied last is served on.
@@ -108,29 +114,33 @@ impl Control {
     /// Builds, binds, swaps. Nothing changes before everything is built.
     async fn apply(&mut self, next: Arc<Snapshot>) -> Result<Vec<Rejection>, String> {
         let held = self.shared.served.borrow().clone();
-        let mut builder = self.builder.take().ok_or("an earlier change ended badly")?;
-        let (old, snapshot, before) = (self.shared.live.load_full(), Arc::clone(&next), held.clone());
-        let built = tokio::task::spawn_blocking(move || {
-            let applied = builder.apply(&old, before.as_deref(), &snapshot);
-            (builder, applied)
-        });
-        let (builder, applied) = built.await.map_err(|error| error.to_string())?;
-        self.builder = Some(builder);
-        let mut rejected = applied.rejected;
-        if let Some(runtime) = applied.runtime {
-            look_up_names(&runtime).await;
-            let (fresh, errors) = self.bind(&next);
-            match errors.first() {
-                Some((_, error)) if held.is_none() => return Err(error.to_string()),
-                _ => rejected.extend(errors.iter().map(|(id, error)| reject(id, error))),
-            }
+        let Applied { runtime, mut rejected } = self.build(held.clone(), Arc::clone(&next)).await?;
+        if let Some(runtime) = &runtime {
+            look_up_names(runtime).await;
+        }
+        // Each time, also where only endpoints changed: a port that was taken may be free by now.
+        let (fresh, errors) = self.bind(&next);
+        match errors.first() {
+            Some((_, error)) if held.is_none() => return Err(error.to_string()),
+            _ => rejected.extend(errors.iter().map(|(id, error)| reject(id, error))),
+        }
+        if let Some(runtime) = runtime {
             self.retired.push(self.shared.live.swap(Arc::new(runtime)));
-            self.listen(fresh);
-            self.unlisten(&next);
             self.shared.metrics.set_certificates(certificates(&next));
         }
+        self.listen(fresh);
+        self.unlisten(&next);
         self.shared.served.send_replace(Some(next));
         Ok(rejected)
+    }
+
+    async fn build(&self, held: Option<Arc<Snapshot>>, next: Arc<Snapshot>) -> Result<Applied, String> {
+        let (builder, old) = (Arc::clone(&self.builder), self.shared.live.load_full());
+        let build = move || {
+            let mut builder = builder.lock().unwrap_or_else(PoisonError::into_inner);
+            builder.apply(&old, held.as_deref(), &next)
+        };
+        tokio::task::spawn_blocking(build).await.map_err(|error| error.to_string())
     }
 
     /// Binds what is new. IPv6 addresses are skipped where the machine has none.

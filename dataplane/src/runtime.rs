@@ -3,7 +3,7 @@
 mod apply;
 mod table;
 
-pub use apply::Builder;
+pub use apply::{Applied, Builder};
 pub use table::{LiveAction, LiveRoute, LiveTable};
 
 use std::{collections::BTreeMap, sync::Arc};

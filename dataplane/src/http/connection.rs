@@ -106,7 +106,8 @@ where
     let served = Rc::clone(&connection);
     let service = service_fn(move |request| serve(Rc::clone(&served), request));
     let http = builder.serve_connection(io, service).with_upgrades();
-    let ended = Watched { http: pin!(http), watchdog: Watchdog::new(), socket: &socket }.run(&context).await;
+    let watched = Watched { http: pin!(http), watchdog: Watchdog::new(), connection: &connection };
+    let ended = watched.run(&context).await;
     if let End::Http(Err(error)) = &ended {
         super::answer::note_refusal(&connection, error);
     }
@@ -124,7 +125,7 @@ enum End {
 struct Watched<'a, H> {
     http: Pin<&'a mut H>,
     watchdog: Watchdog,
-    socket: &'a Socket,
+    connection: &'a Connection,
 }
 
 /// What the task needs of hyper's connection, whatever stream and service are.
@@ -149,18 +150,28 @@ where
 impl<H: Http> Watched<'_, H> {
     async fn run(mut self, context: &Context) -> End {
         let mut drain = pin!(context.drain.notified());
-        let mut asked = context.is_draining();
-        if asked {
-            self.http.as_mut().end_gracefully();
+        let mut told = context.is_draining();
+        if told {
+            self.leave();
         }
         std::future::poll_fn(|cx| {
-            if !asked && drain.as_mut().poll(cx).is_ready() {
-                asked = true;
-                self.http.as_mut().end_gracefully();
+            if !told && drain.as_mut().poll(cx).is_ready() {
+                told = true;
+                self.leave();
             }
             self.poll(cx)
         })
         .await
+    }
+
+    /// The worker is leaving. A connection that has had a request ends after the one it is at, or at once; one that is
+    /// new has been opened for a request which is on its way, and gets it answered.
+    fn leave(&mut self) {
+        if self.connection.requests.get() > 0 {
+            self.http.as_mut().end_gracefully();
+        } else if !self.connection.socket.is_in_head() {
+            self.connection.socket.deadlines.set(Wait::Client, FIRST_REQUEST);
+        }
     }
 
     fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<End> {
@@ -168,10 +179,10 @@ impl<H: Http> Watched<'_, H> {
             if let Poll::Ready(result) = self.http.as_mut().poll(cx) {
                 return Poll::Ready(End::Http(result));
             }
-            if self.watchdog.poll(cx, self.socket).is_pending() {
+            if self.watchdog.poll(cx, &self.connection.socket).is_pending() {
                 return Poll::Pending;
             }
-            let deadlines = &self.socket.deadlines;
+            let deadlines = &self.connection.socket.deadlines;
             if deadlines.passed(Wait::Write) {
                 return Poll::Ready(End::Stuck);
             }
@@ -183,9 +194,10 @@ impl<H: Http> Watched<'_, H> {
 
     /// The client sent no request: an idle connection is closed silently, a head that had begun gets 408.
     fn end_waiting(&mut self) {
-        self.socket.deadlines.clear(Wait::Client);
-        if self.socket.is_in_head() {
-            self.socket.refuse(StatusCode::REQUEST_TIMEOUT);
+        let socket = &self.connection.socket;
+        socket.deadlines.clear(Wait::Client);
+        if socket.is_in_head() {
+            socket.refuse(StatusCode::REQUEST_TIMEOUT);
         } else {
             self.http.as_mut().end_gracefully();
         }
@@ -198,6 +210,9 @@ struct Watchdog {
     /// The limit that passed last, and when it is looked at again if polling everybody did not end it.
     handled: Option<(Instant, Instant)>,
 }
+
+/// How long a new connection may take to its first request when the worker is leaving.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// How soon a limit is looked at again where those whom it concerns were polled and let it pass.
 const AGAIN: Duration = Duration::from_secs(1);

@@ -32,21 +32,31 @@ pub struct Builder {
     resolver: Resolver,
     metrics: Metrics,
     seed: usize,
+    /// What could not be used when the runtime was built last: it holds as long as that one is served.
+    rejected: Vec<Rejection>,
 }
 
 impl Builder {
     /// `seed` is where round robins begin: replicas must not march in step.
     pub fn new(tls: TlsFactory, resolver: Resolver, metrics: Metrics, seed: usize) -> Self {
-        Self { tls, resolver, metrics, seed }
+        Self { tls, resolver, metrics, seed, rejected: Vec::new() }
     }
 
     /// Builds what `snapshot` says; `old` is what `held`, the snapshot before, has become.
     pub fn apply(&mut self, old: &Runtime, held: Option<&Snapshot>, snapshot: &Snapshot) -> Applied {
         let (certs_changed, mut rejected) = self.tls.update(snapshot);
         refresh_endpoints(old, snapshot);
-        if !certs_changed && held.is_some_and(|held| only_endpoints_differ(held, snapshot)) {
-            return Applied { runtime: None, rejected };
-        }
+        let runtime = if !certs_changed && held.is_some_and(|held| only_endpoints_differ(held, snapshot)) {
+            None
+        } else {
+            Some(self.build(old, snapshot, certs_changed))
+        };
+        rejected.extend_from_slice(&self.rejected);
+        Applied { runtime, rejected }
+    }
+
+    fn build(&mut self, old: &Runtime, snapshot: &Snapshot, certs_changed: bool) -> Runtime {
+        let mut rejected = Vec::new();
         let mut runtime = Runtime { endpoints: endpoints(old, snapshot), ..Runtime::default() };
         for (id, upstream) in &snapshot.upstreams {
             let live = self.upstream(old.upstreams.get(id), upstream, &mut runtime.endpoints, &mut rejected);
@@ -62,7 +72,8 @@ impl Builder {
                 Err(error) => rejected.push(reject_listener(id, &error.to_string())),
             }
         }
-        Applied { runtime: Some(runtime), rejected }
+        self.rejected = rejected;
+        runtime
     }
 
     fn upstream(
@@ -75,7 +86,7 @@ impl Builder {
         let place = match &source.target {
             Target::Endpoints(port) => Place::Service(Arc::clone(endpoints.entry(port.clone()).or_default())),
             Target::Name { host, port, allow_local } => match old {
-                Some(old) if old.source.target == source.target => old.place.clone(),
+                Some(old) if old.source.target == source.target && !old.place.is(&Place::Nowhere) => old.place.clone(),
                 _ => match self.resolver.watch(host, *port, *allow_local) {
                     Ok(name) => Place::Name(Arc::new(name)),
                     Err(error) => {
