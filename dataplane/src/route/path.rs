@@ -33,7 +33,7 @@ impl PathTable {
         table
     }
 
-    /// The index of the route that serves a normalised path (see [`crate::route::normalize`]).
+    /// The index of the route that serves a normalised path (see [`crate::route::normalize()`]).
     pub fn find(&self, path: &str) -> Option<usize> {
         if let Some(&index) = self.exact.get(path) {
             return Some(index);

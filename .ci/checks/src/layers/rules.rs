@@ -127,12 +127,12 @@ pub(super) const MODULES: &[ModuleRule] = &[
     data_plane("readiness", &[], "a place where others write what is missing"),
     data_plane(
         "control",
-        &["listen", "observe", "readiness", "runtime"],
-        "it follows snapshots, and drives those who serve them",
+        &["listen", "observe", "readiness", "runtime", "upstream"],
+        "it follows snapshots, waits for the names in them, and drives those who serve them",
     ),
     data_plane(
         "dataplane",
-        &["control", "listen", "observe", "readiness", "runtime", "tls"],
+        &["control", "listen", "observe", "readiness", "runtime", "tls", "upstream"],
         "the wiring: the top of the data plane",
     ),
     compile("ingress", &["annotation", "settings", "assemble"], "each Ingress becomes a draft by itself"),
