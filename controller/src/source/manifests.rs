@@ -45,10 +45,22 @@ pub(crate) struct Manifests {
 /// # Errors
 /// The folder is missing or no folder.
 pub(crate) fn start(folder: &Path, updates: mpsc::Sender<Update>, board: Arc<Board>) -> Result<Manifests, Error> {
+    start_with(folder, FULL_SCAN, updates, board)
+}
+
+/// The same with another time between full scans.
+fn start_with(
+    folder: &Path,
+    full_scan: Duration,
+    updates: mpsc::Sender<Update>,
+    board: Arc<Board>,
+) -> Result<Manifests, Error> {
     let failed = |cause: io::Error| Error::Folder { folder: folder.to_owned(), cause: Arc::new(cause) };
     std::fs::read_dir(folder).map_err(failed)?;
+    // Events name absolute paths, whatever was asked for.
+    let folder = &std::path::absolute(folder).map_err(failed)?;
     let (events, stop) = watch::events();
-    let reader = Reader { folder: folder.to_owned(), tree: Tree::new(folder), events, updates, board };
+    let reader = Reader { folder: folder.to_owned(), tree: Tree::new(folder), full_scan, events, updates, board };
     thread::Builder::new().name("manifests".into()).spawn(move || reader.run()).map_err(failed)?;
     Ok(Manifests { _stop: stop })
 }
@@ -56,6 +68,7 @@ pub(crate) fn start(folder: &Path, updates: mpsc::Sender<Update>, board: Arc<Boa
 struct Reader {
     folder: PathBuf,
     tree: Tree,
+    full_scan: Duration,
     events: Events,
     updates: mpsc::Sender<Update>,
     board: Arc<Board>,
@@ -73,7 +86,7 @@ impl Reader {
             seconds = began.elapsed().as_secs_f64(),
             "manifests read"
         );
-        let mut next_scan = Instant::now() + FULL_SCAN;
+        let mut next_scan = Instant::now() + self.full_scan;
         let mut open = self.send(Some(LIST.to_owned()));
         while open {
             match self.events.wait(self.wake_at()) {
@@ -84,7 +97,7 @@ impl Reader {
             }
             if Instant::now() >= next_scan || self.events.follow(&self.folder) {
                 self.tree.scan_all();
-                next_scan = Instant::now() + FULL_SCAN;
+                next_scan = Instant::now() + self.full_scan;
             }
             self.tree.remove_what_stayed_away();
             open = self.send(None);
@@ -92,7 +105,7 @@ impl Reader {
     }
 
     fn wake_at(&self) -> Instant {
-        let check = Instant::now() + FOLDER_CHECK;
+        let check = Instant::now() + FOLDER_CHECK.min(self.full_scan);
         self.tree.next_removal().map_or(check, |removal| removal.min(check))
     }
 

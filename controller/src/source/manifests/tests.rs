@@ -15,6 +15,9 @@ use crate::object::{Change, Object};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// So that events alone have to tell of changes.
+const NO_SCAN: Duration = Duration::from_secs(3600);
+
 /// A source over a temporary folder, and what it told so far.
 struct World {
     dir: TempDir,
@@ -27,12 +30,18 @@ struct World {
 impl World {
     fn new(files: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().unwrap();
+        let folder = dir.path().join("");
+        Self::at(dir, &folder, NO_SCAN, files)
+    }
+
+    /// The same, with the folder named as `folder`.
+    fn at(dir: TempDir, folder: &Path, full_scan: Duration, files: &[(&str, &str)]) -> Self {
         for (path, text) in files {
             write(dir.path(), path, text);
         }
         let (sender, updates) = channel(64);
         let board = Board::new();
-        let source = start(&dir.path().join(""), sender, Arc::clone(&board)).unwrap();
+        let source = start_with(folder, full_scan, sender, Arc::clone(&board)).unwrap();
         let mut world = Self { dir, updates, objects: BTreeMap::new(), board, _source: source };
         while world.step().is_none_or(|update| update.listed.is_none()) {}
         world
@@ -203,6 +212,44 @@ fn a_folder_that_vanishes_keeps_its_objects_and_comes_back() {
     // The new folder is watched as the old one was.
     world.write("b.yaml", &ingress("b", "2"));
     world.until_hosts(&[("b", "2")]);
+}
+
+#[test]
+fn a_folder_that_is_deleted_file_by_file_keeps_its_objects() {
+    let files: Vec<(String, String)> = (0..50).map(|i| (format!("{i}.yaml"), ingress(&format!("i{i}"), "1"))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let mut world = World::new(&files);
+    fs::remove_dir_all(world.path()).unwrap();
+    world.until_problem("FolderVanished");
+    assert_eq!(world.objects.len(), 50);
+}
+
+#[test]
+fn a_folder_may_be_named_relative_to_the_working_directory() {
+    let dir = TempDir::new().unwrap();
+    let up: PathBuf = std::env::current_dir().unwrap().components().skip(1).map(|_| "..").collect();
+    let folder = up.join(dir.path().strip_prefix("/").unwrap());
+    let mut world = World::at(dir, &folder, NO_SCAN, &[("a.yaml", &ingress("a", "1"))]);
+    world.write("a.yaml", &ingress("a", "2"));
+    let update = loop {
+        if let Some(update) = world.step() {
+            break update;
+        }
+    };
+    assert_eq!(update.changes.len(), 1);
+    world.until_hosts(&[("a", "2")]);
+}
+
+#[test]
+fn a_full_scan_finds_what_no_event_told() {
+    let (dir, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    write(elsewhere.path(), "a.yaml", &ingress("a", "1"));
+    symlink(elsewhere.path().join("a.yaml"), dir.path().join("a.yaml")).unwrap();
+    let folder = dir.path().to_owned();
+    let mut world = World::at(dir, &folder, Duration::from_millis(100), &[]);
+    world.until_hosts(&[("a", "1")]);
+    write(elsewhere.path(), "a.yaml", &ingress("a", "2"));
+    world.until_hosts(&[("a", "2")]);
 }
 
 #[test]
