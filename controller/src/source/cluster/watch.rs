@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The first and the longest pause after an error.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
 /// Without an error for this long a watch works, even if it has nothing to tell. Longer than an attempt to connect.
 const RECOVERED: Duration = Duration::from_secs(35);
@@ -136,6 +136,10 @@ impl Round {
                 Err(error) if streaming && refuses_streaming(&error) => return End::NoStreaming,
                 Err(error) => {
                     self.failed(&error);
+                    // The server answers: what it asks for is to list again, and soon.
+                    if is_expired(&error) {
+                        pauses = self::pauses();
+                    }
                     sleep(pauses.next().unwrap_or(PAUSES.1)).await;
                 }
             }
