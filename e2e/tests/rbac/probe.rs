@@ -26,6 +26,8 @@ const QUIET: Duration = Duration::from_secs(4);
 /// An account, and objects that give it something to do.
 pub struct Probe {
     namespace: Namespace,
+    /// An Ingress that wants a status and an Event.
+    broken: Value,
     granted: BTreeSet<Permission>,
     binary: PathBuf,
     folder: tempfile::TempDir,
@@ -61,8 +63,8 @@ impl Probe {
                 }),
             ])
             .await?;
-        namespace.apply(&[ingress("broken", spec)]).await?;
-        let probe = Self { namespace, granted: granted.clone(), binary, folder: tempfile::tempdir()? };
+        let broken = ingress("broken", spec);
+        let probe = Self { namespace, broken, granted: granted.clone(), binary, folder: tempfile::tempdir()? };
         probe.write_kubeconfig().await?;
         Ok(probe)
     }
@@ -82,6 +84,9 @@ impl Probe {
     /// Runs with all permissions but those on one resource.
     pub async fn run(&self, without: Option<&String>) -> anyhow::Result<Seen> {
         self.grant(without).await?;
+        // A new one each time: what a run before this one wrote need not be written again.
+        self.namespace.kubectl(&["delete", "ingress", "broken", "--ignore-not-found"]).await?;
+        self.namespace.apply(std::slice::from_ref(&self.broken)).await?;
         let log = fs::File::create(self.folder.path().join("log"))?;
         let mut child = self.command().stdout(log.try_clone()?).stderr(log).spawn().context("starting Tidegate")?;
         let seen = self.watch().await;
