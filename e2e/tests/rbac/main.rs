@@ -40,7 +40,9 @@ async fn each_missing_rule_is_noticed() {
     for resource in &resources {
         let seen = probe.run(Some(resource)).await.unwrap();
         let complaint = seen.complaint.unwrap_or_else(|| panic!("nobody misses {resource}"));
-        assert!(complaint.contains(&format!("{resource:?}")), "without {resource} it says {complaint}");
+        let named = format!("{resource:?}");
+        assert!(complaint.contains(&named), "without {resource} it says {complaint}");
+        assert!(seen.ready || seen.readyz.contains(&named), "without {resource} /readyz says {}", seen.readyz);
         eprintln!("without {resource}: ready={}, {complaint}", seen.ready);
     }
 }
