@@ -3,12 +3,14 @@
 mod tls;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Body;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderMap, LOCATION};
 use hyper::{Method, Request, StatusCode, Uri, Version};
@@ -28,6 +30,11 @@ pub type Headers = BTreeMap<String, String>;
 
 /// The body of a test's request.
 pub type RequestBody = Full<Bytes>;
+
+/// Any body of a request that hyper can send from a task of its own.
+pub trait RequestData: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static {}
+
+impl<B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static> RequestData for B {}
 
 /// Where and what to ask.
 #[derive(Debug, Clone)]
@@ -110,7 +117,7 @@ impl Target {
     ///
     /// # Errors
     /// It cannot be opened.
-    pub async fn open(&self) -> anyhow::Result<SendRequest<RequestBody>> {
+    pub async fn open<B: RequestData>(&self) -> anyhow::Result<SendRequest<B>> {
         open(self.connect(self.http_port).await?).await
     }
 }
@@ -152,9 +159,10 @@ impl Answer {
     }
 }
 
-async fn open<S>(stream: S) -> anyhow::Result<SendRequest<RequestBody>>
+async fn open<S, B>(stream: S) -> anyhow::Result<SendRequest<B>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    B: RequestData,
 {
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
     // Its errors come out at the request.
@@ -174,7 +182,7 @@ where
 ///
 /// # Errors
 /// The connection broke before the end of the answer.
-pub async fn complete(sender: &mut SendRequest<RequestBody>, request: Request<RequestBody>) -> anyhow::Result<Answer> {
+pub async fn complete<B: RequestData>(sender: &mut SendRequest<B>, request: Request<B>) -> anyhow::Result<Answer> {
     let (head, body) = sender.send_request(request).await?.into_parts();
     Ok(Answer {
         status: head.status,

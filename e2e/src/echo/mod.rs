@@ -26,6 +26,7 @@ use clap::Parser;
 use serde::Serialize;
 
 pub use answer::Backend;
+pub use body::Body;
 pub use server::{run, serve};
 
 /// What the server is told. The environment has the names that the backend of

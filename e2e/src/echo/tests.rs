@@ -115,7 +115,7 @@ async fn leaves_without_breaking_a_request() {
         }
     });
     closed.await.expect("an idle connection is closed at once");
-    assert!(server.target.open().await.is_err(), "no new connection is accepted");
+    assert!(server.target.open::<RequestBody>().await.is_err(), "no new connection is accepted");
     let answer = slow.await.unwrap().expect("the request in flight is answered");
     assert_eq!((answer.status, begun.elapsed() >= Duration::from_millis(500)), (StatusCode::OK, true));
     timeout(Duration::from_secs(1), server.done).await.expect("then it is done").unwrap();

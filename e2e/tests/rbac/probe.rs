@@ -26,6 +26,8 @@ const QUIET: Duration = Duration::from_secs(4);
 /// An account, and objects that give it something to do.
 pub struct Probe {
     namespace: Namespace,
+    /// An Ingress that wants a status and an Event.
+    broken: Value,
     granted: BTreeSet<Permission>,
     binary: PathBuf,
     folder: tempfile::TempDir,
@@ -35,7 +37,9 @@ pub struct Probe {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Seen {
     pub ready: bool,
-    /// The first line about something forbidden.
+    /// The last that `/readyz` said.
+    pub readyz: String,
+    /// The first line of the log about something forbidden.
     pub complaint: Option<String>,
 }
 
@@ -61,8 +65,8 @@ impl Probe {
                 }),
             ])
             .await?;
-        namespace.apply(&[ingress("broken", spec)]).await?;
-        let probe = Self { namespace, granted: granted.clone(), binary, folder: tempfile::tempdir()? };
+        let broken = ingress("broken", spec);
+        let probe = Self { namespace, broken, granted: granted.clone(), binary, folder: tempfile::tempdir()? };
         probe.write_kubeconfig().await?;
         Ok(probe)
     }
@@ -82,6 +86,9 @@ impl Probe {
     /// Runs with all permissions but those on one resource.
     pub async fn run(&self, without: Option<&String>) -> anyhow::Result<Seen> {
         self.grant(without).await?;
+        // A new one each time: what a run before this one wrote need not be written again.
+        self.namespace.kubectl(&["delete", "ingress", "broken", "--ignore-not-found"]).await?;
+        self.namespace.apply(std::slice::from_ref(&self.broken)).await?;
         let log = fs::File::create(self.folder.path().join("log"))?;
         let mut child = self.command().stdout(log.try_clone()?).stderr(log).spawn().context("starting Tidegate")?;
         let seen = self.watch().await;
@@ -123,19 +130,25 @@ impl Probe {
     async fn watch(&self) -> anyhow::Result<Seen> {
         let target = Target { http_port: HEALTHZ_PORT, ..Target::new([127, 0, 0, 1].into()) };
         let start = Instant::now();
+        let mut seen = Seen { ready: false, readyz: String::new(), complaint: None };
         let mut quiet_until = start + LIMIT;
-        let mut ready = false;
-        loop {
+        while Instant::now() < quiet_until {
             let text = fs::read_to_string(self.folder.path().join("log"))?;
-            let complaint = text.lines().find(|line| line.contains("forbidden")).map(str::to_owned);
-            if !ready && target.get("localhost", "/readyz").await.is_ok_and(|answer| answer.status == 200) {
-                ready = true;
-                quiet_until = Instant::now() + QUIET;
+            seen.complaint = text.lines().find(|line| line.contains("forbidden")).map(str::to_owned);
+            if let Ok(answer) = target.get("localhost", "/readyz").await {
+                seen.readyz = answer.text();
+                if answer.status == 200 && !seen.ready {
+                    seen.ready = true;
+                    quiet_until = Instant::now() + QUIET;
+                }
             }
-            if complaint.is_some() || Instant::now() > quiet_until {
-                return Ok(Seen { ready, complaint });
+            // Both places tell, but not in the same moment.
+            let told = seen.ready || seen.readyz.contains("forbidden");
+            if seen.complaint.is_some() && told {
+                break;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+        Ok(seen)
     }
 }
