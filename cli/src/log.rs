@@ -13,9 +13,13 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is logged unless `RUST_LOG` says otherwise. kube's client logs each failed attempt as an error, while the
+/// controller tells of an API that is away once, and of its return.
+const DEFAULT_FILTER: &str = "info,kube_client=off";
+
 /// Starts the log; what is logged can be chosen by `RUST_LOG`.
 pub fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
