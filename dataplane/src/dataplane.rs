@@ -16,11 +16,11 @@ use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::Instant,
 };
 
 use crate::{
     control::{Control, Shared},
+    exchange::after,
     listen::{WorkerHandle, WorkerSpec, raise_open_files},
     observe::{AccessLog, AccessLogTarget, Metrics, MetricsConfig},
     readiness::{Readiness, State},
@@ -136,7 +136,7 @@ impl Dataplane {
         tokio::time::sleep(self.grace).await;
         self.control.abort();
         let limit = self.shared.served.borrow().as_ref().map_or(Duration::ZERO, |snapshot| snapshot.drain_timeout);
-        let until = Instant::now() + limit;
+        let until = after(limit);
         let leaving: Vec<_> = self.shared.workers.iter().map(|worker| worker.drain(until)).collect();
         let mut cut = 0;
         for left in leaving {

@@ -11,7 +11,7 @@ mod upstream_body;
 
 pub use body::{Body, BodyError};
 pub use client_body::{ClientBody, Upload};
-pub use deadline::{Deadlines, Elapsed, Wait};
+pub use deadline::{Deadlines, Elapsed, Wait, after};
 pub use failure::{Cause, Failure, RetryIf};
 pub use lease::{Home, Lease, Wire};
 pub use socket::Socket;

@@ -15,7 +15,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::{BodyError, Cause, Socket};
+use super::{BodyError, Cause, Socket, after};
 
 /// How many bytes of a body that nobody wants are read away.
 const DISCARD: u64 = 16 << 20;
@@ -233,7 +233,7 @@ impl ClientBody {
         let patience = self.patience;
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         if !std::mem::replace(&mut self.waiting, true) {
-            timer.as_mut().reset(Instant::now() + patience);
+            timer.as_mut().reset(after(patience));
         }
         timer.as_mut().poll(cx)
     }

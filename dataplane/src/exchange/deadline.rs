@@ -15,6 +15,12 @@ use tokio::time::Instant;
 
 const NEVER: u64 = u64::MAX;
 
+/// A moment that far away; a year from now where a setting says more than a clock can hold.
+pub fn after(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
+}
+
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {

@@ -11,10 +11,10 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Instant, Sleep},
+    time::Sleep,
 };
 
-use crate::exchange::Wire;
+use crate::exchange::{Wire, after};
 
 /// A TCP connection whose writes may not stall for longer than its limit. The timer is made at the first stall: most
 /// connections never have one.
@@ -39,7 +39,7 @@ impl UpstreamIo {
         let limit = self.wire.send_timeout();
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         if !std::mem::replace(&mut self.stalled, true) {
-            timer.as_mut().reset(Instant::now() + limit);
+            timer.as_mut().reset(after(limit));
         }
         match timer.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
