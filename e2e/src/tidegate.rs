@@ -14,7 +14,7 @@ use crate::wait;
 pub const NAMESPACE: &str = "tidegate";
 const ADMIN_PORT: u16 = 10254;
 /// How its Pods are found.
-const SELECTOR: &str = "app.kubernetes.io/name=tidegate,app.kubernetes.io/component=controller";
+pub const SELECTOR: &str = "app.kubernetes.io/name=tidegate,app.kubernetes.io/component=controller";
 /// Everything from an object's creation to its address in the status.
 const STATUS_LIMIT: Duration = Duration::from_secs(20);
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use e2e::cluster::{Cluster, Namespace};
 use e2e::load::{Load, Plan, Report};
 use e2e::objects::{EchoApp, ingress_for};
-use e2e::tidegate::Tidegate;
+use e2e::tidegate::{NAMESPACE, SELECTOR, Tidegate};
 
 const RATE: u32 = 200;
 const HOST: &str = "rollout.example";
@@ -19,19 +19,27 @@ struct Scene {
 }
 
 /// An app under load, which is being answered.
-async fn scene(replicas: u32) -> Scene {
+async fn scene(app: EchoApp) -> Scene {
     let cluster = Cluster::from_env().unwrap();
     let tidegate = Tidegate::find(&cluster).await.unwrap();
     let namespace = cluster.namespace("rollout").await.unwrap();
-    namespace.apply(&EchoApp::new("app", replicas).objects()).await.unwrap();
+    namespace.apply(&app.objects()).await.unwrap();
     namespace.apply(&[ingress_for("app", HOST, "app")]).await.unwrap();
-    namespace.endpoints_ready("app", replicas as usize).await.unwrap();
+    namespace.endpoints_ready("app", app.replicas as usize).await.unwrap();
     tidegate.serves(&namespace, "app").await.unwrap();
     let plan = Plan { target: tidegate.front.clone(), host: HOST.into(), rate: RATE, connections: 8 };
     Scene { namespace, tidegate, load: Load::start(&plan), start: Instant::now() }
 }
 
 impl Scene {
+    async fn restart(&self) {
+        self.namespace.kubectl(&["rollout", "restart", "deployment", "app"]).await.unwrap();
+        self.namespace.kubectl(&["rollout", "status", "deployment", "app", "--timeout=120s"]).await.unwrap();
+        self.namespace.endpoints_ready("app", 3).await.unwrap();
+        // The last old Pod is leaving now.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+
     async fn scale(&self, replicas: usize) {
         let replicas_flag = format!("--replicas={replicas}");
         self.namespace.kubectl(&["scale", "deployment", "app", &replicas_flag]).await.unwrap();
@@ -54,7 +62,7 @@ impl Scene {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scaling_loses_nothing() {
-    let scene = scene(2).await;
+    let scene = scene(EchoApp::new("app", 2)).await;
     for replicas in [4, 1, 3] {
         scene.scale(replicas).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -65,20 +73,27 @@ async fn scaling_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_loses_nothing() {
-    let scene = scene(3).await;
-    scene.namespace.kubectl(&["rollout", "restart", "deployment", "app"]).await.unwrap();
-    scene.namespace.kubectl(&["rollout", "status", "deployment", "app", "--timeout=120s"]).await.unwrap();
-    scene.namespace.endpoints_ready("app", 3).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let scene = scene(EchoApp::new("app", 3)).await;
+    scene.restart().await;
     let report = scene.end().await;
     assert!(report.pods.len() >= 6, "old and new Pods got requests: {:?}", report.pods);
+}
+
+/// Pods that break off whatever they have when they are told to leave: what was
+/// sent to them and can be sent again is sent to another.
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_that_leave_at_once_lose_nothing() {
+    let rude = EchoApp { arguments: vec!["--exit-at-once".into()], ..EchoApp::new("app", 3) };
+    let scene = scene(rude).await;
+    scene.restart().await;
+    scene.end().await;
 }
 
 /// With no Pod left the answer is 503, from Tidegate itself, and the first new
 /// Pod is used as soon as it is ready.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_pods_the_answer_is_503() {
-    let scene = scene(1).await;
+    let scene = scene(EchoApp::new("app", 1)).await;
     let Scene { namespace, tidegate, load, .. } = scene;
     assert_eq!(load.stop().await.failed(), 0);
     namespace.kubectl(&["scale", "deployment", "app", "--replicas=0"]).await.unwrap();
@@ -87,4 +102,21 @@ async fn without_pods_the_answer_is_503() {
     namespace.kubectl(&["scale", "deployment", "app", "--replicas=1"]).await.unwrap();
     namespace.endpoints_ready("app", 1).await.unwrap();
     tidegate.answers(HOST, "/", 200).await.unwrap();
+}
+
+/// An update of Tidegate: the new Pod serves before the old one leaves, and the
+/// old one tells its clients to come again before it closes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_tidegate_loses_nothing() {
+    let scene = scene(EchoApp::new("app", 2)).await;
+    let kubectl = |arguments: &'static [&'static str]| {
+        let cluster = scene.namespace.cluster();
+        async move { cluster.kubectl(&[&["-n", NAMESPACE], arguments].concat()).await.unwrap() }
+    };
+    let old = kubectl(&["get", "pods", "-l", SELECTOR, "-o", "name"]).await;
+    kubectl(&["rollout", "restart", "deployment"]).await;
+    kubectl(&["rollout", "status", "deployment", "--timeout=120s"]).await;
+    let arguments = ["-n", NAMESPACE, "wait", "--for=delete", old.trim(), "--timeout=120s"];
+    scene.namespace.cluster().kubectl(&arguments).await.unwrap();
+    scene.end().await;
 }
