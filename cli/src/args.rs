@@ -29,6 +29,8 @@ pub enum Command {
     Run(Box<RunFlags>),
     /// Print what each annotation of ingress-nginx does here, as Markdown.
     Annotations,
+    /// Print the keys of the global ConfigMap (--configmap), as Markdown.
+    Settings,
 }
 
 /// The command line as it is meant.
@@ -65,7 +67,7 @@ mod tests {
         let arguments = parse_from(line).map_err(|error| error.to_string())?;
         match arguments.command {
             Command::Run(flags) => Ok((*flags, arguments.warnings)),
-            Command::Annotations => Err("not run".to_owned()),
+            Command::Annotations | Command::Settings => Err("not run".to_owned()),
         }
     }
 

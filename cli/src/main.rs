@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(flags) => run::run(*flags),
         Command::Annotations => print(&compile::annotation::reference()),
+        Command::Settings => print(&compile::settings::reference()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -51,7 +51,7 @@ pub enum Protocol {
 /// Re-use of upstream connections (`upstream-keepalive-*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamKeepAlive {
-    /// Idle connections kept by each worker, for one upstream; 0: none is kept.
+    /// Idle connections kept by each worker, for one endpoint; 0: none is kept.
     pub connections: u32,
     /// How long an idle one is kept.
     pub idle: Duration,
