@@ -64,13 +64,14 @@ image: ## the container image, as an OCI tar
 	$(CARGO) run --quiet --locked -p e2e --bin mkimage -- --product tidegate \
 		--binary "$$binary" --out $(TARGET)/tidegate-image.tar
 
-bench-compile: ## how long compiling takes: 5,000 and 20,000 Ingresses
-	$(CARGO) bench -p compile
+# With the flags of e2e/build-static, so that one release build serves the image, the tests and the benches.
+BENCH = RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) bench --target "$$(rustc -vV | sed -n 's/^host: //p')"
 
-# With the flags of e2e/build-static, so that one release build serves image, tests and bench.
+bench-compile: ## how long compiling takes: 5,000 and 20,000 Ingresses
+	$(BENCH) -p compile
+
 bench-manifests: ## from 5,000 files to ready, and from a changed file to served
-	RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) bench --target "$$(rustc -vV | sed -n 's/^host: //p')" \
-		-p tidegate --bench manifests
+	$(BENCH) -p tidegate --bench manifests
 
 bench-route: ## finding the route among 10,000 hosts of five paths
-	$(CARGO) bench -p dataplane --bench route
+	$(BENCH) -p dataplane --bench route
