@@ -79,25 +79,24 @@ impl Tidegate {
         Ok(target.get("admin", path).await?.text())
     }
 
-    /// What `/problems` has about an Ingress.
+    /// What `/problems` has about an object.
     ///
     /// # Errors
     /// Tidegate does not answer, or not as documented.
-    pub async fn problems(&self, namespace: &Namespace, ingress: &str) -> anyhow::Result<Vec<Problem>> {
+    pub async fn problems(&self, object: &Object) -> anyhow::Result<Vec<Problem>> {
         let text = self.admin("/problems").await?;
         let all: Vec<Problem> = serde_json::from_str(&text).with_context(|| format!("/problems says {text}"))?;
-        let wanted = Object { kind: "Ingress".into(), namespace: namespace.name().into(), name: ingress.into() };
-        Ok(all.into_iter().filter(|problem| problem.object == wanted).collect())
+        Ok(all.into_iter().filter(|problem| problem.object == *object).collect())
     }
 
-    /// Waits until an Ingress has a problem whose field or message contains `text`.
+    /// Waits until an object has a problem whose field or message contains `text`.
     ///
     /// # Errors
     /// It has none in time.
-    pub async fn problem(&self, namespace: &Namespace, ingress: &str, text: &str) -> anyhow::Result<Problem> {
-        let what = format!("a problem of Ingress {ingress} with {text:?}");
+    pub async fn problem(&self, object: &Object, text: &str) -> anyhow::Result<Problem> {
+        let what = format!("a problem of {object:?} with {text:?}");
         let look = || async {
-            let mut problems = self.problems(namespace, ingress).await?;
+            let mut problems = self.problems(object).await?;
             let found = problems.iter().position(|one| one.field.contains(text) || one.message.contains(text));
             match found {
                 Some(index) => Ok(Some(problems.swap_remove(index))),
@@ -132,4 +131,18 @@ pub struct Object {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl Object {
+    /// An Ingress.
+    #[must_use]
+    pub fn ingress(namespace: &Namespace, name: &str) -> Self {
+        Self { kind: "Ingress".to_owned(), namespace: namespace.name().to_owned(), name: name.to_owned() }
+    }
+
+    /// An IngressClass, which belongs to no namespace.
+    #[must_use]
+    pub fn class(name: &str) -> Self {
+        Self { kind: "IngressClass".to_owned(), namespace: String::new(), name: name.to_owned() }
+    }
 }
