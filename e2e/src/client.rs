@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Body;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderMap, LOCATION};
-use hyper::{Method, Request, StatusCode, Uri, Version};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -138,6 +138,21 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Reads an answer to its end.
+    ///
+    /// # Errors
+    /// The connection broke before it.
+    pub async fn read(response: Response<Incoming>) -> anyhow::Result<Self> {
+        let (head, body) = response.into_parts();
+        Ok(Self {
+            status: head.status,
+            version: head.version,
+            headers: head.headers,
+            body: body.collect().await?.to_bytes(),
+            leaf: None,
+        })
+    }
+
     /// A string of the echo backend's JSON, such as `pod`; empty when there is none.
     #[must_use]
     pub fn echo(&self, field: &str) -> String {
@@ -183,12 +198,5 @@ where
 /// # Errors
 /// The connection broke before the end of the answer.
 pub async fn complete<B: RequestData>(sender: &mut SendRequest<B>, request: Request<B>) -> anyhow::Result<Answer> {
-    let (head, body) = sender.send_request(request).await?.into_parts();
-    Ok(Answer {
-        status: head.status,
-        version: head.version,
-        headers: head.headers,
-        body: body.collect().await?.to_bytes(),
-        leaf: None,
-    })
+    Answer::read(sender.send_request(request).await?).await
 }

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hyper::Request;
+use anyhow::anyhow;
+use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper::header::HOST;
+use hyper::{Request, Response};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use crate::client::{RequestBody, Target, complete};
+use crate::client::{Answer, RequestBody, Target};
 
 /// A browser would have given up.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -42,7 +44,7 @@ impl Report {
         self.sent() - self.statuses.get(&200).copied().unwrap_or_default()
     }
 
-    fn count(&mut self, outcome: anyhow::Result<crate::client::Answer>, took: Duration) {
+    fn count(&mut self, outcome: anyhow::Result<Answer>, took: Duration) {
         self.slowest = self.slowest.max(took);
         match outcome {
             Ok(answer) => {
@@ -121,19 +123,43 @@ async fn worker(plan: Plan, index: u32, report: Arc<Mutex<Report>>, mut stopped:
     }
 }
 
-/// Sends one request. A connection that was closed while nothing was under way
-/// is replaced, as any client does; one that breaks later counts as broken.
-async fn request(plan: &Plan, kept: &mut Option<SendRequest<RequestBody>>) -> anyhow::Result<crate::client::Answer> {
-    let request = Request::builder().uri("/load").header(HOST, &plan.host).body(RequestBody::default())?;
-    let usable = match kept.take() {
-        Some(mut sender) => sender.ready().await.is_ok().then_some(sender),
-        None => None,
-    };
-    let mut sender = match usable {
-        Some(sender) => sender,
-        None => timeout(DEADLINE, plan.target.open()).await??,
-    };
-    let answer = timeout(DEADLINE, complete(&mut sender, request)).await??;
+/// Sends one request. A connection that was closed before anything of it was sent
+/// is replaced, as every client does; one that breaks later counts as broken.
+async fn request(plan: &Plan, kept: &mut Option<SendRequest<RequestBody>>) -> anyhow::Result<Answer> {
+    let mut request = Request::builder().uri("/load").header(HOST, &plan.host).body(RequestBody::default())?;
+    if let Some(mut sender) = kept.take() {
+        match send(&mut sender, request).await {
+            Ok(answer) => {
+                *kept = Some(sender);
+                return answer;
+            }
+            Err(unsent) => request = unsent,
+        }
+    }
+    let mut sender = timeout(DEADLINE, plan.target.open()).await??;
+    let answer = send(&mut sender, request).await.map_err(|_| anyhow!("a new connection was closed at once"))?;
     *kept = Some(sender);
-    Ok(answer)
+    answer
+}
+
+/// Gives the request back if nothing of it was sent.
+async fn send(
+    sender: &mut SendRequest<RequestBody>,
+    request: Request<RequestBody>,
+) -> Result<anyhow::Result<Answer>, Request<RequestBody>> {
+    if sender.ready().await.is_err() {
+        return Err(request);
+    }
+    match timeout(DEADLINE, sender.try_send_request(request)).await {
+        Err(elapsed) => Ok(Err(elapsed.into())),
+        Ok(Ok(response)) => Ok(read(response).await),
+        Ok(Err(mut error)) => match error.take_message() {
+            Some(unsent) => Err(unsent),
+            None => Ok(Err(error.into_error().into())),
+        },
+    }
+}
+
+async fn read(response: Response<Incoming>) -> anyhow::Result<Answer> {
+    timeout(DEADLINE, Answer::read(response)).await?
 }

@@ -9,8 +9,6 @@ use e2e::objects::{EchoApp, ingress_for};
 use e2e::tidegate::{self, Tidegate};
 use e2e::wait;
 
-const HOST: &str = "outage.example";
-
 async fn restart(cluster: &Cluster, flags: &[&str]) {
     cluster.apiserver(&["stop"]).await.unwrap();
     assert!(cluster.kubectl(&["get", "--raw", "/readyz", "--request-timeout=1s"]).await.is_err());
@@ -22,7 +20,7 @@ async fn restart(cluster: &Cluster, flags: &[&str]) {
 
 /// A change made after the outage is served, and one made of endpoints too.
 async fn changes_are_seen(tidegate: &Tidegate, namespace: &Namespace, name: &str) {
-    let host = format!("{name}.example");
+    let host = format!("{name}.{}", namespace.name());
     namespace.apply(&[ingress_for(name, &host, "app")]).await.unwrap();
     let limit = Duration::from_secs(60);
     let status = || async { Ok(tidegate.front.get(&host, "/").await?.status.as_u16()) };
@@ -39,11 +37,12 @@ async fn an_outage_of_the_api_server_stops_no_traffic() {
     let tidegate = Tidegate::find(&cluster).await.unwrap();
     let namespace = cluster.namespace("outage").await.unwrap();
     namespace.apply(&EchoApp::new("app", 2).objects()).await.unwrap();
-    namespace.apply(&[ingress_for("app", HOST, "app")]).await.unwrap();
+    let host = format!("app.{}", namespace.name());
+    namespace.apply(&[ingress_for("app", &host, "app")]).await.unwrap();
     namespace.endpoints_ready("app", 2).await.unwrap();
     tidegate.serves(&namespace, "app").await.unwrap();
 
-    let plan = Plan { target: tidegate.front.clone(), host: HOST.into(), rate: 100, connections: 4 };
+    let plan = Plan { target: tidegate.front.clone(), host, rate: 100, connections: 4 };
     let load = Load::start(&plan);
     restart(&cluster, &[]).await;
     changes_are_seen(&tidegate, &namespace, "after-outage").await;
@@ -61,7 +60,10 @@ async fn a_new_tidegate_works_with_an_older_api_server() {
     let tidegate = Tidegate::find(&cluster).await.unwrap();
     let namespace = cluster.namespace("older").await.unwrap();
     namespace.apply(&EchoApp::new("app", 1).objects()).await.unwrap();
-    namespace.apply(&[ingress_for("broken", "broken.example", "no-such-service")]).await.unwrap();
+    namespace
+        .apply(&[ingress_for("broken", &format!("broken.{}", namespace.name()), "no-such-service")])
+        .await
+        .unwrap();
     namespace.endpoints_ready("app", 1).await.unwrap();
     let selector = ["--field-selector", "involvedObject.name=broken"];
     let counts = || async {

@@ -19,7 +19,7 @@ async fn from_deployment_to_answer_and_back() {
     let cluster = Cluster::from_env().unwrap();
     let tidegate = Tidegate::find(&cluster).await.unwrap();
     let namespace = cluster.namespace("ingress").await.unwrap();
-    let host = "shop.example";
+    let host = &format!("shop.{}", namespace.name());
     namespace.apply(&EchoApp::new("shop", 3).objects()).await.unwrap();
     namespace.endpoints_ready("shop", 3).await.unwrap();
 
@@ -34,7 +34,7 @@ async fn from_deployment_to_answer_and_back() {
     for _ in 0..30 {
         let answer = tidegate.front.get(host, "/cart?id=7").await.unwrap();
         assert_eq!((answer.status.as_u16(), answer.echo("path")), (200, "/cart?id=7".into()));
-        assert_eq!((answer.echo("host"), answer.echo("namespace")), (host.into(), namespace.name().into()));
+        assert_eq!((answer.echo("host"), answer.echo("namespace")), (host.clone(), namespace.name().to_owned()));
         seen.insert(answer.echo("pod"));
     }
     assert_eq!(seen, pods, "requests reach every Pod and nothing else");
@@ -51,7 +51,7 @@ async fn readiness_decides_who_gets_requests() {
     let cluster = Cluster::from_env().unwrap();
     let tidegate = Tidegate::find(&cluster).await.unwrap();
     let namespace = cluster.namespace("readiness").await.unwrap();
-    let host = "readiness.example";
+    let host = &format!("readiness.{}", namespace.name());
     namespace.apply(&EchoApp::new("app", 2).objects()).await.unwrap();
     namespace.apply(&[ingress_for("app", host, "app")]).await.unwrap();
     namespace.endpoints_ready("app", 2).await.unwrap();
@@ -66,7 +66,7 @@ async fn readiness_decides_who_gets_requests() {
         async move { pod_itself.send(Method::POST, &uri, &Headers::new()).await.unwrap() }
     };
 
-    let plan = Plan { target: tidegate.front.clone(), host: host.into(), rate: 100, connections: 4 };
+    let plan = Plan { target: tidegate.front.clone(), host: host.clone(), rate: 100, connections: 4 };
     let load = Load::start(&plan);
     let count = || load.report().pods.get(pod).copied().unwrap_or_default();
     let grows = || async { Ok((count() > 0).then_some(())) };
@@ -96,7 +96,7 @@ async fn a_host_is_shared_and_changed_within_a_second() {
     let cluster = Cluster::from_env().unwrap();
     let tidegate = Tidegate::find(&cluster).await.unwrap();
     let [one, other] = [cluster.namespace("share").await.unwrap(), cluster.namespace("share").await.unwrap()];
-    let host = "shared.example";
+    let host = &format!("shared.{}", one.name());
     for (namespace, app) in [(&one, "front"), (&other, "api")] {
         namespace.apply(&EchoApp::new(app, 1).objects()).await.unwrap();
         namespace.endpoints_ready(app, 1).await.unwrap();

@@ -9,11 +9,11 @@ use e2e::objects::{EchoApp, ingress_for};
 use e2e::tidegate::{NAMESPACE, SELECTOR, Tidegate};
 
 const RATE: u32 = 200;
-const HOST: &str = "rollout.example";
 
 struct Scene {
     namespace: Namespace,
     tidegate: Tidegate,
+    host: String,
     load: Load,
     start: Instant,
 }
@@ -24,11 +24,13 @@ async fn scene(app: EchoApp) -> Scene {
     let tidegate = Tidegate::find(&cluster).await.unwrap();
     let namespace = cluster.namespace("rollout").await.unwrap();
     namespace.apply(&app.objects()).await.unwrap();
-    namespace.apply(&[ingress_for("app", HOST, "app")]).await.unwrap();
+    // A namespace that is going still has its Ingress for a while: no two share a host.
+    let host = format!("app.{}", namespace.name());
+    namespace.apply(&[ingress_for("app", &host, "app")]).await.unwrap();
     namespace.endpoints_ready("app", app.replicas as usize).await.unwrap();
     tidegate.serves(&namespace, "app").await.unwrap();
-    let plan = Plan { target: tidegate.front.clone(), host: HOST.into(), rate: RATE, connections: 8 };
-    Scene { namespace, tidegate, load: Load::start(&plan), start: Instant::now() }
+    let plan = Plan { target: tidegate.front.clone(), host: host.clone(), rate: RATE, connections: 8 };
+    Scene { namespace, tidegate, host, load: Load::start(&plan), start: Instant::now() }
 }
 
 impl Scene {
@@ -94,14 +96,14 @@ async fn pods_that_leave_at_once_lose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_pods_the_answer_is_503() {
     let scene = scene(EchoApp::new("app", 1)).await;
-    let Scene { namespace, tidegate, load, .. } = scene;
+    let Scene { namespace, tidegate, host, load, .. } = scene;
     assert_eq!(load.stop().await.failed(), 0);
     namespace.kubectl(&["scale", "deployment", "app", "--replicas=0"]).await.unwrap();
     namespace.endpoints_ready("app", 0).await.unwrap();
-    tidegate.answers(HOST, "/", 503).await.unwrap();
+    tidegate.answers(&host, "/", 503).await.unwrap();
     namespace.kubectl(&["scale", "deployment", "app", "--replicas=1"]).await.unwrap();
     namespace.endpoints_ready("app", 1).await.unwrap();
-    tidegate.answers(HOST, "/", 200).await.unwrap();
+    tidegate.answers(&host, "/", 200).await.unwrap();
 }
 
 /// An update of Tidegate: the new Pod serves before the old one leaves, and the

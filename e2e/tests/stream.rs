@@ -22,15 +22,16 @@ use tokio_tungstenite::tungstenite::Message;
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
 
-async fn scene(host: &str) -> (Namespace, Tidegate) {
+async fn scene() -> (Namespace, Tidegate, String) {
     let cluster = Cluster::from_env().unwrap();
     let tidegate = Tidegate::find(&cluster).await.unwrap();
     let namespace = cluster.namespace("stream").await.unwrap();
     namespace.apply(&EchoApp::new("app", 1).objects()).await.unwrap();
-    namespace.apply(&[ingress_for("app", host, "app")]).await.unwrap();
+    let host = format!("app.{}", namespace.name());
+    namespace.apply(&[ingress_for("app", &host, "app")]).await.unwrap();
     namespace.endpoints_ready("app", 1).await.unwrap();
     tidegate.serves(&namespace, "app").await.unwrap();
-    (namespace, tidegate)
+    (namespace, tidegate, host)
 }
 
 /// Tidegate's process, seen from the node.
@@ -87,8 +88,8 @@ async fn set_body_size(cluster: &Cluster, value: Option<&str>) {
 /// few MiB of memory.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gibibyte_up_and_down_takes_no_memory() {
-    let host = "bytes.example";
-    let (namespace, tidegate) = scene(host).await;
+    let (namespace, tidegate, host) = scene().await;
+    let host = host.as_str();
     let status = |length| {
         let tidegate = &tidegate;
         async move { Ok(upload(tidegate, host, length).await?.0) }
@@ -113,8 +114,8 @@ async fn a_gibibyte_up_and_down_takes_no_memory() {
 /// A change of one Ingress, even of its own, never closes a connection.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_outlives_a_hundred_changes() {
-    let host = "socket.example";
-    let (namespace, tidegate) = scene(host).await;
+    let (namespace, tidegate, host) = scene().await;
+    let host = host.as_str();
     let stream = TcpStream::connect((tidegate.front.address, tidegate.front.http_port)).await.unwrap();
     let (mut socket, _) = tokio_tungstenite::client_async(format!("ws://{host}/talk"), stream).await.unwrap();
     let mut talk = async |text: String| {
@@ -123,7 +124,7 @@ async fn a_websocket_outlives_a_hundred_changes() {
     };
     talk("before".into()).await;
     for change in 0..100 {
-        let other = format!("other-{change}.example");
+        let other = format!("other-{change}.{}", namespace.name());
         namespace.apply(&[ingress_for("other", &other, "app")]).await.unwrap();
         // Seen to be served, so that a hundred changes are not gathered into fewer.
         tidegate.answers(&other, "/", 200).await.unwrap();
