@@ -11,7 +11,7 @@ use hyper::header::HOST;
 use hyper::{Request, Response};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, interval_at, timeout};
 
 use crate::client::{Answer, RequestBody, Target};
 
@@ -104,12 +104,12 @@ impl Load {
     }
 }
 
-/// One connection's share of the requests, evenly spread over time.
+/// One connection's share of the requests, evenly spread over time; what a busy machine
+/// delays is caught up with.
 async fn worker(plan: Plan, index: u32, report: Arc<Mutex<Report>>, mut stopped: watch::Receiver<bool>) {
     let period = Duration::from_secs(1) * plan.connections / plan.rate;
     let offset = period * index / plan.connections;
     let mut ticks = interval_at(Instant::now() + offset, period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut connection = None;
     loop {
         tokio::select! {
