@@ -70,6 +70,8 @@ impl EchoApp {
                             "readinessProbe": {
                                 "httpGet": health,
                                 "periodSeconds": self.probe_period,
+                                // A busy machine is slow, and that is no reason to leave.
+                                "timeoutSeconds": 10,
                                 "failureThreshold": 1,
                             },
                         }],
