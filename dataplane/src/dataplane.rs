@@ -128,11 +128,12 @@ impl Dataplane {
         bound.iter().filter(|((listener, _), _)| listener == id).map(|(_, address)| *address).collect()
     }
 
-    /// Stops without losing a request: says that it is not ready, goes on accepting for the grace time, takes what
-    /// waits to be accepted, lets everything in flight end, and cuts what has not ended after the snapshot's
-    /// `drain_timeout`.
+    /// Stops without losing a request: says that it is not ready, goes on accepting for the grace time, with answers
+    /// that end their connections, takes what waits to be accepted, lets everything in flight end, and cuts what has
+    /// not ended after the snapshot's `drain_timeout`.
     pub async fn shut_down(self) -> Drained {
         self.shared.readiness.set(State::Draining);
+        self.shared.workers.iter().for_each(WorkerHandle::leave);
         tokio::time::sleep(self.grace).await;
         self.control.abort();
         let limit = self.shared.served.borrow().as_ref().map_or(Duration::ZERO, |snapshot| snapshot.drain_timeout);

@@ -118,7 +118,14 @@ async fn leaves_without_losing_a_request() {
     let stop = tokio::spawn(proxy.dataplane.shut_down());
     eventually("not ready", || readiness.missing() == ["draining"]).await;
     // Load balancers need time to look elsewhere: new connections are still served.
-    assert_eq!(Client::connect(address).await.get("b.example", "/").await.status, 404);
+    // Their answers soon say that the connection ends, so that clients go by themselves.
+    loop {
+        let answer = Client::connect(address).await.get("b.example", "/").await;
+        assert_eq!(answer.status, 404);
+        if answer.header("connection") == Some("close") {
+            break;
+        }
+    }
     assert_eq!(idle.rest().await, "");
     assert_eq!(used.rest().await, "");
     eventually("no more connections", || std::net::TcpStream::connect(address).is_err()).await;

@@ -37,10 +37,12 @@ use crate::{Error, board::Board, cycle::Update, slices::SERVICE_LABEL};
 /// # Errors
 /// There is none, or it cannot be used.
 pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, Error> {
-    let config = match kubeconfig {
+    let mut config = match kubeconfig {
         Some(file) => read_kubeconfig(file).await.map_err(|error| Error::NoCluster(error.to_string()))?,
         None => Config::infer().await.map_err(|error| Error::NoCluster(error.to_string()))?,
     };
+    // Each watch has a pace of its own; two of them, one around the other, would sleep on after the API is back.
+    config.default_retry = false;
     Client::try_from(config).map_err(|error| Error::NoCluster(explain(&error)))
 }
 

@@ -78,7 +78,7 @@ impl Connection {
     /// Whether the present request is to be the last.
     pub fn is_last(&self, listener: &LiveListener) -> bool {
         let keep = &listener.http.keep_alive;
-        keep.idle.is_zero() || self.requests.get() >= keep.requests || self.context.is_draining()
+        keep.idle.is_zero() || self.requests.get() >= keep.requests || self.context.is_leaving()
     }
 }
 

@@ -29,6 +29,7 @@ pub struct Context {
     /// Counts client connections.
     pub gauges: Arc<Connections>,
     random: Cell<u64>,
+    leaving: Cell<bool>,
     draining: Cell<bool>,
     /// Wakes the connections when a drain begins.
     pub drain: Notify,
@@ -47,6 +48,7 @@ impl Context {
             gauges,
             // Keyed at random by the standard library; zero would be a fixed point of the generator.
             random: Cell::new(RandomState::new().hash_one(0u8) | 1),
+            leaving: Cell::new(false),
             draining: Cell::new(false),
             drain: Notify::new(),
             connections: Cell::new(0),
@@ -70,8 +72,20 @@ impl Context {
         HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
     }
 
+    /// From now on each answer says that its connection ends. Clients then go elsewhere by themselves, and few of their
+    /// connections are left to be closed under a request that is on its way.
+    pub fn begin_leave(&self) {
+        self.leaving.set(true);
+    }
+
+    /// Whether answers are to say that their connection ends.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.get()
+    }
+
     /// From now on connections end with the request they are at.
     pub fn begin_drain(&self) {
+        self.leaving.set(true);
         self.draining.set(true);
         self.drain.notify_waiters();
         self.pool.clear();

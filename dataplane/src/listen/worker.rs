@@ -28,6 +28,7 @@ pub type SocketKey = (ListenerId, SocketAddr);
 enum Command {
     Listen(SocketKey, TcpListener),
     Unlisten(SocketKey),
+    Leave,
     Drain { until: Instant, left: oneshot::Sender<Left> },
 }
 
@@ -88,6 +89,11 @@ impl WorkerHandle {
         self.send(Command::Unlisten(key));
     }
 
+    /// Goes on accepting, but says with each answer that its connection ends.
+    pub fn leave(&self) {
+        self.send(Command::Leave);
+    }
+
     /// Stops accepting, lets connections end with the request they are at, and ends the thread: when the last one has
     /// ended, or at `until`.
     pub fn drain(&self, until: Instant) -> oneshot::Receiver<Left> {
@@ -129,6 +135,7 @@ async fn run(spec: WorkerSpec, mut inbox: mpsc::UnboundedReceiver<Command>) {
         match command {
             Some(Command::Listen(key, socket)) => listen(&context, &mut sockets, key, socket),
             Some(Command::Unlisten(key)) => drop(sockets.remove(&key).map(|socket| socket.stop.notify_one())),
+            Some(Command::Leave) => context.begin_leave(),
             Some(Command::Drain { until, left }) => {
                 let result = drain(&context, sockets, until).await;
                 // Nobody waits where the process is going anyway.
