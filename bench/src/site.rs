@@ -1,0 +1,127 @@
+//! What all proxies of a run share: a folder on a tmpfs, the backend, the certificate, the hosts.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, ensure};
+use rustls::{ClientConfig, RootCertStore, client::Resumption, version::TLS13};
+use tempfile::TempDir;
+
+use crate::backend::Backend;
+
+/// Where logs and configurations go: a tmpfs on every Linux.
+const TMPFS: &str = "/dev/shm";
+/// Hosts with plain HTTP in Tidegate's table, and as many with TLS; together 1,000.
+pub const HOSTS: usize = 500;
+
+/// What the proxies share.
+#[derive(Debug)]
+pub struct Site {
+    folder: TempDir,
+    /// The backend of all of them.
+    pub backend: Backend,
+    /// Where the peers were installed; the root of a small Debian and of Python wheels.
+    pub peers: PathBuf,
+    /// The binary of Tidegate.
+    pub tidegate: PathBuf,
+    /// The certificate, PEM.
+    pub certificate: String,
+    /// Its key, PEM.
+    pub key: String,
+    /// How clients speak TLS: 1.3 only, without resumption.
+    pub tls: Arc<ClientConfig>,
+    /// As `tls`, and offering h2.
+    pub tls_h2: Arc<ClientConfig>,
+}
+
+impl Site {
+    /// Makes the folder and the certificate and starts the backend.
+    ///
+    /// # Errors
+    /// Where any of it cannot be done.
+    pub fn open(tidegate: &Path, peers: &Path) -> Result<Self> {
+        ensure!(tidegate.is_file(), "no Tidegate at {}", tidegate.display());
+        let folder = tempfile::Builder::new().prefix("tidegate-bench-").tempdir_in(TMPFS)?;
+        let made = rcgen::generate_simple_self_signed(vec!["*.bench.test".to_owned()])?;
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone())?;
+        let mut tls =
+            ClientConfig::builder_with_protocol_versions(&[&TLS13]).with_root_certificates(roots).with_no_client_auth();
+        tls.resumption = Resumption::disabled();
+        let mut tls_h2 = tls.clone();
+        tls_h2.alpn_protocols = vec![b"h2".to_vec()];
+        let site = Self {
+            folder,
+            backend: Backend::start()?,
+            peers: peers.to_owned(),
+            tidegate: tidegate.to_owned(),
+            certificate: made.cert.pem(),
+            key: made.signing_key.serialize_pem(),
+            tls: Arc::new(tls),
+            tls_h2: Arc::new(tls_h2),
+        };
+        site.write("certificate.pem", &site.certificate)?;
+        site.write("key.pem", &site.key)?;
+        site.write("both.pem", &format!("{}{}", site.certificate, site.key))?;
+        Ok(site)
+    }
+
+    /// Where a file of this name is, or shall be.
+    pub fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_string_lossy().into_owned()
+    }
+
+    /// Writes a file, and makes the folders above it.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> Result<String> {
+        let path = self.folder.path().join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&path, text).with_context(|| path.display().to_string())?;
+        Ok(self.path(name))
+    }
+
+    /// A program of the Debian packages.
+    pub fn debian(&self, program: &str) -> PathBuf {
+        self.peers.join("debian/usr").join(program)
+    }
+
+    /// Where the libraries of the Debian packages are, for those that the machine itself lacks.
+    pub fn libraries(&self) -> (&'static str, String) {
+        let folder = format!("debian/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        ("LD_LIBRARY_PATH", self.peers.join(folder).to_string_lossy().into_owned())
+    }
+
+    /// The load generator for HTTP/2.
+    pub fn h2load(&self) -> Command {
+        let mut command = Command::new(self.debian("bin/h2load"));
+        command.envs([self.libraries()]);
+        command
+    }
+}
+
+/// A host that is served as plain HTTP.
+pub fn plain_host(index: usize) -> String {
+    format!("plain-{index}.bench.test")
+}
+
+/// A host that is served with TLS.
+pub fn tls_host(index: usize) -> String {
+    format!("tls-{index}.bench.test")
+}
+
+/// A free port of the loopback.
+///
+/// # Errors
+/// Where there is none.
+pub fn free_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+}
