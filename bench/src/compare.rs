@@ -98,6 +98,7 @@ fn measure(candidate: &Candidate, workload: Workload, site: &Site, time: Duratio
     let pids = candidate.running.pids()?;
     let (before, sample, after) = workload.run(&candidate.running, site, time, || procfs::usage(&pids))?;
     let used = after.since(before);
+    ensure!(candidate.running.take_log()? > 0, "it wrote no access log");
     ensure!(sample.requests > 0, "no request was answered");
     let busy = used.run.as_secs_f64() / sample.elapsed.as_secs_f64();
     if busy < BUSY {

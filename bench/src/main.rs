@@ -2,6 +2,7 @@
 
 mod backend;
 mod compare;
+mod gate;
 mod load;
 mod peer;
 mod process;
@@ -47,6 +48,15 @@ enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// System calls and user instructions for a request, against the recorded figures; these hold on a noisy machine.
+    Gate {
+        /// The recorded figures.
+        #[arg(long, default_value = "bench/recorded.json")]
+        recorded: PathBuf,
+        /// Record what is measured now.
+        #[arg(long)]
+        record: bool,
+    },
 }
 
 fn main() -> Result<()> {
@@ -62,6 +72,7 @@ fn main() -> Result<()> {
             }
             Ok(std::io::stdout().write_all(tables.as_bytes())?)
         }
+        Command::Gate { recorded, record } => gate::run(&site, PROXY_CORE, &recorded, record),
     }
 }
 

@@ -79,6 +79,7 @@ impl Ports {
             arguments: Vec::new(),
             environment: Vec::new(),
             output: site.path(&format!("{name}.out")).into(),
+            log: site.path(&format!("{name}.log")).into(),
             plain: self.plain,
             tls: self.tls,
         }

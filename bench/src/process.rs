@@ -28,8 +28,10 @@ pub struct Launch {
     pub arguments: Vec<String>,
     /// Variables of its environment, beside ours.
     pub environment: Vec<(&'static str, String)>,
-    /// Where its output goes: on a tmpfs, as for some of them this is the access log.
+    /// Where its output goes.
     pub output: PathBuf,
+    /// Its access log.
+    pub log: PathBuf,
     /// Where it serves plain HTTP.
     pub plain: SocketAddr,
     /// Where it serves HTTPS.
@@ -41,6 +43,7 @@ pub struct Launch {
 pub struct Running {
     child: Child,
     output: PathBuf,
+    log: PathBuf,
     /// Where it serves plain HTTP.
     pub plain: SocketAddr,
     /// Where it serves HTTPS.
@@ -66,7 +69,7 @@ impl Launch {
             .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        Ok(Running { child, output: self.output, plain: self.plain, tls: self.tls })
+        Ok(Running { child, output: self.output, log: self.log, plain: self.plain, tls: self.tls })
     }
 }
 
@@ -77,6 +80,22 @@ impl Running {
     /// Where /proc cannot be read.
     pub fn pids(&self) -> Result<Vec<u32>> {
         procfs::tree(self.child.id())
+    }
+
+    /// Empties its access log, and says how long it had become: nobody shall fill the memory or run without one.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn take_log(&self) -> Result<u64> {
+        let log = File::options().write(true).open(&self.log).with_context(|| self.log.display().to_string())?;
+        let length = log.metadata()?.len();
+        log.set_len(0)?;
+        Ok(length)
+    }
+
+    /// The process that was started.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until it answers 200.

@@ -5,10 +5,13 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustls::{ClientConfig, RootCertStore, client::Resumption, version::TLS13};
 use tempfile::TempDir;
 
@@ -118,10 +121,18 @@ pub fn tls_host(index: usize) -> String {
     format!("tls-{index}.bench.test")
 }
 
-/// A free port of the loopback.
+/// A free port of the loopback that was not given out before. It is below those that the kernel gives to clients,
+/// and never the same twice: two proxies that both set SO_REUSEPORT would silently share it.
 ///
 /// # Errors
 /// Where there is none.
 pub fn free_port() -> Result<SocketAddr> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    for _ in 0..1000 {
+        let address = SocketAddr::from(([127, 0, 0, 1], NEXT.fetch_add(1, Ordering::Relaxed)));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no free port from 20000 on")
 }

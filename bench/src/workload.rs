@@ -18,7 +18,7 @@ pub struct Workload {
     pub name: &'static str,
     path: &'static str,
     protocol: Protocol,
-    /// Connections, each with one request at a time.
+    /// Connections, each with one request at a time; for HTTP/2 see [`h2`].
     connections: usize,
 }
 
@@ -35,7 +35,7 @@ pub const ALL: [Workload; 5] = [
     Workload { name: "h1, 100 KiB", path: "/100k", protocol: Protocol::Plain, connections: 16 },
     Workload { name: "h1, 1 MiB", path: "/1m", protocol: Protocol::Plain, connections: 8 },
     Workload { name: "TLS 1.3, 1 KiB", path: "/1k", protocol: Protocol::Tls, connections: 32 },
-    Workload { name: "h2 over TLS, 1 KiB", path: "/1k", protocol: Protocol::H2, connections: 8 },
+    Workload { name: "h2 over TLS, 1 KiB", path: "/1k", protocol: Protocol::H2, connections: 0 },
 ];
 /// The one that the gate looks at.
 pub const H1_1K: Workload = Workload { name: "h1, 1 KiB", path: "/1k", protocol: Protocol::Plain, connections: 32 };
@@ -85,14 +85,13 @@ impl Workload {
         time: Duration,
         mut measure: impl FnMut() -> Result<T>,
     ) -> Result<(T, Sample, T)> {
-        let warm_up = time / 5;
         if self.protocol == Protocol::H2 {
-            let run = |time| h2::run(&mut site.h2load(), running.tls, &tls_host(0), time);
-            run(warm_up)?;
-            return Ok((measure()?, run(time)?, measure()?));
+            let run = || h2::run(&mut site.h2load(), running.tls, &tls_host(0));
+            run()?;
+            return Ok((measure()?, run()?, measure()?));
         }
         let mut load = self.connect(running, site)?;
-        load.run(Budget::Time(warm_up))?;
+        load.run(Budget::Time(time / 5))?;
         Ok((measure()?, load.run(Budget::Time(time))?, measure()?))
     }
 }

@@ -34,6 +34,7 @@ backend one
         ),
     )?;
     let mut launch = ports.launch(site, "haproxy", site.debian("sbin/haproxy"));
+    launch.log = launch.output.clone();
     launch.arguments = ["-db", "-f", &config].map(str::to_owned).into();
     launch.environment.push(site.libraries());
     Ok(launch)
