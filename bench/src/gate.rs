@@ -4,7 +4,11 @@ mod instructions;
 mod recorded;
 mod syscalls;
 
-use std::{io::Write, path::Path, time::Duration};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -15,15 +19,26 @@ use recorded::{Figures, Recorded};
 const START: Duration = Duration::from_secs(240);
 const PEERS: [Peer; 3] = [Peer::Tidegate, Peer::Nginx, Peer::Haproxy];
 
+/// How to measure.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    /// What the proxies share.
+    pub site: &'a Site,
+    /// The core of the proxies.
+    pub core: usize,
+    /// Where callgrind's profiles are kept, if they are.
+    pub profiles: Option<PathBuf>,
+}
+
 /// Measures all three, prints the figures, and compares Tidegate's with the recorded ones, or records them.
 ///
 /// # Errors
 /// Where Tidegate became dearer, or something cannot be measured.
-pub fn run(site: &Site, core: usize, path: &Path, record: bool) -> Result<()> {
+pub fn run(plan: &Plan<'_>, path: &Path, record: bool) -> Result<()> {
     let before = if record { Recorded::default() } else { Recorded::read(path)? };
     let mut now = Recorded::default();
     for peer in PEERS {
-        let figures = measure(peer, site, core).with_context(|| peer.name())?;
+        let figures = measure(peer, plan).with_context(|| peer.name())?;
         writeln!(std::io::stdout(), "{}", figures.line(peer.name(), before.of(peer.name())))?;
         now.set(peer.name(), figures);
     }
@@ -36,9 +51,9 @@ pub fn run(site: &Site, core: usize, path: &Path, record: bool) -> Result<()> {
     }
 }
 
-fn measure(peer: Peer, site: &Site, core: usize) -> Result<Figures> {
+fn measure(peer: Peer, plan: &Plan<'_>) -> Result<Figures> {
     Ok(Figures {
-        syscalls: syscalls::measure(peer, site, core).context("system calls")?,
-        instructions: instructions::measure(peer, site, core).context("instructions")?,
+        syscalls: syscalls::measure(peer, plan).context("system calls")?,
+        instructions: instructions::measure(peer, plan).context("instructions")?,
     })
 }

@@ -30,6 +30,9 @@ struct Arguments {
     /// Where the peers are installed (see bench/install).
     #[arg(long)]
     peers: PathBuf,
+    /// A folder on a tmpfs, for configurations and access logs.
+    #[arg(long)]
+    folder: PathBuf,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,6 +47,9 @@ enum Command {
         /// Rounds; 7 by default, 3 if quick.
         #[arg(long)]
         rounds: Option<usize>,
+        /// What stands above the tables.
+        #[arg(long, default_value = "")]
+        heading: String,
         /// Also write the tables to this file.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -56,6 +62,9 @@ enum Command {
         /// Record what is measured now.
         #[arg(long)]
         record: bool,
+        /// Keep callgrind's profiles in this folder, for callgrind_annotate.
+        #[arg(long)]
+        profiles: Option<PathBuf>,
     },
 }
 
@@ -63,16 +72,18 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.install_default().ok().context("another crypto provider is installed")?;
-    let site = Site::open(&arguments.tidegate, &arguments.peers)?;
+    let site = Site::open(&arguments.folder, &arguments.tidegate, &arguments.peers)?;
     match arguments.command {
-        Command::Compare { quick, rounds, out } => {
-            let tables = compare::run(&site, &plan(quick, rounds))?;
+        Command::Compare { quick, rounds, heading, out } => {
+            let tables = format!("{heading}\n\n{}", compare::run(&site, &plan(quick, rounds))?);
             if let Some(out) = out {
                 std::fs::write(&out, &tables).with_context(|| out.display().to_string())?;
             }
             Ok(std::io::stdout().write_all(tables.as_bytes())?)
         }
-        Command::Gate { recorded, record } => gate::run(&site, PROXY_CORE, &recorded, record),
+        Command::Gate { recorded, record, profiles } => {
+            gate::run(&gate::Plan { site: &site, core: PROXY_CORE, profiles }, &recorded, record)
+        }
     }
 }
 

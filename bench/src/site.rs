@@ -13,19 +13,17 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use rustls::{ClientConfig, RootCertStore, client::Resumption, version::TLS13};
-use tempfile::TempDir;
 
 use crate::backend::Backend;
 
-/// Where logs and configurations go: a tmpfs on every Linux.
-const TMPFS: &str = "/dev/shm";
 /// Hosts with plain HTTP in Tidegate's table, and as many with TLS; together 1,000.
 pub const HOSTS: usize = 500;
 
 /// What the proxies share.
 #[derive(Debug)]
 pub struct Site {
-    folder: TempDir,
+    /// For configurations and logs; whoever made it removes it.
+    folder: PathBuf,
     /// The backend of all of them.
     pub backend: Backend,
     /// Where the peers were installed; the root of a small Debian and of Python wheels.
@@ -43,13 +41,12 @@ pub struct Site {
 }
 
 impl Site {
-    /// Makes the folder and the certificate and starts the backend.
+    /// Makes the certificate and starts the backend.
     ///
     /// # Errors
     /// Where any of it cannot be done.
-    pub fn open(tidegate: &Path, peers: &Path) -> Result<Self> {
+    pub fn open(folder: &Path, tidegate: &Path, peers: &Path) -> Result<Self> {
         ensure!(tidegate.is_file(), "no Tidegate at {}", tidegate.display());
-        let folder = tempfile::Builder::new().prefix("tidegate-bench-").tempdir_in(TMPFS)?;
         let made = rcgen::generate_simple_self_signed(vec!["*.bench.test".to_owned()])?;
         let mut roots = RootCertStore::empty();
         roots.add(made.cert.der().clone())?;
@@ -59,7 +56,7 @@ impl Site {
         let mut tls_h2 = tls.clone();
         tls_h2.alpn_protocols = vec![b"h2".to_vec()];
         let site = Self {
-            folder,
+            folder: folder.to_owned(),
             backend: Backend::start()?,
             peers: peers.to_owned(),
             tidegate: tidegate.to_owned(),
@@ -76,7 +73,7 @@ impl Site {
 
     /// Where a file of this name is, or shall be.
     pub fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_string_lossy().into_owned()
+        self.folder.join(name).to_string_lossy().into_owned()
     }
 
     /// Writes a file, and makes the folders above it.
@@ -84,7 +81,7 @@ impl Site {
     /// # Errors
     /// Where it cannot be written.
     pub fn write(&self, name: &str, text: &str) -> Result<String> {
-        let path = self.folder.path().join(name);
+        let path = self.folder.join(name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }

@@ -4,8 +4,8 @@ use std::{fs, process::Command};
 
 use anyhow::{Context, Result, ensure};
 
-use super::START;
-use crate::{load::Budget, peer::Peer, site::Site, workload::H1_1K};
+use super::{Plan, START};
+use crate::{load::Budget, peer::Peer, workload::H1_1K};
 
 const WARM_UP: u64 = 500;
 /// Two runs: what is not for requests (timers, the measuring itself) is in both, and so not in their difference.
@@ -13,7 +13,8 @@ const FEW: u64 = 500;
 const MANY: u64 = 2_500;
 
 /// User instructions for a request, of all threads.
-pub(super) fn measure(peer: Peer, site: &Site, core: usize) -> Result<f64> {
+pub(super) fn measure(peer: Peer, plan: &Plan<'_>) -> Result<f64> {
+    let site = plan.site;
     let mut launch = peer.prepare(site)?;
     if peer == Peer::Nginx {
         // One process, which is the worker too: callgrind counts each process apart.
@@ -21,7 +22,7 @@ pub(super) fn measure(peer: Peer, site: &Site, core: usize) -> Result<f64> {
     }
     let out = site.path(&format!("{}.callgrind", peer.name()));
     let valgrind = ["valgrind", "--quiet", "--tool=callgrind", &format!("--callgrind-out-file={out}")];
-    let mut running = launch.start(core, &valgrind.map(str::to_owned))?;
+    let mut running = launch.start(plan.core, &valgrind.map(str::to_owned))?;
     running.wait_ready(&H1_1K.target(&running, site), START)?;
     let mut load = H1_1K.connect(&running, site)?;
     load.run(Budget::Requests(WARM_UP))?;
@@ -31,6 +32,10 @@ pub(super) fn measure(peer: Peer, site: &Site, core: usize) -> Result<f64> {
         load.run(Budget::Requests(requests))?;
         dump(running.pid())?;
         counts.push(total(&format!("{out}.{number}"))?);
+    }
+    if let Some(folder) = &plan.profiles {
+        fs::create_dir_all(folder)?;
+        fs::copy(format!("{out}.3"), folder.join(format!("{}.callgrind", peer.name())))?;
     }
     let [few, many] = counts[..] else { anyhow::bail!("two counts were to be made") };
     ensure!(many > few, "{MANY} requests took {many} instructions, {FEW} took {few}");

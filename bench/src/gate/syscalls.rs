@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::START;
+use super::{Plan, START};
 use crate::{
     load::Budget,
     peer::Peer,
@@ -24,8 +24,9 @@ const REQUESTS: u64 = 20_000;
 const ATTACHING: Duration = Duration::from_secs(5);
 
 /// System calls for a request, of all kinds and all threads.
-pub(super) fn measure(peer: Peer, site: &Site, core: usize) -> Result<f64> {
-    let mut running = peer.prepare(site)?.start(core, &[])?;
+pub(super) fn measure(peer: Peer, plan: &Plan<'_>) -> Result<f64> {
+    let site = plan.site;
+    let mut running = peer.prepare(site)?.start(plan.core, &[])?;
     running.wait_ready(&H1_1K.target(&running, site), START)?;
     let mut load = H1_1K.connect(&running, site)?;
     load.run(Budget::Requests(WARM_UP))?;
