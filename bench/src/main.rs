@@ -70,8 +70,6 @@ enum Command {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    provider.install_default().ok().context("another crypto provider is installed")?;
     let site = Site::open(&arguments.folder, &arguments.tidegate, &arguments.peers)?;
     match arguments.command {
         Command::Compare { quick, rounds, heading, out } => {

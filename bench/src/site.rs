@@ -12,7 +12,15 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use rustls::{ClientConfig, RootCertStore, client::Resumption, version::TLS13};
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::Resumption,
+    crypto::{
+        CryptoProvider,
+        aws_lc_rs::{cipher_suite::TLS13_AES_128_GCM_SHA256, default_provider},
+    },
+    version::TLS13,
+};
 
 use crate::backend::Backend;
 
@@ -50,8 +58,12 @@ impl Site {
         let made = rcgen::generate_simple_self_signed(vec!["*.bench.test".to_owned()])?;
         let mut roots = RootCertStore::empty();
         roots.add(made.cert.der().clone())?;
-        let mut tls =
-            ClientConfig::builder_with_protocol_versions(&[&TLS13]).with_root_certificates(roots).with_no_client_auth();
+        // One cipher, so that all proxies compute the same.
+        let provider = CryptoProvider { cipher_suites: vec![TLS13_AES_128_GCM_SHA256], ..default_provider() };
+        let mut tls = ClientConfig::builder_with_provider(provider.into())
+            .with_protocol_versions(&[&TLS13])?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
         tls.resumption = Resumption::disabled();
         let mut tls_h2 = tls.clone();
         tls_h2.alpn_protocols = vec![b"h2".to_vec()];

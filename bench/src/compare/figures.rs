@@ -53,8 +53,6 @@ pub(super) struct Summary {
     pub(super) cpu: f64,
     pub(super) rate: f64,
     pub(super) latency: Option<(f64, f64)>,
-    /// Against nginx in the same round; median over the rounds in which both were valid.
-    pub(super) ratio: Option<f64>,
     /// How many rounds were valid, of how many.
     pub(super) rounds: (usize, usize),
 }
@@ -69,18 +67,22 @@ impl Figures {
         let tried = self.of(workload, peer).count();
         let valid: Vec<(usize, Measurement)> = self.valid(workload, peer).collect();
         let median_of = |value: fn(&Measurement) -> Option<f64>| median(valid.iter().filter_map(|(_, m)| value(m)));
-        let nginx: Vec<(usize, Measurement)> = self.valid(workload, Peer::Nginx).collect();
-        let ratios = valid.iter().filter_map(|(round, m)| {
-            nginx.iter().find(|(other, _)| other == round).map(|(_, nginx)| m.cpu / nginx.cpu)
-        });
         Some(Summary {
             cpu: median_of(|m| Some(m.cpu))?,
             rate: median_of(|m| Some(m.rate))?,
             latency: median_of(|m| m.latency.map(|l| f64::from(l.0)))
                 .zip(median_of(|m| m.latency.map(|l| f64::from(l.1)))),
-            ratio: median(ratios),
             rounds: (valid.len(), tried),
         })
+    }
+
+    /// The CPU of one against that of another in the same round; median over the rounds in which both were valid.
+    pub(super) fn ratio(&self, workload: Workload, peer: Peer, to: Peer) -> Option<f64> {
+        let others: Vec<(usize, Measurement)> = self.valid(workload, to).collect();
+        median(self.valid(workload, peer).filter_map(|(round, measurement)| {
+            let (_, other) = others.iter().find(|(number, _)| *number == round)?;
+            Some(measurement.cpu / other.cpu)
+        }))
     }
 
     fn of(&self, workload: Workload, peer: Peer) -> impl Iterator<Item = &Figure> {
@@ -118,7 +120,9 @@ mod tests {
             figures.add(round, H1_1K, Peer::Tidegate, ours);
         }
         let summary = figures.summary(H1_1K, Peer::Tidegate).unwrap();
-        assert_eq!((summary.ratio, summary.rounds, summary.cpu), (Some(0.9), (3, 4), 18.0));
+        assert_eq!((summary.rounds, summary.cpu), ((3, 4), 18.0));
+        assert_eq!(figures.ratio(H1_1K, Peer::Tidegate, Peer::Nginx), Some(0.9));
+        assert_eq!(figures.ratio(H1_1K, Peer::Tidegate, Peer::Envoy), None);
         assert_eq!(figures.summary(H1_1K, Peer::Envoy), None);
     }
 
