@@ -69,17 +69,9 @@ bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: ten minutes, or und
 
 bench-gate: ## system calls and instructions for a request, against the recorded ones: a minute
 	@bench/run gate
-bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: ten minutes, or under three with QUICK=1
-	@bench/run compare
-
-bench-gate: ## system calls and instructions for a request, against the recorded ones: a minute
-	@bench/run gate
 
 # With the flags of e2e/build-static, so that one release build serves the image, the tests and the benches.
 BENCH = RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) bench --target "$$(rustc -vV | sed -n 's/^host: //p')"
-
-bench-compile: ## how long compiling takes: 5,000 and 20,000 Ingresses
-	$(BENCH) -p compile
 
 bench-compile: ## how long compiling takes: 5,000 and 20,000 Ingresses
 	$(BENCH) -p compile
