@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench-compile bench-manifests bench-route
+.PHONY: help run test check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench bench-gate bench-compile bench-manifests bench-route
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -63,6 +63,12 @@ image: ## the container image, as an OCI tar
 	@binary="$$(e2e/build-static release tidegate tidegate)"; \
 	$(CARGO) run --quiet --locked -p e2e --bin mkimage -- --product tidegate \
 		--binary "$$binary" --out $(TARGET)/tidegate-image.tar
+
+bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: ten minutes, or under three with QUICK=1
+	@bench/run compare
+
+bench-gate: ## system calls and instructions for a request, against the recorded ones: a minute
+	@bench/run gate
 
 # With the flags of e2e/build-static, so that one release build serves the image, the tests and the benches.
 BENCH = RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) bench --target "$$(rustc -vV | sed -n 's/^host: //p')"

@@ -1,0 +1,56 @@
+//! User instructions, counted by callgrind.
+
+use std::{fs, process::Command};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Plan, START};
+use crate::{load::Budget, peer::Peer, workload::H1_1K};
+
+const WARM_UP: u64 = 500;
+/// Two runs: what is not for requests (timers, the measuring itself) is in both, and so not in their difference.
+const FEW: u64 = 500;
+const MANY: u64 = 2_500;
+
+/// User instructions for a request, of all threads.
+pub(super) fn measure(peer: Peer, plan: &Plan<'_>) -> Result<f64> {
+    let site = plan.site;
+    let mut launch = peer.prepare(site)?;
+    if peer == Peer::Nginx {
+        // One process, which is the worker too: callgrind counts each process apart.
+        launch.arguments.extend(["-g", "master_process off;"].map(str::to_owned));
+    }
+    let out = site.path(&format!("{}.callgrind", peer.name()));
+    let valgrind = ["valgrind", "--quiet", "--tool=callgrind", &format!("--callgrind-out-file={out}")];
+    let mut running = launch.start(plan.core, &valgrind.map(str::to_owned))?;
+    running.wait_ready(&H1_1K.target(&running, site), START)?;
+    let mut load = H1_1K.connect(&running, site)?;
+    load.run(Budget::Requests(WARM_UP))?;
+    let mut counts = Vec::new();
+    dump(running.pid())?; // what was before
+    for (number, requests) in [(2, FEW), (3, MANY)] {
+        load.run(Budget::Requests(requests))?;
+        dump(running.pid())?;
+        counts.push(total(&format!("{out}.{number}"))?);
+    }
+    if let Some(folder) = &plan.profiles {
+        fs::create_dir_all(folder)?;
+        fs::copy(format!("{out}.3"), folder.join(format!("{}.callgrind", peer.name())))?;
+    }
+    let [few, many] = counts[..] else { anyhow::bail!("two counts were to be made") };
+    ensure!(many > few, "{MANY} requests took {many} instructions, {FEW} took {few}");
+    Ok((many - few) as f64 / (MANY - FEW) as f64)
+}
+
+/// Writes what was counted since the last time to the next file, and begins again at zero.
+fn dump(pid: u32) -> Result<()> {
+    let output = Command::new("vgdb").arg(format!("--pid={pid}")).arg("dump").output().context("cannot run vgdb")?;
+    ensure!(output.status.success(), "vgdb: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+fn total(path: &str) -> Result<u64> {
+    let text = fs::read_to_string(path).with_context(|| path.to_owned())?;
+    let line = text.lines().find_map(|line| line.strip_prefix("totals:").or_else(|| line.strip_prefix("summary:")));
+    Ok(line.with_context(|| format!("no total in {path}"))?.trim().parse()?)
+}

@@ -1,0 +1,95 @@
+//! `bench`: Tidegate beside its peers. See `docs/performance.md` for what the figures mean.
+
+mod backend;
+mod compare;
+mod gate;
+mod load;
+mod peer;
+mod process;
+mod procfs;
+mod site;
+mod workload;
+
+use std::{io::Write, path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use peer::Peer;
+use site::Site;
+
+/// The load and the backend are pinned to one core, by whoever starts this; the proxies get this one.
+const PROXY_CORE: usize = 0;
+
+#[derive(Debug, Parser)]
+#[command(name = "bench", about = "Tidegate beside its peers")]
+struct Arguments {
+    /// The binary of Tidegate.
+    #[arg(long, env = "TIDEGATE_BINARY")]
+    tidegate: PathBuf,
+    /// Where the peers are installed (see bench/install).
+    #[arg(long)]
+    peers: PathBuf,
+    /// A folder on a tmpfs, for configurations and access logs.
+    #[arg(long)]
+    folder: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// CPU per request, requests per second, latency and memory of all of them, as Markdown tables.
+    Compare {
+        /// Only nginx, HAProxy and Tidegate, three short rounds.
+        #[arg(long)]
+        quick: bool,
+        /// Rounds; 7 by default, 3 if quick.
+        #[arg(long)]
+        rounds: Option<usize>,
+        /// What stands above the tables.
+        #[arg(long, default_value = "")]
+        heading: String,
+        /// Also write the tables to this file.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// System calls and user instructions for a request, against the recorded figures; these hold on a noisy machine.
+    Gate {
+        /// The recorded figures.
+        #[arg(long, default_value = "bench/recorded.json")]
+        recorded: PathBuf,
+        /// Record what is measured now.
+        #[arg(long)]
+        record: bool,
+        /// Keep callgrind's profiles in this folder, for callgrind_annotate.
+        #[arg(long)]
+        profiles: Option<PathBuf>,
+    },
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let site = Site::open(&arguments.folder, &arguments.tidegate, &arguments.peers)?;
+    match arguments.command {
+        Command::Compare { quick, rounds, heading, out } => {
+            let tables = format!("{heading}\n\n{}", compare::run(&site, &plan(quick, rounds))?);
+            if let Some(out) = out {
+                std::fs::write(&out, &tables).with_context(|| out.display().to_string())?;
+            }
+            Ok(std::io::stdout().write_all(tables.as_bytes())?)
+        }
+        Command::Gate { recorded, record, profiles } => {
+            gate::run(&gate::Plan { site: &site, core: PROXY_CORE, profiles }, &recorded, record)
+        }
+    }
+}
+
+fn plan(quick: bool, rounds: Option<usize>) -> compare::Plan {
+    let (peers, default_rounds, time) = if quick {
+        (vec![Peer::Nginx, Peer::Tidegate, Peer::Haproxy], 3, Duration::from_secs(1))
+    } else {
+        (Peer::ALL.to_vec(), 7, Duration::from_secs(2))
+    };
+    compare::Plan { peers, rounds: rounds.unwrap_or(default_rounds), time, tries: 3, core: PROXY_CORE }
+}

@@ -1,0 +1,87 @@
+//! The proxies, each with the smallest configuration that does the same: forward to one backend over kept connections,
+//! say who the client was, write an access log to a file on a tmpfs, speak HTTP/1.1 and HTTP/2 over TLS. One worker.
+
+mod envoy;
+mod haproxy;
+mod nginx;
+mod tidegate;
+mod traefik;
+
+use anyhow::Result;
+
+use crate::{
+    process::Launch,
+    site::{Site, free_port},
+};
+
+/// A proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    /// Ours.
+    Tidegate,
+    /// nginx, with its own default buffers.
+    Nginx,
+    /// nginx, with proxy buffers that hold larger answers.
+    NginxTuned,
+    /// HAProxy.
+    Haproxy,
+    /// Envoy.
+    Envoy,
+    /// Traefik.
+    Traefik,
+}
+
+impl Peer {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Nginx, Self::Tidegate, Self::Haproxy, Self::NginxTuned, Self::Envoy, Self::Traefik];
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tidegate => "Tidegate",
+            Self::Nginx => "nginx",
+            Self::NginxTuned => "nginx, 64 KiB buffers",
+            Self::Haproxy => "HAProxy",
+            Self::Envoy => "Envoy",
+            Self::Traefik => "Traefik",
+        }
+    }
+
+    /// Writes its configuration, and says how to start it.
+    ///
+    /// # Errors
+    /// Where the configuration cannot be written.
+    pub fn prepare(self, site: &Site) -> Result<Launch> {
+        let ports = Ports { plain: free_port()?, tls: free_port()? };
+        match self {
+            Self::Tidegate => tidegate::prepare(site, ports),
+            Self::Nginx => nginx::prepare(site, ports, nginx::Buffers::Default),
+            Self::NginxTuned => nginx::prepare(site, ports, nginx::Buffers::Tuned),
+            Self::Haproxy => haproxy::prepare(site, ports),
+            Self::Envoy => envoy::prepare(site, ports),
+            Self::Traefik => traefik::prepare(site, ports),
+        }
+    }
+}
+
+/// Where a proxy shall listen.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    plain: std::net::SocketAddr,
+    tls: std::net::SocketAddr,
+}
+
+impl Ports {
+    fn launch(self, site: &Site, name: &str, program: std::path::PathBuf) -> Launch {
+        Launch {
+            program,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            output: site.path(&format!("{name}.out")).into(),
+            log: site.path(&format!("{name}.log")).into(),
+            plain: self.plain,
+            tls: self.tls,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! HAProxy, with its own defaults beside one thread. Its log goes to its standard output, which is a file.
+
+use anyhow::Result;
+
+use super::Ports;
+use crate::{process::Launch, site::Site};
+
+pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
+    let (plain, tls, backend) = (ports.plain, ports.tls, site.backend.address());
+    let certificate = site.path("both.pem");
+    let config = site.write(
+        "haproxy.cfg",
+        &format!(
+            "global
+  nbthread 1
+  maxconn 4000
+  log stdout format raw local0 info
+defaults
+  mode http
+  log global
+  option httplog
+  option forwardfor
+  timeout connect 5s
+  timeout client 75s
+  timeout server 60s
+frontend all
+  bind {plain}
+  bind {tls} ssl crt {certificate} alpn h2,http/1.1
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
+  default_backend one
+backend one
+  server s {backend}
+"
+        ),
+    )?;
+    let mut launch = ports.launch(site, "haproxy", site.debian("sbin/haproxy"));
+    launch.log = launch.output.clone();
+    launch.arguments = ["-db", "-f", &config].map(str::to_owned).into();
+    launch.environment.push(site.libraries());
+    Ok(launch)
+}

@@ -1,0 +1,113 @@
+//! What the kernel counted for a process, its threads and its children: proc(5).
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+
+/// What all threads of a tree of processes have used since they began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// On a CPU, user and kernel.
+    pub run: Duration,
+    /// Ready to run, but others had the CPU.
+    pub wait: Duration,
+}
+
+impl Usage {
+    /// What was used since an earlier look.
+    pub fn since(self, earlier: Self) -> Self {
+        Self { run: self.run.saturating_sub(earlier.run), wait: self.wait.saturating_sub(earlier.wait) }
+    }
+}
+
+/// A process and all its descendants.
+///
+/// # Errors
+/// Where /proc cannot be read.
+pub fn tree(root: u32) -> Result<Vec<u32>> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default(); // it may have ended just now
+        parents.extend(parent(&stat).map(|parent| (pid, parent)));
+    }
+    let mut tree = vec![root];
+    let mut next = 0;
+    while let Some(&pid) = tree.get(next) {
+        tree.extend(parents.iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| *child));
+        next += 1;
+    }
+    Ok(tree)
+}
+
+/// The fourth field; the second one, the name in parentheses, may hold anything.
+fn parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// What these processes have used, by the schedstat of each thread (nanoseconds running and waiting).
+///
+/// # Errors
+/// Where one of them is gone.
+pub fn usage(pids: &[u32]) -> Result<Usage> {
+    let mut usage = Usage::default();
+    for pid in pids {
+        for task in fs::read_dir(format!("/proc/{pid}/task")).with_context(|| format!("process {pid} is gone"))? {
+            let (run, wait) = schedstat(&task?.path()).unwrap_or_default(); // a thread may have ended just now
+            usage.run += run;
+            usage.wait += wait;
+        }
+    }
+    Ok(usage)
+}
+
+fn schedstat(task: &Path) -> Option<(Duration, Duration)> {
+    let text = fs::read_to_string(task.join("schedstat")).ok()?;
+    let mut figures = text.split_whitespace().map(|figure| figure.parse().map(Duration::from_nanos));
+    Some((figures.next()?.ok()?, figures.next()?.ok()?))
+}
+
+/// The memory that these processes hold, in KiB; what they share with others is divided (Pss).
+///
+/// # Errors
+/// Where one of them is gone.
+pub fn memory(pids: &[u32]) -> Result<u64> {
+    pids.iter().map(|pid| memory_of(*pid).with_context(|| format!("the memory of process {pid}"))).sum()
+}
+
+fn memory_of(pid: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_may_hold_anything() {
+        assert_eq!(parent("7 (a) b) S 3 7 7 0"), Some(3));
+        assert_eq!(parent(""), None);
+    }
+
+    #[test]
+    fn a_busy_thread_is_seen() {
+        let own = [std::process::id()];
+        let before = usage(&own).unwrap();
+        let start = std::time::Instant::now();
+        while start.elapsed() < Duration::from_millis(100) {}
+        let used = usage(&own).unwrap().since(before);
+        assert!(used.run + used.wait > Duration::from_millis(50), "{used:?}");
+        assert!(memory(&own).unwrap() > 100);
+    }
+
+    #[test]
+    fn children_are_found() {
+        let mut child = std::process::Command::new("sleep").arg("5").spawn().unwrap();
+        assert!(tree(std::process::id()).unwrap().contains(&child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
