@@ -39,10 +39,10 @@ pub async fn ask(
     ticket.forwarded(&way.upstream.log_name);
     take_body(exchange, route).await?;
     prepare(exchange);
-    let mut caller = Caller { pool: &connection.context.pool, socket: &connection.socket, ticket };
+    let mut caller = Caller { pool: &connection.context.pool, ticket };
     let answered = forward(&mut caller, exchange, way).await?;
     ticket.answered(answered.response.status().as_u16());
-    Ok(accept(connection, answered, way))
+    Ok(accept(exchange, answered, way))
 }
 
 /// Looks at the size before the client is told to go on, and gathers a body that is small: it can then be sent again,
@@ -71,7 +71,7 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute) -> Result<(), Fai
     Ok(())
 }
 
-fn accept(connection: &Connection, answered: Answered, way: &LiveForward) -> Outcome {
+fn accept(exchange: &Exchange, answered: Answered, way: &LiveForward) -> Outcome {
     let Answered { response, lease } = answered;
     let (mut head, incoming) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -79,7 +79,7 @@ fn accept(connection: &Connection, answered: Answered, way: &LiveForward) -> Out
     }
     strip_connection(&mut head.headers);
     keep_one_length(&mut head.headers);
-    let body = UpstreamBody::new(incoming, lease, Arc::clone(&connection.socket), way.timeouts.read);
+    let body = UpstreamBody::new(incoming, lease, Arc::clone(&exchange.socket), way.timeouts.read);
     let body = if body.is_end_stream() { Body::Empty } else { Body::Upstream(Box::new(body)) };
     Outcome::Message(Response::from_parts(head, body))
 }

@@ -27,6 +27,7 @@ pub fn prepare(exchange: &mut Exchange) {
     headers.remove(header::EXPECT);
     headers.remove(HTTP2_SETTINGS);
     drop_underscores(headers);
+    join_cookies(headers);
     set_connection(headers, exchange.upgrade.as_ref(), trailers);
     set_framing(headers, &exchange.body);
     set_forwarded(exchange);
@@ -75,6 +76,18 @@ fn drop_underscores(headers: &mut HeaderMap) {
         let names: Vec<HeaderName> = headers.keys().filter(dubious).cloned().collect();
         for name in names {
             headers.remove(name);
+        }
+    }
+}
+
+/// HTTP/2 clients may send each cookie in a field of its own; elsewhere there is one (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let fields = headers.get_all(header::COOKIE);
+    if fields.iter().nth(1).is_some() {
+        let all = fields.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+        // What was in fields can stand in one.
+        if let Ok(all) = HeaderValue::from_bytes(&all) {
+            headers.insert(header::COOKIE, all);
         }
     }
 }
@@ -150,6 +163,14 @@ mod tests {
         ]);
         strip_connection(&mut headers);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-c"]);
+    }
+
+    #[test]
+    fn cookies_are_one_field() {
+        let mut several = headers(&[("cookie", "a=1"), ("cookie", "b=2; c=3"), ("x", "y")]);
+        join_cookies(&mut several);
+        assert_eq!(several.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
+        assert_eq!(several["x"], "y");
     }
 
     #[test]

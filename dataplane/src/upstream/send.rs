@@ -1,6 +1,6 @@
 //! One try at one endpoint.
 
-use std::{error::Error as _, io, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
+use std::{error::Error as _, io, net::SocketAddr, pin::pin, rc::Rc};
 
 use bytes::Bytes;
 use http::{Request, Response, header};
@@ -13,8 +13,6 @@ use crate::exchange::{Body, Cause, Elapsed, Exchange, Lease, RequestBody, Socket
 pub struct Caller<'a> {
     /// The connections of this worker.
     pub pool: &'a Rc<Pool>,
-    /// The client's connection, whose task keeps the time limits.
-    pub socket: &'a Arc<Socket>,
     /// Where the try is noted.
     pub ticket: &'a mut Ticket,
 }
@@ -43,7 +41,7 @@ pub async fn attempt(
         caller.ticket.connected(lease.is_reused());
         let upload = upload(exchange);
         let request = take_request(exchange);
-        let sent = send(caller, &mut lease.sender, request, &upload, forward.timeouts.read).await;
+        let sent = send(&exchange.socket, &mut lease.sender, request, &upload, forward.timeouts.read).await;
         match sent {
             Ok(response) => return check(exchange, response, lease),
             Err(Unsent::Untouched(request)) => {
@@ -83,7 +81,7 @@ async fn lease(caller: &Caller<'_>, forward: &LiveForward, address: SocketAddr) 
 }
 
 async fn send(
-    caller: &Caller<'_>,
+    socket: &Socket,
     sender: &mut SendRequest<Body>,
     request: Request<Body>,
     upload: &Option<Rc<Upload>>,
@@ -92,7 +90,7 @@ async fn send(
     let mut answer = pin!(sender.try_send_request(request));
     let mut window = read;
     loop {
-        match caller.socket.deadlines.within(window, answer.as_mut()).await {
+        match socket.deadlines.within(window, answer.as_mut()).await {
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(mut error)) => {
                 return Err(match error.take_message() {

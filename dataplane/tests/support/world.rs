@@ -178,6 +178,7 @@ fn options() -> HttpOptions {
         header_timeout: Duration::from_secs(60),
         body_timeout: Duration::from_secs(60),
         head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
+        http2: Some(Http2 { max_streams: 128 }),
         body_buffer: 8 << 10,
         server_tokens: false,
         hsts: None,
