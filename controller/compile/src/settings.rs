@@ -86,9 +86,17 @@ pub fn read(config_map: Option<(&NamespacedName, &ConfigMap)>) -> (Settings, Vec
 
 /// The settings that are served, in the order in which they apply.
 fn served() -> impl Iterator<Item = &'static Setting> {
-    [client::SETTINGS, http2::SETTINGS, limits::SETTINGS, upstream::SETTINGS, tls::SETTINGS, trust::SETTINGS, lifecycle::SETTINGS]
-        .into_iter()
-        .flatten()
+    [
+        client::SETTINGS,
+        http2::SETTINGS,
+        limits::SETTINGS,
+        upstream::SETTINGS,
+        tls::SETTINGS,
+        trust::SETTINGS,
+        lifecycle::SETTINGS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 struct Reader {

@@ -146,11 +146,17 @@ impl ClientBody {
     /// Reads until the end or until more than `most` bytes are here. All of it, where it ended and no trailers came
     /// with it; else it is kept for [`Self::poll_frame`].
     ///
+    /// It waits for what is not here yet, unless the client may be waiting in turn.
+    ///
     /// # Errors
     /// The body is broken, late or too large.
-    pub async fn gather(&mut self, most: u64) -> Result<Option<Bytes>, BodyError> {
+    pub async fn gather(&mut self, most: u64, waits: bool) -> Result<Option<Bytes>, BodyError> {
         while self.upload.ended().is_none() && self.upload.received() <= most {
-            match std::future::poll_fn(|cx| self.poll_incoming(cx)).await.transpose()? {
+            let next = std::future::poll_fn(|cx| match self.poll_incoming(cx) {
+                Poll::Pending if !waits => Poll::Ready(None),
+                next => next,
+            });
+            match next.await.transpose()? {
                 Some(frame) => self.keep(frame),
                 None => break,
             }

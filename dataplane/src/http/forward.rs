@@ -5,6 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use hyper::body::Incoming;
+use snapshot::Protocol;
 
 use super::{
     connection::Connection,
@@ -37,8 +38,9 @@ pub async fn ask(
     way: &LiveForward,
 ) -> Result<Outcome, Failure> {
     ticket.forwarded(&way.upstream.log_name);
-    take_body(exchange, route).await?;
-    prepare(exchange);
+    let protocol = way.upstream.source.protocol;
+    take_body(exchange, route, protocol).await?;
+    prepare(exchange, protocol);
     let mut caller = Caller { pool: &connection.context.pool, ticket };
     let answered = forward(&mut caller, exchange, way).await?;
     ticket.answered(answered.response.status().as_u16());
@@ -47,7 +49,7 @@ pub async fn ask(
 
 /// Looks at the size before the client is told to go on, and gathers a body that is small: it can then be sent again,
 /// and goes out with its length.
-async fn take_body(exchange: &mut Exchange, route: &LiveRoute) -> Result<(), Failure> {
+async fn take_body(exchange: &mut Exchange, route: &LiveRoute, protocol: Protocol) -> Result<(), Failure> {
     let RequestBody::Streaming(body) = &mut exchange.body else { return Ok(()) };
     let announced = body.announced();
     if let Some(limit) = route.source.max_body {
@@ -57,10 +59,12 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute) -> Result<(), Fai
         body.limit(limit.get());
     }
     let most = exchange.options.body_buffer;
+    // Over HTTP/2 a call may be a conversation: the client's next word may depend on the endpoint's.
+    let waits = protocol == Protocol::Http1;
     let complete = match announced {
         Some(0) => Some(Bytes::new()),
         Some(length) if length > most => None,
-        _ => body.gather(most).await.map_err(|BodyError(cause)| Failure::from(cause))?,
+        _ => body.gather(most, waits).await.map_err(|BodyError(cause)| Failure::from(cause))?,
     };
     if let Some(bytes) = complete {
         exchange.body = RequestBody::Complete(bytes);

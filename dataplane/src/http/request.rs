@@ -1,6 +1,7 @@
 //! The fields of a request on their way to the upstream.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use snapshot::Protocol;
 
 use super::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
 use crate::exchange::{Exchange, RequestBody};
@@ -17,7 +18,7 @@ const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Makes the fields those that the upstream is to see. Ours are set last: nothing that a client names in `Connection`
 /// can take them away.
-pub fn prepare(exchange: &mut Exchange) {
+pub fn prepare(exchange: &mut Exchange, protocol: Protocol) {
     let trailers = wants_trailers(&exchange.headers);
     strip_connection(&mut exchange.headers);
     let headers = &mut exchange.headers;
@@ -28,9 +29,20 @@ pub fn prepare(exchange: &mut Exchange) {
     headers.remove(HTTP2_SETTINGS);
     drop_underscores(headers);
     join_cookies(headers);
-    set_connection(headers, exchange.upgrade.as_ref(), trailers);
-    set_framing(headers, &exchange.body);
+    match protocol {
+        Protocol::Http1 => set_connection(headers, exchange.upgrade.as_ref(), trailers),
+        Protocol::H2c => {
+            // There is no such switch in HTTP/2 (RFC 9113 section 8.6).
+            exchange.upgrade = None;
+            set_trailers(headers, trailers);
+        }
+    }
+    set_framing(headers, &exchange.body, protocol);
     set_forwarded(exchange);
+    if protocol == Protocol::H2c {
+        // The authority says it (RFC 9113 section 8.3.1).
+        exchange.headers.remove(header::HOST);
+    }
 }
 
 /// The protocol that the client wants to switch to. HTTP/2 is never it: what is spoken in a tunnel is seen by no rule
@@ -97,13 +109,19 @@ fn set_connection(headers: &mut HeaderMap, upgrade: Option<&HeaderValue>, traile
         headers.insert(header::UPGRADE, protocol.clone());
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     } else if trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        set_trailers(headers, trailers);
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
 }
 
+fn set_trailers(headers: &mut HeaderMap, trailers: bool) {
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
 /// Says one length: that of the body which is sent, never what the client wrote.
-fn set_framing(headers: &mut HeaderMap, body: &RequestBody) {
+fn set_framing(headers: &mut HeaderMap, body: &RequestBody, protocol: Protocol) {
     let announced = headers.remove(header::CONTENT_LENGTH).is_some();
     let length = match body {
         RequestBody::Complete(bytes) if bytes.is_empty() && !announced => return,
@@ -111,10 +129,11 @@ fn set_framing(headers: &mut HeaderMap, body: &RequestBody) {
         RequestBody::Streaming(body) => body.announced(),
         RequestBody::Gone => return,
     };
-    match length {
-        Some(length) => headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length)),
-        None => headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
-    };
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    } else if protocol == Protocol::Http1 {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 fn set_forwarded(exchange: &mut Exchange) {
@@ -191,10 +210,10 @@ mod tests {
     #[test]
     fn a_whole_body_is_sent_with_its_length() {
         let mut headers = headers(&[("content-length", "99")]);
-        set_framing(&mut headers, &RequestBody::Complete("abc".into()));
+        set_framing(&mut headers, &RequestBody::Complete("abc".into()), Protocol::Http1);
         assert_eq!(headers["content-length"], "3");
         let mut headers = HeaderMap::new();
-        set_framing(&mut headers, &RequestBody::Complete(bytes::Bytes::new()));
+        set_framing(&mut headers, &RequestBody::Complete(bytes::Bytes::new()), Protocol::Http1);
         assert!(headers.is_empty());
     }
 }

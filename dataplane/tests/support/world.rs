@@ -75,6 +75,12 @@ impl World {
         self
     }
 
+    /// What is spoken to every backend.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.snapshot.upstreams.values_mut().for_each(|upstream| Arc::make_mut(upstream).protocol = protocol);
+        self
+    }
+
     /// Changes the time limits of every route.
     pub fn timeouts(self, change: impl Fn(&mut Timeouts)) -> Self {
         self.routes(|route| {
