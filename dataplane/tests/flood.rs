@@ -11,7 +11,7 @@ use support::{
 
 /// Sends the same again and again until the connection ends; reads meanwhile, so that it does not end for that reason.
 async fn flood(proxy: &Proxy, mut frames: impl FnMut(u32) -> Vec<Frame>) -> Option<u32> {
-    let mut raw = Raw::connect(proxy.http()).await;
+    let raw = Raw::connect(proxy.http()).await;
     let (reader, mut writer) = raw.stream.into_split();
     let reading = tokio::spawn(async move {
         let mut raw = ReadHalf { stream: reader };
@@ -108,7 +108,7 @@ async fn continuations_without_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pings_settings_priorities_and_empty_data() {
+async fn frames_that_say_nothing() {
     let (proxy, _backend) = world().await;
     let frames = [
         Frame::new(h2::PING, 0, 0, [0; 8]),
@@ -121,6 +121,11 @@ async fn pings_settings_priorities_and_empty_data() {
         flood(&proxy, |_| vec![frame.clone(); 1000]).await;
         others_are_served(&proxy).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_is_empty() {
+    let (proxy, _backend) = world().await;
     let post = [(":method", "POST"), (":scheme", "http"), (":authority", "a.example"), (":path", "/")];
     let head = Frame::new(h2::HEADERS, h2::END_HEADERS, 1, block(&post));
     let nothing = Frame::new(h2::DATA, 0, 1, []);

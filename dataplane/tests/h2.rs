@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use support::{
-    Backend, Client, Proxy, World, eventually,
+    Backend, Proxy, World, eventually,
     h2::{self, Frame, Http2, Raw, block, full, get},
     within,
 };
@@ -50,7 +50,7 @@ async fn http1_is_told_apart_however_its_bytes_come() {
         assert_eq!(client.answer().await.text(), "hello", "{pieces:?}");
     }
     let mut client = proxy.client().await;
-    client.send("PRI * HTTP/1.1\r\nhost: b.example\r\n\r\n").await;
+    client.send("PRI /x HTTP/1.1\r\nhost: b.example\r\n\r\n").await;
     assert_eq!(client.answer().await.status, 404);
 }
 
@@ -79,12 +79,17 @@ async fn it_can_be_switched_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_answered_side_by_side() {
-    let backend = Backend::raw(|mut stream, _| async move {
-        while let Some(request) = support::read_request(&mut stream).await {
-            if request.head.starts_with("GET /slow") {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+    let go_on = Arc::<tokio::sync::Notify>::default();
+    let wait = Arc::clone(&go_on);
+    let backend = Backend::raw(move |mut stream, _| {
+        let wait = Arc::clone(&wait);
+        async move {
+            while let Some(request) = support::read_request(&mut stream).await {
+                if request.head.starts_with("GET /slow") {
+                    wait.notified().await;
+                }
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
             }
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
         }
     })
     .await;
@@ -100,6 +105,7 @@ async fn requests_are_answered_side_by_side() {
         assert_eq!(request.await.unwrap(), (200, "ok".to_owned()));
     }
     assert!(!slow.is_finished());
+    go_on.notify_one();
     assert_eq!(slow.await.unwrap().0, 200);
 }
 
@@ -150,7 +156,7 @@ async fn malformed_requests_are_refused_and_never_sent_on() {
         (with(&[a, ("host", "b.example")]), Some("400")),
         (with(&[a, ("host", "a.example"), ("host", "a.example")]), Some("400")),
         (with(&[(":authority", "user@a.example")]), Some("400")),
-        (with(&[(":authority", "")]), Some("400")),
+        (with(&[(":authority", "")]), None),
         (with(&[("host", "a b")]), Some("400")),
         (vec![(":method", "GET"), (":scheme", "ftp"), (":path", "/"), a], Some("400")),
         (vec![(":method", "GET"), (":scheme", "http"), (":path", "*"), a], Some("400")),

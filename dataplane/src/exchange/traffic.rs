@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 /// How many bytes of frames may pass for each byte of a message, as in nginx.
 const OVERHEAD: u64 = 8;
 
-/// Bytes of messages that every connection is given in advance, as in nginx.
-const ADVANCE: u64 = 1 << 20;
+/// Bytes of messages that every connection is given in advance: a ping every ten seconds is worth two weeks.
+const ADVANCE: u64 = 256 << 10;
 
 /// As many requests may be taken back before their answers, whatever share of all they are.
 const TAKEN_BACK: u32 = 256;
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn frames_without_messages_are_a_flood() {
         let traffic = Traffic::default();
-        traffic.received(8 << 20);
+        traffic.received(2 << 20);
         assert!(!traffic.is_flood());
         traffic.received(1 << 20);
         assert!(traffic.is_flood());

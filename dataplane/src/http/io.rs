@@ -76,14 +76,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientIo<S> {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let first = this.first.unread();
-        if first.is_empty() {
-            return this.poll_receive(cx, buf);
+        if let Some(status) = self.socket.refusal() {
+            return Poll::Ready(Err(self.refuse(cx, status)));
         }
-        let (now, _) = first.split_at(first.len().min(buf.remaining()));
-        buf.put_slice(now);
-        this.first.read = this.first.read.saturating_add(now.len());
+        if self.socket.head_is_too_large() {
+            return Poll::Ready(Err(self.refuse(cx, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.socket.received(buf.filled().len().saturating_sub(before));
         Poll::Ready(Ok(()))
     }
 }
@@ -120,15 +121,14 @@ impl<S: AsyncWrite + Unpin> ClientIo<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientIo<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Some(status) = self.socket.refusal() {
-            return Poll::Ready(Err(self.refuse(cx, status)));
+        let this = &mut *self;
+        let first = this.first.unread();
+        if first.is_empty() {
+            return this.poll_receive(cx, buf);
         }
-        if self.socket.head_is_too_large() {
-            return Poll::Ready(Err(self.refuse(cx, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)));
-        }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.socket.received(buf.filled().len().saturating_sub(before));
+        let (now, _) = first.split_at(first.len().min(buf.remaining()));
+        buf.put_slice(now);
+        this.first.read = this.first.read.saturating_add(now.len());
         Poll::Ready(Ok(()))
     }
 }
