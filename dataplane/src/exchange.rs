@@ -7,16 +7,19 @@ mod failure;
 mod lease;
 mod socket;
 mod ticket;
+mod traffic;
 mod upstream_body;
+mod watchdog;
 
 pub use body::{Body, BodyError};
 pub use client_body::{ClientBody, Upload};
 pub use deadline::{Deadlines, Elapsed, Wait, after};
 pub use failure::{Cause, Failure, RetryIf};
-pub use lease::{Home, Lease, Wire};
-pub use socket::Socket;
+pub use lease::{Home, Lease, Seat, Seats, Sender, Wire};
+pub use socket::{SEND_TIMEOUT, Socket};
 pub use ticket::{Answer, Facts, Sink, Ticket};
 pub use upstream_body::UpstreamBody;
+pub use watchdog::Watchdog;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -46,6 +49,8 @@ pub struct Exchange {
     pub upgrade: Option<HeaderValue>,
     /// How HTTP is spoken on the listener.
     pub options: Arc<HttpOptions>,
+    /// The client's connection or stream, whose task keeps the time limits.
+    pub socket: Arc<Socket>,
 }
 
 /// Who asks, after `X-Forwarded-*` of trusted proxies was taken into account.

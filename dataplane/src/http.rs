@@ -1,15 +1,20 @@
-//! HTTP/1.1 towards clients.
+//! HTTP towards clients: one `serve` for HTTP/1.1 and HTTP/2.
 
 mod answer;
 mod connection;
 mod context;
 mod forward;
 mod forwarded;
+mod gather;
+mod h1;
+mod h2;
 mod head;
 mod io;
 mod request;
 mod serve;
+mod sniff;
 mod tunnel;
+mod watched;
 
-pub use connection::{Accepted, serve_connection};
+pub use connection::{Accepted, Speaks, serve_connection};
 pub use context::{Context, Guest};

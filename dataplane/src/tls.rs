@@ -4,5 +4,5 @@ mod config;
 mod resolver;
 mod self_signed;
 
-pub use config::{TlsFactory, TlsSource};
+pub use config::{TlsFactory, TlsSource, is_http2};
 pub use self_signed::SelfSignedError;

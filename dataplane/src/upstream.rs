@@ -7,6 +7,7 @@ mod pool;
 pub mod resolve;
 mod retry;
 mod send;
+mod shared;
 
 pub use live::{LiveEndpoints, LiveUpstream, Place};
 pub use pool::Pool;

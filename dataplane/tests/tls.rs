@@ -11,7 +11,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use snapshot::{Hsts, Report};
-use support::{Backend, Client, Proxy, World};
+use support::{Backend, Client, Proxy, World, h2::Http2};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -61,6 +61,17 @@ async fn connect(
     name: &str,
     version: &'static rustls::SupportedProtocolVersion,
 ) -> (Client<TlsStream<TcpStream>>, Vec<u8>) {
+    let (stream, leaf) = handshake(proxy, name, version, &["http/1.1"]).await;
+    (Client::new(stream), leaf)
+}
+
+/// The same of a client that speaks these protocols.
+async fn handshake(
+    proxy: &Proxy,
+    name: &str,
+    version: &'static rustls::SupportedProtocolVersion,
+    protocols: &[&str],
+) -> (TlsStream<TcpStream>, Vec<u8>) {
     let seen = Arc::new(Seen::default());
     let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_protocol_versions(&[version])
@@ -68,13 +79,12 @@ async fn connect(
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&seen) as Arc<dyn ServerCertVerifier>)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     let stream = TcpStream::connect(proxy.https()).await.unwrap();
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     let leaf = seen.0.lock().unwrap().clone();
-    (Client::new(stream), leaf)
+    (stream, leaf)
 }
 
 async fn shown(proxy: &Proxy, name: &str) -> Vec<u8> {
@@ -130,6 +140,29 @@ async fn requests_are_served_in_both_versions() {
     assert_eq!(request.header("x-forwarded-proto"), Some("https"));
     assert_eq!(request.header("x-forwarded-port"), Some("443"));
     assert_eq!(proxy.client().await.get("a.example", "/").await.header("strict-transport-security"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_is_spoken_with_who_asks_for_it() {
+    let (world, backend) = world().await;
+    let world = world.tls(&[("a.example", "exact")], None);
+    let mut proxy = Proxy::start(&world).await;
+    let agreed = |stream: &TlsStream<TcpStream>| stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let (stream, _) = handshake(&proxy, "a.example", version, &["http/1.1", "h2"]).await;
+        assert_eq!(agreed(&stream).unwrap(), b"h2");
+        let mut client = Http2::over(stream).await;
+        assert_eq!(client.get("https://a.example/").await, (200, "secret".to_owned()));
+        assert_eq!(backend.requests().pop().unwrap().header("x-forwarded-proto"), Some("https"));
+        for protocols in [&["http/1.1"][..], &[]] {
+            let (stream, _) = handshake(&proxy, "a.example", version, protocols).await;
+            assert_ne!(agreed(&stream).unwrap_or_default(), b"h2");
+            assert_eq!(Client::new(stream).get("a.example", "/").await.text(), "secret");
+        }
+    }
+    proxy.apply(&world.options(|http| http.http2 = None)).await;
+    let (stream, _) = handshake(&proxy, "a.example", &rustls::version::TLS13, &["h2", "http/1.1"]).await;
+    assert_eq!(agreed(&stream).unwrap(), b"http/1.1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,6 +67,8 @@ pub struct HttpOptions {
     pub body_timeout: Duration,
     /// Bounds of a request's head.
     pub head: HeadLimits,
+    /// How HTTP/2 is spoken; none: it is not (`use-http2`).
+    pub http2: Option<Http2>,
     /// Request bodies up to this many bytes are gathered before the upstream is asked (`client-body-buffer-size`).
     pub body_buffer: u64,
     /// Whether answers carry `Server` (`server-tokens`); the upstream's own is replaced or removed.
@@ -77,6 +79,13 @@ pub struct HttpOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// The path that is answered 200 for hosts which no rule names (`--health-check-path`).
     pub health_check_path: Arc<str>,
+}
+
+/// HTTP/2 with clients (RFC 9113).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Http2 {
+    /// Requests that one connection may have in flight (`http2-max-concurrent-streams`).
+    pub max_streams: u32,
 }
 
 /// Re-use of client connections (RFC 9112 section 9.3).

@@ -46,6 +46,8 @@ pub enum Target {
 pub enum Protocol {
     /// HTTP/1.1 in the clear.
     Http1,
+    /// HTTP/2 in the clear, begun without asking (RFC 9113 section 3.3): what gRPC servers speak.
+    H2c,
 }
 
 /// Re-use of upstream connections (`upstream-keepalive-*`).

@@ -26,6 +26,7 @@ fn http_options(options: &Options, settings: &Settings) -> HttpOptions {
         header_timeout: settings.client_header_timeout,
         body_timeout: settings.client_body_timeout,
         head: settings.head,
+        http2: settings.http2,
         body_buffer: settings.client_body_buffer_size,
         server_tokens: settings.server_tokens,
         hsts: settings.hsts,

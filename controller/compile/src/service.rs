@@ -131,7 +131,9 @@ impl<'a> Resolver<'a> {
         };
         if service.spec.as_ref().and_then(|spec| spec.type_.as_deref()) == Some("ExternalName") {
             let (port, target) = external_name::target(service, backend, self.options)?;
-            return Ok(Found { upstream: self.upstream(&backend.service, port, target), remark: None });
+            let named = find_port(service, backend).ok();
+            let protocol = named.map_or(Ok(Protocol::Http1), |(port, _)| protocol(port, backend))?;
+            return Ok(Found { upstream: self.upstream(&backend.service, port, target, protocol), remark: None });
         }
         let (found, remark) = find_port(service, backend)?;
         let port = u16::try_from(found.port).ok().filter(|port| *port != 0);
@@ -142,12 +144,13 @@ impl<'a> Resolver<'a> {
             port_name: found.name.as_deref().unwrap_or_default().into(),
             family: Family::first_of(service),
         };
+        let protocol = protocol(found, backend)?;
         self.endpoint_sources.push((id.clone(), source));
-        Ok(Found { upstream: self.upstream(&backend.service, port, Target::Endpoints(id)), remark })
+        Ok(Found { upstream: self.upstream(&backend.service, port, Target::Endpoints(id), protocol), remark })
     }
 
-    /// The id is that of the Service's port: nothing can differ from the defaults yet.
-    fn upstream(&mut self, service: &NamespacedName, port: u16, target: Target) -> UpstreamId {
+    /// The id is that of the Service's port: nothing can differ from what the port says yet.
+    fn upstream(&mut self, service: &NamespacedName, port: u16, target: Target, protocol: Protocol) -> UpstreamId {
         let NamespacedName { namespace, name } = service;
         let id = UpstreamId::from(format!("{namespace}/{name}:{port}"));
         let upstream = Upstream {
@@ -155,7 +158,7 @@ impl<'a> Resolver<'a> {
             service: Arc::clone(name),
             port,
             target,
-            protocol: Protocol::Http1,
+            protocol,
             keep_alive: self.keep_alive,
         };
         self.upstreams.push((id.clone(), Arc::new(upstream)));
@@ -203,6 +206,23 @@ fn find_port<'a>(service: &'a Service, backend: &BackendRef) -> Result<(&'a Port
     let port = by_target.ok_or_else(|| port_not_found(backend))?;
     let remark = format!("{} is the targetPort of port {}, which should be named instead", backend.port, port.port);
     Ok((port, Some(remark)))
+}
+
+/// What a Service's port says is spoken there: `appProtocol` with the names that Kubernetes has for it (KEP-3726), and
+/// `grpc`, which is in wide use. A name that says nothing of HTTP changes nothing, as everywhere.
+fn protocol(port: &Port, backend: &BackendRef) -> Result<Protocol, Missing> {
+    match port.app_protocol.as_deref() {
+        Some("kubernetes.io/h2c" | "grpc") => Ok(Protocol::H2c),
+        // In the clear it would say what was meant to be a secret.
+        Some(name @ ("https" | "kubernetes.io/wss")) => Err(Missing::new(
+            "ProtocolNotServed",
+            format!(
+                "port {} of Service {} has the appProtocol {name}, which is not served yet",
+                port.port, backend.service
+            ),
+        )),
+        _ => Ok(Protocol::Http1),
+    }
 }
 
 fn is_tcp(port: &Port) -> bool {

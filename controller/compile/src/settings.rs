@@ -2,6 +2,7 @@
 
 mod client;
 mod default;
+mod http2;
 mod lifecycle;
 mod limits;
 mod reference;
@@ -16,7 +17,7 @@ use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::ConfigMap;
-use snapshot::{HeadLimits, Hsts, KeepAlive, Origin, UpstreamKeepAlive};
+use snapshot::{HeadLimits, Hsts, Http2, KeepAlive, Origin, UpstreamKeepAlive};
 
 pub use reference::reference;
 
@@ -38,6 +39,8 @@ pub struct Settings {
     pub client_body_buffer_size: u64,
     /// `large-client-header-buffers` and `client-header-buffer-size` as bounds of the head.
     pub head: HeadLimits,
+    /// `http2-max-concurrent-streams`; none: `use-http2` is off.
+    pub http2: Option<Http2>,
     /// `proxy-connect-timeout`.
     pub proxy_connect_timeout: Duration,
     /// `proxy-read-timeout`.
@@ -83,9 +86,17 @@ pub fn read(config_map: Option<(&NamespacedName, &ConfigMap)>) -> (Settings, Vec
 
 /// The settings that are served, in the order in which they apply.
 fn served() -> impl Iterator<Item = &'static Setting> {
-    [client::SETTINGS, limits::SETTINGS, upstream::SETTINGS, tls::SETTINGS, trust::SETTINGS, lifecycle::SETTINGS]
-        .into_iter()
-        .flatten()
+    [
+        client::SETTINGS,
+        http2::SETTINGS,
+        limits::SETTINGS,
+        upstream::SETTINGS,
+        tls::SETTINGS,
+        trust::SETTINGS,
+        lifecycle::SETTINGS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 struct Reader {

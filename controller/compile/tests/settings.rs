@@ -56,6 +56,12 @@ fn every_kind_of_value_is_read() {
 }
 
 #[test]
+fn http2_is_off_whatever_else_is_said_of_it() {
+    assert_eq!(good(&[("http2-max-concurrent-streams", "7")]).http2.unwrap().max_streams, 7);
+    assert_eq!(good(&[("use-http2", "false"), ("http2-max-concurrent-streams", "7")]).http2, None);
+}
+
+#[test]
 fn both_header_buffer_settings_bound_the_head() {
     let head = good(&[("large-client-header-buffers", "8 16k")]).head;
     assert_eq!((head.target, head.field, head.total), (16 << 10, 16 << 10, 128 << 10));

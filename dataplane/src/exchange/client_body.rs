@@ -34,11 +34,12 @@ pub struct Upload {
     ended: Cell<Option<Instant>>,
     failed: Cell<Option<Cause>>,
     sender: RefCell<Option<Waker>>,
+    socket: Arc<Socket>,
 }
 
 impl Upload {
     /// The body of a request; `waits` where the client asked to be told to go on.
-    pub fn new(incoming: Incoming, waits: bool) -> Self {
+    pub fn new(incoming: Incoming, waits: bool, socket: Arc<Socket>) -> Self {
         let ended = if incoming.is_end_stream() { Some(Instant::now()) } else { None };
         Self {
             incoming: RefCell::new(incoming),
@@ -47,6 +48,7 @@ impl Upload {
             ended: Cell::new(ended),
             failed: Cell::new(None),
             sender: RefCell::new(None),
+            socket,
         }
     }
 
@@ -65,19 +67,22 @@ impl Upload {
         self.failed.get()
     }
 
-    /// Whether there is something to read away: a client that waits to be told to go on has sent nothing.
-    pub fn is_left(&self) -> bool {
-        self.ended().is_none() && !self.waits.get()
-    }
-
-    /// The answer is complete and the body is not: nobody needs the rest. Reads it away, within bounds, before the
-    /// connection waits for the next request: one that is closed with bytes unread is reset, and the reset overtakes
-    /// the answer.
-    pub fn discard(self: Rc<Self>, socket: Arc<Socket>) {
+    /// The answer is complete: nobody needs what is left of the body.
+    pub fn end(self: Rc<Self>) {
+        if self.ended().is_some() {
+            return self.socket.rest();
+        }
         self.failed.set(Some(Cause::BodyBroken));
         if let Some(sender) = self.sender.take() {
             sender.wake();
         }
+        // A client that waits to be told to go on has sent nothing; of a stream, the rest is refused by itself.
+        if self.waits.get() || self.socket.is_stream() { self.socket.rest() } else { self.discard() }
+    }
+
+    /// Reads the rest away, within bounds, before the connection waits for the next request: one that is closed with
+    /// bytes unread is reset, and the reset overtakes the answer.
+    fn discard(self: Rc<Self>) {
         tokio::task::spawn_local(async move {
             let most = self.received().saturating_add(DISCARD);
             let rest = async {
@@ -89,7 +94,7 @@ impl Upload {
                 }
             };
             tokio::time::timeout(DISCARD_TIME, rest).await.ok();
-            socket.rest();
+            self.socket.rest();
         });
     }
 
@@ -101,6 +106,7 @@ impl Upload {
     fn count(&self, frame: &Frame<Bytes>) {
         let length = frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
         self.received.set(self.received().saturating_add(length));
+        self.socket.used(length);
     }
 }
 
@@ -140,11 +146,17 @@ impl ClientBody {
     /// Reads until the end or until more than `most` bytes are here. All of it, where it ended and no trailers came
     /// with it; else it is kept for [`Self::poll_frame`].
     ///
+    /// It waits for what is not here yet, unless the client may be waiting in turn.
+    ///
     /// # Errors
     /// The body is broken, late or too large.
-    pub async fn gather(&mut self, most: u64) -> Result<Option<Bytes>, BodyError> {
+    pub async fn gather(&mut self, most: u64, waits: bool) -> Result<Option<Bytes>, BodyError> {
         while self.upload.ended().is_none() && self.upload.received() <= most {
-            match std::future::poll_fn(|cx| self.poll_incoming(cx)).await.transpose()? {
+            let next = std::future::poll_fn(|cx| match self.poll_incoming(cx) {
+                Poll::Pending if !waits => Poll::Ready(None),
+                next => next,
+            });
+            match next.await.transpose()? {
                 Some(frame) => self.keep(frame),
                 None => break,
             }

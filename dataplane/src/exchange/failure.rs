@@ -61,6 +61,9 @@ pub enum Cause {
     /// The service has no endpoint.
     #[error("no endpoint")]
     NoEndpoint,
+    /// All connections to the endpoint carry as many requests as they may.
+    #[error("no room on the connections to the endpoint")]
+    Overloaded,
     /// No connection to the endpoint, or one that took nothing.
     #[error("cannot connect to the endpoint")]
     Connect,
@@ -96,6 +99,7 @@ const fn verdict(cause: Cause) -> (Fault, StatusCode, RetryIf) {
         Cause::NoRoute => (Client, StatusCode::NOT_FOUND, Never),
         Cause::Configured(status) => (Gateway, status, Never),
         Cause::NoEndpoint => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Never),
+        Cause::Overloaded => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Untouched),
         Cause::Connect => (Upstream, StatusCode::BAD_GATEWAY, Untouched),
         Cause::ConnectTimeout => (Upstream, StatusCode::GATEWAY_TIMEOUT, Untouched),
         Cause::Closed => (Upstream, StatusCode::BAD_GATEWAY, Idempotent),

@@ -1,6 +1,7 @@
 //! An upstream connection while a request has it.
 
 use std::{
+    cell::Cell,
     fmt,
     net::SocketAddr,
     rc::Rc,
@@ -11,9 +12,13 @@ use std::{
     time::Duration,
 };
 
-use hyper::client::conn::http1::SendRequest;
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1, http2},
+};
 use snapshot::UpstreamKeepAlive;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use super::Body;
 
@@ -53,10 +58,97 @@ impl Wire {
     }
 }
 
+/// Sends requests over an upstream connection.
+pub enum Sender {
+    /// One at a time.
+    Http1(http1::SendRequest<Body>),
+    /// Several at a time, of which this is one.
+    Http2(http2::SendRequest<Body>, Seat),
+}
+
+impl Sender {
+    /// Sends a request, and waits for the head of its answer.
+    ///
+    /// # Errors
+    /// There is none; the request comes back if nothing of it was sent.
+    #[expect(clippy::result_large_err, reason = "hyper's own, and it carries the request")]
+    pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+        match self {
+            Self::Http1(sender) => sender.try_send_request(request).await,
+            Self::Http2(sender, _) => sender.try_send_request(request).await,
+        }
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(sender, _) => sender.is_closed(),
+        }
+    }
+}
+
+/// How many requests are on their way over a shared connection. hyper would queue any number of them.
+#[derive(Debug)]
+pub struct Seats {
+    taken: Cell<usize>,
+    /// When that changed last.
+    since: Cell<Instant>,
+    retired: Cell<bool>,
+    freed: Rc<Notify>,
+}
+
+impl Seats {
+    /// All are free; `freed` is told when one becomes so again.
+    pub fn new(freed: Rc<Notify>) -> Self {
+        Self { taken: Cell::new(0), since: Cell::new(Instant::now()), retired: Cell::new(false), freed }
+    }
+
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.taken.get()
+    }
+
+    /// How long none has been taken.
+    pub fn idle(&self) -> Duration {
+        if self.taken.get() == 0 { self.since.get().elapsed() } else { Duration::ZERO }
+    }
+
+    /// Whether the connection is not to be used for more.
+    pub fn is_retired(&self) -> bool {
+        self.retired.get()
+    }
+}
+
+/// One request's place on a shared connection, until it is dropped.
+#[derive(Debug)]
+pub struct Seat(Rc<Seats>);
+
+impl Seat {
+    /// Takes one.
+    pub fn take(seats: &Rc<Seats>) -> Self {
+        seats.taken.set(seats.taken.get().saturating_add(1));
+        Self(Rc::clone(seats))
+    }
+
+    /// The connection has become doubtful: it is to get no more requests.
+    pub fn retire(&self) {
+        self.0.retired.set(true);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.taken.set(self.0.taken.get().saturating_sub(1));
+        self.0.since.set(Instant::now());
+        self.0.freed.notify_one();
+    }
+}
+
 /// An upstream connection. One that is dropped before the end of an answer is closed.
 pub struct Lease {
     /// Sends requests.
-    pub sender: SendRequest<Body>,
+    pub sender: Sender,
     /// The endpoint.
     pub address: SocketAddr,
     /// When it was opened.

@@ -1,14 +1,20 @@
 //! What a client connection's IO, its task and the request in flight share.
 
 use std::{
-    sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use http::StatusCode;
 use snapshot::HttpOptions;
 
-use super::{Deadlines, Wait};
+use super::{Deadlines, Wait, traffic::Traffic};
+
+/// How long a client may take none of an answer (nginx's `send_timeout`).
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where a connection is between two requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +25,12 @@ enum Phase {
     Head = 1,
     /// A request is being answered.
     Busy = 2,
+    /// It speaks HTTP/2: there is no such order of things.
+    Shared = 3,
 }
 
-/// The state of one client connection. Atomics because hyper wants its IO to be `Send`; one thread alone uses them.
+/// The state of one client connection, or of one stream of an HTTP/2 connection. Atomics because hyper wants its IO to
+/// be `Send`; one thread alone uses them.
 #[derive(Debug)]
 pub struct Socket {
     /// The time limits.
@@ -32,6 +41,9 @@ pub struct Socket {
     max_head: u32,
     header_timeout: Duration,
     idle_timeout: Duration,
+    traffic: Traffic,
+    /// The connection that this is a stream of.
+    connection: Option<Arc<Self>>,
 }
 
 impl Socket {
@@ -50,15 +62,52 @@ impl Socket {
             } else {
                 options.keep_alive.idle
             },
+            traffic: Traffic::default(),
+            connection: None,
         };
         socket.rest();
         socket
+    }
+
+    /// A request of an HTTP/2 connection: it has time limits of its own.
+    pub fn stream(connection: &Arc<Self>) -> Self {
+        connection.traffic.request();
+        Self {
+            deadlines: Deadlines::new(),
+            phase: AtomicU8::new(Phase::Busy as u8),
+            head_bytes: AtomicU32::new(0),
+            refusal: AtomicU16::new(0),
+            max_head: connection.max_head,
+            header_timeout: connection.header_timeout,
+            idle_timeout: connection.idle_timeout,
+            traffic: Traffic::default(),
+            connection: Some(Arc::clone(connection)),
+        }
+    }
+
+    /// The connection speaks HTTP/2 from now on.
+    pub fn share(&self) {
+        self.enter(Phase::Shared);
+        self.rest();
+    }
+
+    /// Whether this is a connection that speaks HTTP/2.
+    pub fn is_shared(&self) -> bool {
+        self.is(Phase::Shared)
+    }
+
+    /// Whether this is one stream of several.
+    pub fn is_stream(&self) -> bool {
+        self.connection.is_some()
     }
 
     /// Bytes came from the client.
     pub fn received(&self, count: usize) {
         if count == 0 || self.is(Phase::Busy) {
             return;
+        }
+        if self.is(Phase::Shared) {
+            return self.received_frames(count);
         }
         if self.is(Phase::Idle) {
             self.enter(Phase::Head);
@@ -69,17 +118,49 @@ impl Socket {
         self.head_bytes.store(bytes.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)), Relaxed);
     }
 
+    /// Bytes of a message passed, in either direction.
+    pub fn used(&self, bytes: u64) {
+        if let Some(connection) = &self.connection {
+            connection.traffic.used(bytes);
+        }
+    }
+
+    /// The client left before the head of its answer.
+    pub fn left(&self) {
+        if let Some(connection) = &self.connection {
+            connection.traffic.taken_back();
+        }
+    }
+
     /// A request's head is complete.
     pub fn begin(&self) {
         self.enter(Phase::Busy);
         self.deadlines.clear(Wait::Client);
     }
 
-    /// A request was answered: the next one is awaited.
+    /// A request was answered: the next one is awaited. A stream has no next one; what is left is for the client to
+    /// take, and its task ends when it has.
     pub fn rest(&self) {
-        self.enter(Phase::Idle);
         self.deadlines.clear(Wait::Exchange);
+        if self.is_stream() {
+            return self.deadlines.set(Wait::Write, SEND_TIMEOUT);
+        }
+        self.enter(Phase::Idle);
         self.deadlines.set(Wait::Client, self.idle_timeout);
+    }
+
+    /// A piece of an answer is there for a stream, and the client is to take it.
+    pub fn offered(&self) {
+        if self.is_stream() {
+            self.deadlines.set(Wait::Write, SEND_TIMEOUT);
+        }
+    }
+
+    /// The client has taken what there was for a stream.
+    pub fn taken(&self) {
+        if self.is_stream() {
+            self.deadlines.clear(Wait::Write);
+        }
     }
 
     /// Whether a request's head has begun and is not complete.
@@ -105,11 +186,20 @@ impl Socket {
         }
     }
 
+    fn received_frames(&self, count: usize) {
+        self.traffic.received(count);
+        if self.traffic.is_flood() {
+            self.refuse(StatusCode::BAD_REQUEST);
+        }
+    }
+
     fn is(&self, phase: Phase) -> bool {
         self.phase.load(Relaxed) == phase as u8
     }
 
     fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Relaxed);
+        if !self.is(Phase::Shared) {
+            self.phase.store(phase as u8, Relaxed);
+        }
     }
 }

@@ -16,7 +16,7 @@ use http::{HeaderValue, Method, Uri, Version, uri::PathAndQuery};
 use http_body::{Frame, SizeHint};
 
 use super::{Body, BodyError, Failure, Socket, Upload};
-use crate::observe::{ConnectionState, OpenConnection, Record, RouteMetrics, Try, WorkerLog};
+use crate::observe::{OpenConnection, Record, RouteMetrics, Try, WorkerLog};
 
 /// nginx's status for a client that left before its answer began.
 const CLIENT_GONE: u16 = 499;
@@ -77,6 +77,7 @@ struct Open {
 impl Ticket {
     /// A request whose head is complete.
     pub fn new(facts: Facts, sink: Rc<Sink>, socket: Arc<Socket>, gauge: Rc<OpenConnection>) -> Self {
+        socket.used(facts.head_length);
         Self(Some(Box::new(Open {
             try_began: facts.began,
             facts,
@@ -159,9 +160,20 @@ impl Ticket {
         });
     }
 
+    /// The client has taken what was sent so far.
+    fn taken(&self) {
+        if let Some(open) = &self.0 {
+            open.socket.taken();
+        }
+    }
+
     /// More of the answer's body goes to the client.
     pub fn sent(&mut self, bytes: u64) {
-        self.with(|open| open.body_sent = open.body_sent.saturating_add(bytes));
+        self.with(|open| {
+            open.body_sent = open.body_sent.saturating_add(bytes);
+            open.socket.used(bytes);
+            open.socket.offered();
+        });
     }
 
     /// Bytes of the request that passed beside its body: those of a tunnel.
@@ -182,8 +194,8 @@ impl Ticket {
         let Some(mut open) = self.0.take() else { return };
         open.note();
         match open.upload {
-            Some(upload) if upload.is_left() => upload.discard(open.socket),
-            _ => open.socket.rest(),
+            Some(upload) => upload.end(),
+            None => open.socket.rest(),
         }
     }
 
@@ -214,7 +226,9 @@ impl Open {
         self.end_try();
         let facts = &self.facts;
         let uploaded = self.uploaded + self.upload.as_ref().map_or(0, |upload| upload.received());
-        let full = if facts.target.authority().is_some() { Some(facts.target.to_string()) } else { None };
+        // In HTTP/2 the host is no part of the target.
+        let absolute = facts.version != Version::HTTP_2 && facts.target.authority().is_some();
+        let full = absolute.then(|| facts.target.to_string());
         let target = full.as_deref().or(facts.target.path_and_query().map(PathAndQuery::as_str)).unwrap_or_default();
         let record = Record {
             ended: SystemTime::now(),
@@ -236,7 +250,10 @@ impl Open {
         };
         self.metrics.as_ref().unwrap_or(&self.sink.unrouted).observe(&record);
         self.sink.log.borrow_mut().write(&record);
-        self.gauge.set(ConnectionState::Waiting);
+        self.gauge.end_request();
+        if self.status == CLIENT_GONE {
+            self.socket.left();
+        }
     }
 
     /// A try whose head came ends with the answer; one whose head did not, with the client that did not wait.
@@ -281,6 +298,7 @@ impl http_body::Body for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        this.ticket.taken();
         let next = Pin::new(&mut this.body).poll_frame(cx);
         match &next {
             Poll::Ready(Some(Ok(frame))) => {

@@ -63,7 +63,10 @@ pub fn head(
     if let Some(hsts) = &listener.hsts {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
-    if !switches && connection.is_last(listener) {
+    if connection.socket.is_shared() {
+        // There, a frame says so (RFC 9113 section 8.2.2).
+        headers.remove(header::CONNECTION);
+    } else if !switches && connection.is_last() {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     ticket.respond(response.status().as_u16(), head_length(response.headers()));
@@ -84,12 +87,18 @@ pub fn note_refusal(connection: &Connection, error: &hyper::Error) {
         None if error.is_parse() => StatusCode::BAD_REQUEST,
         None => return tracing::debug!(peer = %connection.accepted.peer, %error, "client connection ended"),
     };
+    note_status(connection, status);
+}
+
+/// Logs and counts a connection that was ended with this status, and without a request.
+pub fn note_status(connection: &Connection, status: StatusCode) {
+    let shared = connection.socket.is_shared();
     let facts = Facts {
         began: Instant::now(),
         remote_address: connection.accepted.peer.ip().to_canonical(),
         method: None,
         target: http::Uri::default(),
-        version: http::Version::HTTP_11,
+        version: if shared { http::Version::HTTP_2 } else { http::Version::HTTP_11 },
         referer: None,
         user_agent: None,
         request_id: connection.context.request_id(),

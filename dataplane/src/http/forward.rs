@@ -5,6 +5,7 @@ use std::{rc::Rc, sync::Arc};
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use hyper::body::Incoming;
+use snapshot::Protocol;
 
 use super::{
     connection::Connection,
@@ -37,17 +38,18 @@ pub async fn ask(
     way: &LiveForward,
 ) -> Result<Outcome, Failure> {
     ticket.forwarded(&way.upstream.log_name);
-    take_body(exchange, route).await?;
-    prepare(exchange);
-    let mut caller = Caller { pool: &connection.context.pool, socket: &connection.socket, ticket };
+    let protocol = way.upstream.source.protocol;
+    take_body(exchange, route, protocol).await?;
+    prepare(exchange, protocol);
+    let mut caller = Caller { pool: &connection.context.pool, ticket };
     let answered = forward(&mut caller, exchange, way).await?;
     ticket.answered(answered.response.status().as_u16());
-    Ok(accept(connection, answered, way))
+    Ok(accept(exchange, answered, way))
 }
 
 /// Looks at the size before the client is told to go on, and gathers a body that is small: it can then be sent again,
 /// and goes out with its length.
-async fn take_body(exchange: &mut Exchange, route: &LiveRoute) -> Result<(), Failure> {
+async fn take_body(exchange: &mut Exchange, route: &LiveRoute, protocol: Protocol) -> Result<(), Failure> {
     let RequestBody::Streaming(body) = &mut exchange.body else { return Ok(()) };
     let announced = body.announced();
     if let Some(limit) = route.source.max_body {
@@ -57,10 +59,12 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute) -> Result<(), Fai
         body.limit(limit.get());
     }
     let most = exchange.options.body_buffer;
+    // Over HTTP/2 a call may be a conversation: the client's next word may depend on the endpoint's.
+    let waits = protocol == Protocol::Http1;
     let complete = match announced {
         Some(0) => Some(Bytes::new()),
         Some(length) if length > most => None,
-        _ => body.gather(most).await.map_err(|BodyError(cause)| Failure::from(cause))?,
+        _ => body.gather(most, waits).await.map_err(|BodyError(cause)| Failure::from(cause))?,
     };
     if let Some(bytes) = complete {
         exchange.body = RequestBody::Complete(bytes);
@@ -71,7 +75,7 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute) -> Result<(), Fai
     Ok(())
 }
 
-fn accept(connection: &Connection, answered: Answered, way: &LiveForward) -> Outcome {
+fn accept(exchange: &Exchange, answered: Answered, way: &LiveForward) -> Outcome {
     let Answered { response, lease } = answered;
     let (mut head, incoming) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -79,7 +83,7 @@ fn accept(connection: &Connection, answered: Answered, way: &LiveForward) -> Out
     }
     strip_connection(&mut head.headers);
     keep_one_length(&mut head.headers);
-    let body = UpstreamBody::new(incoming, lease, Arc::clone(&connection.socket), way.timeouts.read);
+    let body = UpstreamBody::new(incoming, lease, Arc::clone(&exchange.socket), way.timeouts.read);
     let body = if body.is_end_stream() { Body::Empty } else { Body::Upstream(Box::new(body)) };
     Outcome::Message(Response::from_parts(head, body))
 }

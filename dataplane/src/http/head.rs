@@ -36,7 +36,7 @@ pub fn check(head: &Parts, limits: &HeadLimits) -> Result<Target, Failure> {
     check_framing(head)?;
     let authority = authority(head)?;
     let host = host(&authority)?.into();
-    if head.uri.path() == "*" && head.uri.authority().is_none() {
+    if head.uri.path() == "*" && (head.uri.authority().is_none() || head.version == Version::HTTP_2) {
         let asked = if head.method == Method::OPTIONS { Ok(()) } else { Err(Cause::BadRequest("target is *")) };
         return asked.map(|()| Target { authority, host, uri: head.uri.clone(), path: None }).map_err(Failure::from);
     }
@@ -94,8 +94,27 @@ fn check_framing(head: &Parts) -> Result<(), Cause> {
     Ok(())
 }
 
+/// The authority is what the client means to ask, and `Host` may only repeat it (RFC 9113 section 8.3.1). Who translates
+/// from HTTP/1.1 may send the field alone.
+fn authority_of_http2(head: &Parts) -> Result<HeaderValue, Cause> {
+    let Some(authority) = head.uri.authority() else { return host_field(&head.headers, head.version) };
+    if !matches!(head.uri.scheme_str(), Some("http" | "https")) {
+        return Err(Cause::BadRequest("scheme is not http"));
+    }
+    if head.headers.contains_key(header::HOST) {
+        let host = host_field(&head.headers, head.version)?;
+        if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) {
+            return Err(Cause::BadRequest("host is not the authority"));
+        }
+    }
+    HeaderValue::from_str(authority.as_str()).map_err(|_| Cause::BadRequest("host"))
+}
+
 /// The host of an absolute target counts more than the field (RFC 9112 section 3.2.2), which must be there all the same.
 fn authority(head: &Parts) -> Result<HeaderValue, Cause> {
+    if head.version == Version::HTTP_2 {
+        return authority_of_http2(head);
+    }
     let field = host_field(&head.headers, head.version)?;
     let Some(authority) = head.uri.authority() else { return Ok(field) };
     if !head.uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https")) {
@@ -185,6 +204,22 @@ mod tests {
         }
         assert!(checked(get("http://u:p@a.b/").header("host", "a.b")).is_err());
         assert!(checked(get("ftp://a.b/").header("host", "a.b")).is_err());
+    }
+
+    #[test]
+    fn in_http2_authority_and_host_are_the_same() {
+        let request = |target: &str| get(target).version(Version::HTTP_2);
+        let target = checked(request("https://A.b:80/x")).unwrap();
+        assert_eq!((&*target.host, target.authority.as_bytes(), target.uri.path()), ("a.b", &b"A.b:80"[..], "/x"));
+        assert_eq!(&*checked(request("https://a.b/").header("host", "A.B")).unwrap().host, "a.b");
+        assert_eq!(&*checked(request("/").header("host", "a.b")).unwrap().host, "a.b");
+        assert!(checked(request("https://a.b/").header("host", "b.b")).is_err());
+        assert!(checked(request("https://a.b/").header("host", "a.b:443")).is_err());
+        assert!(checked(request("https://a.b/").header("host", "a.b").header("host", "a.b")).is_err());
+        assert!(checked(request("https://u@a.b/")).is_err());
+        assert!(checked(request("ftp://a.b/")).is_err());
+        assert_eq!(checked(request("/")).unwrap_err(), Cause::BadRequest("no host"));
+        assert!(checked(Request::options("https://a.b").version(Version::HTTP_2)).is_ok());
     }
 
     #[test]

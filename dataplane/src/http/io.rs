@@ -5,27 +5,87 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::exchange::{Socket, Wait};
+use crate::exchange::{SEND_TIMEOUT, Socket, Wait};
 
-/// How long a client may take none of an answer (nginx's `send_timeout`).
-const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// What an HTTP/2 client says first (RFC 9113 section 3.4).
+const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A client connection's stream.
 pub struct ClientIo<S> {
     stream: S,
     socket: Arc<Socket>,
+    /// Bytes that were looked at before anybody read them. They all are the preface's but the last ones.
+    first: First,
+}
+
+/// The first bytes of a connection, as many as it takes to tell what is spoken.
+#[derive(Default)]
+struct First {
+    bytes: [u8; PREFACE.len()],
+    /// How many came.
+    held: usize,
+    /// How many were read.
+    read: usize,
+}
+
+impl First {
+    fn unread(&self) -> &[u8] {
+        self.bytes.get(self.read..self.held).unwrap_or_default()
+    }
+
+    fn is_preface(&self) -> bool {
+        self.bytes == PREFACE
+    }
+
+    /// Whether they may still become the preface.
+    fn may_be_preface(&self) -> bool {
+        self.bytes.get(..self.held).is_some_and(|bytes| PREFACE.starts_with(bytes))
+    }
 }
 
 impl<S> ClientIo<S> {
     /// Watches over `stream` for `socket`.
     pub fn new(stream: S, socket: Arc<Socket>) -> Self {
-        Self { stream, socket }
+        Self { stream, socket, first: First::default() }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> ClientIo<S> {
+    /// Whether the client speaks HTTP/2: looks at its first bytes, and leaves them to be read.
+    ///
+    /// # Errors
+    /// The connection broke, or it took too long.
+    pub fn poll_preface(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        while self.first.may_be_preface() && !self.first.is_preface() {
+            let mut bytes = self.first.bytes;
+            let mut buf = ReadBuf::new(bytes.get_mut(self.first.held..).unwrap_or_default());
+            ready!(self.poll_receive(cx, &mut buf))?;
+            let count = buf.filled().len();
+            if count == 0 {
+                return Poll::Ready(Ok(false));
+            }
+            self.first.bytes = bytes;
+            self.first.held = self.first.held.saturating_add(count);
+        }
+        Poll::Ready(Ok(self.first.is_preface()))
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(status) = self.socket.refusal() {
+            return Poll::Ready(Err(self.refuse(cx, status)));
+        }
+        if self.socket.head_is_too_large() {
+            return Poll::Ready(Err(self.refuse(cx, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.socket.received(buf.filled().len().saturating_sub(before));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -34,7 +94,7 @@ impl<S: AsyncWrite + Unpin> ClientIo<S> {
     /// end; between two requests it has nothing of its own to write.
     fn refuse(&mut self, cx: &mut Context<'_>, status: StatusCode) -> io::Error {
         self.socket.refuse(status);
-        if !self.socket.deadlines.is_set(Wait::Write) {
+        if !self.socket.deadlines.is_set(Wait::Write) && !self.socket.is_shared() {
             let text = format!(
                 "HTTP/1.1 {} {}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
                 status.as_str(),
@@ -61,15 +121,14 @@ impl<S: AsyncWrite + Unpin> ClientIo<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientIo<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Some(status) = self.socket.refusal() {
-            return Poll::Ready(Err(self.refuse(cx, status)));
+        let this = &mut *self;
+        let first = this.first.unread();
+        if first.is_empty() {
+            return this.poll_receive(cx, buf);
         }
-        if self.socket.head_is_too_large() {
-            return Poll::Ready(Err(self.refuse(cx, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)));
-        }
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.socket.received(buf.filled().len().saturating_sub(before));
+        let (now, _) = first.split_at(first.len().min(buf.remaining()));
+        buf.put_slice(now);
+        this.first.read = this.first.read.saturating_add(now.len());
         Poll::Ready(Ok(()))
     }
 }

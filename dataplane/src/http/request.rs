@@ -1,6 +1,7 @@
 //! The fields of a request on their way to the upstream.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use snapshot::Protocol;
 
 use super::forwarded::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO};
 use crate::exchange::{Exchange, RequestBody};
@@ -17,7 +18,7 @@ const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Makes the fields those that the upstream is to see. Ours are set last: nothing that a client names in `Connection`
 /// can take them away.
-pub fn prepare(exchange: &mut Exchange) {
+pub fn prepare(exchange: &mut Exchange, protocol: Protocol) {
     let trailers = wants_trailers(&exchange.headers);
     strip_connection(&mut exchange.headers);
     let headers = &mut exchange.headers;
@@ -27,9 +28,21 @@ pub fn prepare(exchange: &mut Exchange) {
     headers.remove(header::EXPECT);
     headers.remove(HTTP2_SETTINGS);
     drop_underscores(headers);
-    set_connection(headers, exchange.upgrade.as_ref(), trailers);
-    set_framing(headers, &exchange.body);
+    join_cookies(headers);
+    match protocol {
+        Protocol::Http1 => set_connection(headers, exchange.upgrade.as_ref(), trailers),
+        Protocol::H2c => {
+            // There is no such switch in HTTP/2 (RFC 9113 section 8.6).
+            exchange.upgrade = None;
+            set_trailers(headers, trailers);
+        }
+    }
+    set_framing(headers, &exchange.body, protocol);
     set_forwarded(exchange);
+    if protocol == Protocol::H2c {
+        // The authority says it (RFC 9113 section 8.3.1).
+        exchange.headers.remove(header::HOST);
+    }
 }
 
 /// The protocol that the client wants to switch to. HTTP/2 is never it: what is spoken in a tunnel is seen by no rule
@@ -79,18 +92,36 @@ fn drop_underscores(headers: &mut HeaderMap) {
     }
 }
 
+/// HTTP/2 clients may send each cookie in a field of its own; elsewhere there is one (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let fields = headers.get_all(header::COOKIE);
+    if fields.iter().nth(1).is_some() {
+        let all = fields.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+        // What was in fields can stand in one.
+        if let Ok(all) = HeaderValue::from_bytes(&all) {
+            headers.insert(header::COOKIE, all);
+        }
+    }
+}
+
 fn set_connection(headers: &mut HeaderMap, upgrade: Option<&HeaderValue>, trailers: bool) {
     if let Some(protocol) = upgrade {
         headers.insert(header::UPGRADE, protocol.clone());
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     } else if trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        set_trailers(headers, trailers);
         headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
     }
 }
 
+fn set_trailers(headers: &mut HeaderMap, trailers: bool) {
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
 /// Says one length: that of the body which is sent, never what the client wrote.
-fn set_framing(headers: &mut HeaderMap, body: &RequestBody) {
+fn set_framing(headers: &mut HeaderMap, body: &RequestBody, protocol: Protocol) {
     let announced = headers.remove(header::CONTENT_LENGTH).is_some();
     let length = match body {
         RequestBody::Complete(bytes) if bytes.is_empty() && !announced => return,
@@ -98,10 +129,11 @@ fn set_framing(headers: &mut HeaderMap, body: &RequestBody) {
         RequestBody::Streaming(body) => body.announced(),
         RequestBody::Gone => return,
     };
-    match length {
-        Some(length) => headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length)),
-        None => headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
-    };
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    } else if protocol == Protocol::Http1 {
+        headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 fn set_forwarded(exchange: &mut Exchange) {
@@ -153,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn cookies_are_one_field() {
+        let mut several = headers(&[("cookie", "a=1"), ("cookie", "b=2; c=3"), ("x", "y")]);
+        join_cookies(&mut several);
+        assert_eq!(several.get_all("cookie").iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
+        assert_eq!(several["x"], "y");
+    }
+
+    #[test]
     fn h2c_is_never_asked_for() {
         for (upgrade, connection, expected) in [
             ("websocket", "Upgrade", true),
@@ -170,10 +210,10 @@ mod tests {
     #[test]
     fn a_whole_body_is_sent_with_its_length() {
         let mut headers = headers(&[("content-length", "99")]);
-        set_framing(&mut headers, &RequestBody::Complete("abc".into()));
+        set_framing(&mut headers, &RequestBody::Complete("abc".into()), Protocol::Http1);
         assert_eq!(headers["content-length"], "3");
         let mut headers = HeaderMap::new();
-        set_framing(&mut headers, &RequestBody::Complete(bytes::Bytes::new()));
+        set_framing(&mut headers, &RequestBody::Complete(bytes::Bytes::new()), Protocol::Http1);
         assert!(headers.is_empty());
     }
 }

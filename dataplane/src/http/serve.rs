@@ -15,7 +15,7 @@ use super::{
     tunnel,
 };
 use crate::{
-    exchange::{Answer, Cause, Client, ClientBody, Exchange, Failure, RequestBody, Ticket, Upload},
+    exchange::{Answer, Cause, Client, ClientBody, Exchange, Failure, RequestBody, Socket, Ticket, Upload},
     filter::Flow,
     runtime::{LiveAction, LiveListener, LiveRoute},
 };
@@ -24,13 +24,18 @@ use crate::{
 ///
 /// # Errors
 /// Never: what goes wrong is an answer too.
-pub async fn serve(connection: Rc<Connection>, mut request: Request<Incoming>) -> Result<Response<Answer>, Infallible> {
+pub async fn serve(
+    connection: Rc<Connection>,
+    socket: Arc<Socket>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    socket.begin();
     let listener = connection.begin();
     let tunnel = tunnel::client_half(&mut request);
     let (head, incoming) = request.into_parts();
     let client = forwarded::client(&head.headers, &connection.accepted, &listener.http.trusted_proxies);
-    let mut ticket = ticket(&connection, &head, &client);
-    let body = body(incoming, &head, &listener, &mut ticket);
+    let mut ticket = ticket(&connection, &socket, &head, &client);
+    let body = body(incoming, &head, &listener, &socket, &mut ticket);
     let outcome = match head::check(&head, &listener.http.head) {
         Ok(Target { authority, host, uri, path }) => {
             let upgrade = upgrade_of(&head);
@@ -38,7 +43,7 @@ pub async fn serve(connection: Rc<Connection>, mut request: Request<Incoming>) -
             let request_id = ticket.request_id();
             let options = Arc::clone(&listener.http);
             let mut exchange =
-                Exchange { method, uri, headers, authority, host, request_id, client, body, upgrade, options };
+                Exchange { method, uri, headers, authority, host, request_id, client, body, upgrade, options, socket };
             answer(&connection, &listener, &mut exchange, path.as_deref(), &mut ticket).await
         }
         Err(failure) => Err(failure),
@@ -94,19 +99,25 @@ fn find<'a>(listener: &'a LiveListener, host: &str, path: Option<&str>) -> Found
     listener.hosts.find(host).and_then(|table| table.find(path)).map_or(Found::Nothing, Found::Route)
 }
 
-fn body(incoming: Incoming, head: &Parts, listener: &LiveListener, ticket: &mut Ticket) -> RequestBody {
+fn body(
+    incoming: Incoming,
+    head: &Parts,
+    listener: &LiveListener,
+    socket: &Arc<Socket>,
+    ticket: &mut Ticket,
+) -> RequestBody {
     if incoming.is_end_stream() {
         return RequestBody::Complete(bytes::Bytes::new());
     }
-    let upload = Rc::new(Upload::new(incoming, head.headers.contains_key(header::EXPECT)));
+    let upload = Rc::new(Upload::new(incoming, head.headers.contains_key(header::EXPECT), Arc::clone(socket)));
     ticket.uploads(&upload);
     RequestBody::Streaming(Box::new(ClientBody::new(upload, listener.http.body_timeout)))
 }
 
 /// The id that the client gave is kept; it only names the request.
-fn ticket(connection: &Connection, head: &Parts, client: &Client) -> Ticket {
+fn ticket(connection: &Connection, socket: &Arc<Socket>, head: &Parts, client: &Client) -> Ticket {
     let given = head.headers.get(X_REQUEST_ID).filter(|id| !id.is_empty() && id.to_str().is_ok()).cloned();
     let request_id = given.unwrap_or_else(|| connection.context.request_id());
     let facts = answer::facts(head, client, request_id);
-    Ticket::new(facts, connection.context.sink.clone(), connection.socket.clone(), connection.gauge.clone())
+    Ticket::new(facts, connection.context.sink.clone(), Arc::clone(socket), connection.gauge.clone())
 }

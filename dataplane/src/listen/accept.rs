@@ -10,7 +10,10 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::http::{Accepted, Context, Guest, serve_connection};
+use crate::{
+    http::{Accepted, Context, Guest, Speaks, serve_connection},
+    tls,
+};
 
 /// How long nothing is accepted after the process ran out of open files or memory.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -80,7 +83,7 @@ fn spawn(stream: TcpStream, id: &ListenerId, context: &Rc<Context>) {
     let accepted = Accepted { listener: id.clone(), peer, local, tls: listener.tls.is_some() };
     let guest = Guest::enter(context);
     match &listener.tls {
-        None => drop(tokio::task::spawn_local(serve_connection(stream, accepted, guest))),
+        None => drop(tokio::task::spawn_local(serve_connection(stream, Speaks::Either, accepted, guest))),
         Some(config) => {
             let acceptor = TlsAcceptor::from(Arc::clone(config));
             let patience = listener.http.header_timeout;
@@ -98,7 +101,10 @@ async fn serve_tls(acceptor: TlsAcceptor, patience: Duration, stream: TcpStream,
         () = leave(&context, drained) => return,
     };
     match result {
-        Ok(Ok(stream)) => Box::pin(serve_connection(stream, accepted, guest)).await,
+        Ok(Ok(stream)) => {
+            let speaks = if tls::is_http2(stream.get_ref().1) { Speaks::Http2 } else { Speaks::Http1 };
+            Box::pin(serve_connection(stream, speaks, accepted, guest)).await;
+        }
         Ok(Err(error)) => tracing::debug!(peer = %accepted.peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %accepted.peer, "TLS handshake timed out"),
     }

@@ -161,7 +161,7 @@ impl Builder {
             (Serves::Http { .. }, _) => None,
             (serves, Some(old)) if !certs_changed && same_tls(serves, &old.source.serves) => old.tls.clone(),
             (Serves::Tls { sni, default_cert, .. }, _) => {
-                Some(self.tls.config(&TlsSource::new(sni, default_cert.as_ref()))?)
+                Some(self.tls.config(&TlsSource::new(sni, default_cert.as_ref(), http.http2.is_some()))?)
             }
         };
         let hsts = if tls.is_some() { http.hsts.as_ref().and_then(hsts) } else { None };
@@ -238,7 +238,7 @@ fn labels(table: &TableId, source: &Route, upstream: Option<&Arc<LiveUpstream>>)
 fn same_tls(a: &Serves, b: &Serves) -> bool {
     match (a, b) {
         (Serves::Tls { sni, default_cert, .. }, Serves::Tls { sni: old_sni, default_cert: old_default, .. }) => {
-            sni == old_sni && default_cert == old_default
+            sni == old_sni && default_cert == old_default && a.http().http2.is_some() == b.http().http2.is_some()
         }
         _ => false,
     }

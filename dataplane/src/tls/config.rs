@@ -22,13 +22,23 @@ use super::{
 pub struct TlsSource {
     sni: BTreeMap<HostPattern, CertId>,
     default_cert: Option<CertId>,
+    http2: bool,
 }
 
 impl TlsSource {
-    /// The `sni` and `default_cert` of a listener.
-    pub fn new(sni: &BTreeMap<HostPattern, CertId>, default_cert: Option<&CertId>) -> Self {
-        Self { sni: sni.clone(), default_cert: default_cert.cloned() }
+    /// The `sni` and `default_cert` of a listener, and whether HTTP/2 is spoken there.
+    pub fn new(sni: &BTreeMap<HostPattern, CertId>, default_cert: Option<&CertId>, http2: bool) -> Self {
+        Self { sni: sni.clone(), default_cert: default_cert.cloned(), http2 }
     }
+}
+
+/// ALPN's names of what we speak (RFC 7301 section 6).
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
+/// Whether a client and we agreed on HTTP/2.
+pub fn is_http2(session: &rustls::ServerConnection) -> bool {
+    session.alpn_protocol() == Some(HTTP2)
 }
 
 /// A certificate with the snapshot's parts that it was made from.
@@ -99,7 +109,8 @@ impl TlsFactory {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(Resolver::new(names, default)));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let offered = if source.http2 { &[HTTP2, HTTP1][..] } else { &[HTTP1] };
+        config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
         config.ticketer = Arc::clone(&self.tickets);
         Ok(Arc::new(config))
     }

@@ -1,8 +1,11 @@
 //! A new upstream connection.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc};
+use std::{cell::RefCell, future::Future, net::SocketAddr, pin::Pin, rc::Rc, sync::Arc};
 
-use hyper::client::conn::http1;
+use hyper::{
+    client::conn::{http1, http2},
+    rt::Executor,
+};
 use hyper_util::rt::TokioIo;
 use snapshot::{Timeouts, Upstream};
 use tokio::{
@@ -11,7 +14,10 @@ use tokio::{
 };
 
 use super::{Pool, io::UpstreamIo};
-use crate::exchange::{Cause, Lease, Wire};
+use crate::exchange::{Body, Cause, Lease, Sender, Wire};
+
+/// How large the fields of an answer may be, bytes (RFC 9113 section 6.5.2).
+const MOST_FIELDS: u32 = 64 << 10;
 
 /// Connects to an endpoint. The connection runs in a task of its own, which ends with it.
 ///
@@ -23,6 +29,60 @@ pub async fn connect(
     upstream: &Upstream,
     timeouts: &Timeouts,
 ) -> Result<Lease, Cause> {
+    let wire = Arc::new(Wire::default());
+    let io = open(address, timeouts, &wire).await?;
+    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(|_| Cause::Connect)?;
+    tokio::task::spawn_local(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(%address, %error, "upstream connection ended");
+        }
+    });
+    let (born, keep_alive) = (Instant::now(), upstream.keep_alive);
+    let home = Rc::<Pool>::clone(pool);
+    Ok(Lease { sender: Sender::Http1(sender), address, born, requests: 0, keep_alive, wire, home })
+}
+
+/// A new connection of HTTP/2, and what is to be known of it.
+pub struct Http2 {
+    /// Sends requests.
+    pub sender: http2::SendRequest<Body>,
+    /// What the connection's IO has to know and to tell.
+    pub wire: Arc<Wire>,
+    connection: Rc<RefCell<Connection>>,
+}
+
+type Connection = http2::Connection<TokioIo<UpstreamIo>, Body, Local>;
+
+impl Http2 {
+    /// How many requests the endpoint takes at a time: one until it has said so.
+    pub fn most_streams(&self) -> usize {
+        self.connection.borrow().current_max_send_streams()
+    }
+}
+
+/// Connects to an endpoint that speaks HTTP/2. The connection's tasks end with it.
+///
+/// # Errors
+/// There is no connection within `Timeouts::connect`.
+pub async fn connect_http2(address: SocketAddr, timeouts: &Timeouts) -> Result<Http2, Cause> {
+    let wire = Arc::new(Wire::default());
+    wire.begin(timeouts.send);
+    let io = open(address, timeouts, &wire).await?;
+    let mut builder = http2::Builder::new(Local);
+    builder.initial_max_send_streams(1).max_header_list_size(MOST_FIELDS);
+    let (sender, connection) = builder.handshake(io).await.map_err(|_| Cause::Connect)?;
+    let connection = Rc::new(RefCell::new(connection));
+    let served = Rc::clone(&connection);
+    tokio::task::spawn_local(async move {
+        let ended = std::future::poll_fn(|cx| Pin::new(&mut *served.borrow_mut()).poll(cx)).await;
+        if let Err(error) = ended {
+            tracing::debug!(%address, %error, "upstream connection ended");
+        }
+    });
+    Ok(Http2 { sender, wire, connection })
+}
+
+async fn open(address: SocketAddr, timeouts: &Timeouts, wire: &Arc<Wire>) -> Result<TokioIo<UpstreamIo>, Cause> {
     let stream = match timeout(timeouts.connect, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
@@ -33,15 +93,15 @@ pub async fn connect(
     };
     // Without it the second small write of a request would wait for the acknowledgement of the first.
     stream.set_nodelay(true).map_err(|_| Cause::Connect)?;
-    let wire = Arc::new(Wire::default());
-    let io = TokioIo::new(UpstreamIo::new(stream, Arc::clone(&wire)));
-    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(|_| Cause::Connect)?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%address, %error, "upstream connection ended");
-        }
-    });
-    let (born, keep_alive) = (Instant::now(), upstream.keep_alive);
-    let home = Rc::<Pool>::clone(pool);
-    Ok(Lease { sender, address, born, requests: 0, keep_alive, wire, home })
+    Ok(TokioIo::new(UpstreamIo::new(stream, Arc::clone(wire))))
+}
+
+/// Runs hyper's tasks on this thread.
+#[derive(Debug, Clone, Copy)]
+struct Local;
+
+impl<F: Future + 'static> Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async { drop(future.await) });
+    }
 }

@@ -5,12 +5,15 @@ use std::{cell::RefCell, collections::VecDeque, net::SocketAddr, rc::Rc};
 use ahash::AHashMap;
 use tokio::time::Instant;
 
-use crate::exchange::{Home, Lease};
+use super::shared::SharedPool;
+use crate::exchange::{Home, Lease, Sender};
 
-/// The idle connections by endpoint. The newest is used first, so that the surplus of a burst grows old and is closed.
+/// The idle connections by endpoint, and those that several requests share. The newest is used first, so that the surplus of a burst grows old and is closed.
 #[derive(Debug, Default)]
 pub struct Pool {
     idle: RefCell<AHashMap<SocketAddr, VecDeque<Idle>>>,
+    /// Those of HTTP/2.
+    pub(super) shared: SharedPool,
 }
 
 #[derive(Debug)]
@@ -36,7 +39,7 @@ impl Pool {
         let list = idle.get_mut(&address)?;
         let now = Instant::now();
         while let Some(candidate) = list.pop_back() {
-            if candidate.is_usable(now) && candidate.lease.sender.is_ready() {
+            if candidate.is_usable(now) && is_ready(&candidate.lease) {
                 return Some(candidate.lease);
             }
         }
@@ -50,6 +53,7 @@ impl Pool {
             list.retain(|idle| idle.is_usable(now));
             !list.is_empty()
         });
+        self.shared.sweep();
     }
 
     /// Closes the connections to one endpoint.
@@ -60,6 +64,7 @@ impl Pool {
     /// Closes all.
     pub fn clear(&self) {
         self.idle.borrow_mut().clear();
+        self.shared.clear();
     }
 
     fn put(&self, lease: Lease) {
@@ -73,17 +78,25 @@ impl Pool {
     }
 }
 
+/// Whether it can take a request at once.
+fn is_ready(lease: &Lease) -> bool {
+    matches!(&lease.sender, Sender::Http1(sender) if sender.is_ready())
+}
+
 impl Home for Pool {
+    /// A shared connection is here already: its lease gives up a place on it.
     fn take_back(self: Rc<Self>, mut lease: Lease) {
         if lease.keep_alive.connections == 0 || lease.requests >= lease.keep_alive.requests {
             return;
         }
-        if lease.sender.is_ready() {
+        if is_ready(&lease) {
             self.put(lease);
-        } else if !lease.sender.is_closed() {
+        } else if !lease.sender.is_closed() && matches!(lease.sender, Sender::Http1(_)) {
             // The request's body may still be on its way although the answer is complete.
             tokio::task::spawn_local(async move {
-                if lease.sender.ready().await.is_ok() {
+                if let Sender::Http1(sender) = &mut lease.sender
+                    && sender.ready().await.is_ok()
+                {
                     self.put(lease);
                 }
             });

@@ -1,20 +1,22 @@
 //! One try at one endpoint.
 
-use std::{error::Error as _, io, net::SocketAddr, pin::pin, rc::Rc, sync::Arc};
+use std::{error::Error as _, io, net::SocketAddr, pin::pin, rc::Rc};
 
 use bytes::Bytes;
-use http::{Request, Response, header};
-use hyper::{body::Incoming, client::conn::http1::SendRequest};
+use http::{
+    Request, Response, Uri, header,
+    uri::{Authority, Scheme},
+};
+use hyper::body::Incoming;
+use snapshot::Protocol;
 
-use super::{LiveForward, Pool, connect::connect};
-use crate::exchange::{Body, Cause, Elapsed, Exchange, Lease, RequestBody, Socket, Ticket, Upload};
+use super::{LiveForward, Pool, connect::connect, shared::acquire};
+use crate::exchange::{Body, Cause, Elapsed, Exchange, Lease, RequestBody, Sender, Socket, Ticket, Upload};
 
 /// What a try needs besides the request.
 pub struct Caller<'a> {
     /// The connections of this worker.
     pub pool: &'a Rc<Pool>,
-    /// The client's connection, whose task keeps the time limits.
-    pub socket: &'a Arc<Socket>,
     /// Where the try is noted.
     pub ticket: &'a mut Ticket,
 }
@@ -42,8 +44,8 @@ pub async fn attempt(
         let mut lease = lease(caller, forward, address).await?;
         caller.ticket.connected(lease.is_reused());
         let upload = upload(exchange);
-        let request = take_request(exchange);
-        let sent = send(caller, &mut lease.sender, request, &upload, forward.timeouts.read).await;
+        let request = take_request(exchange, forward.upstream.source.protocol, address)?;
+        let sent = send(&exchange.socket, &mut lease.sender, request, &upload, forward.timeouts.read).await;
         match sent {
             Ok(response) => return check(exchange, response, lease),
             Err(Unsent::Untouched(request)) => {
@@ -57,7 +59,13 @@ pub async fn attempt(
                 caller.pool.forget(address);
                 return Err(cause(&error, &lease, upload.as_deref()));
             }
-            Err(Unsent::Late) => return Err(Cause::ReadTimeout),
+            Err(Unsent::Late) => {
+                if let Sender::Http2(_, seat) = &lease.sender {
+                    // It may be dead. The others on it go on, but nobody joins them.
+                    seat.retire();
+                }
+                return Err(Cause::ReadTimeout);
+            }
         }
     }
 }
@@ -73,9 +81,13 @@ enum Unsent {
 }
 
 async fn lease(caller: &Caller<'_>, forward: &LiveForward, address: SocketAddr) -> Result<Lease, Cause> {
-    let mut lease = match caller.pool.take(address) {
-        Some(lease) => lease,
-        None => connect(caller.pool, address, &forward.upstream.source, &forward.timeouts).await?,
+    let (upstream, timeouts) = (&forward.upstream.source, &forward.timeouts);
+    let mut lease = match upstream.protocol {
+        Protocol::H2c => acquire(caller.pool, address, upstream, timeouts).await?,
+        Protocol::Http1 => match caller.pool.take(address) {
+            Some(lease) => lease,
+            None => connect(caller.pool, address, upstream, timeouts).await?,
+        },
     };
     lease.requests = lease.requests.saturating_add(1);
     lease.wire.begin(forward.timeouts.send);
@@ -83,16 +95,16 @@ async fn lease(caller: &Caller<'_>, forward: &LiveForward, address: SocketAddr) 
 }
 
 async fn send(
-    caller: &Caller<'_>,
-    sender: &mut SendRequest<Body>,
+    socket: &Socket,
+    sender: &mut Sender,
     request: Request<Body>,
     upload: &Option<Rc<Upload>>,
     read: std::time::Duration,
 ) -> Result<Response<Incoming>, Unsent> {
-    let mut answer = pin!(sender.try_send_request(request));
+    let mut answer = pin!(sender.send(request));
     let mut window = read;
     loop {
-        match caller.socket.deadlines.within(window, answer.as_mut()).await {
+        match socket.deadlines.within(window, answer.as_mut()).await {
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(mut error)) => {
                 return Err(match error.take_message() {
@@ -119,7 +131,11 @@ fn upload(exchange: &Exchange) -> Option<Rc<Upload>> {
 }
 
 /// The request for the wire. What may have to be sent again is copied, everything else moves.
-fn take_request(exchange: &mut Exchange) -> Request<Body> {
+fn take_request(exchange: &mut Exchange, protocol: Protocol, address: SocketAddr) -> Result<Request<Body>, Cause> {
+    let uri = match protocol {
+        Protocol::Http1 => exchange.uri.clone(),
+        Protocol::H2c => absolute(exchange, address)?,
+    };
     let repeatable = exchange.is_repeatable();
     let headers = if repeatable { exchange.headers.clone() } else { std::mem::take(&mut exchange.headers) };
     let body = match std::mem::replace(&mut exchange.body, RequestBody::Gone) {
@@ -132,9 +148,22 @@ fn take_request(exchange: &mut Exchange) -> Request<Body> {
     };
     let mut request = Request::new(body);
     *request.method_mut() = exchange.method.clone();
-    *request.uri_mut() = exchange.uri.clone();
+    *request.uri_mut() = uri;
     *request.headers_mut() = headers;
-    request
+    Ok(request)
+}
+
+/// HTTP/2 names scheme and authority (RFC 9113 section 8.3.1); a client of HTTP/1.0 may have named none.
+fn absolute(exchange: &Exchange, address: SocketAddr) -> Result<Uri, Cause> {
+    let refused = |_| Cause::BadRequest("host");
+    let mut parts = exchange.uri.clone().into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(if exchange.authority.is_empty() {
+        Authority::try_from(address.to_string()).map_err(refused)?
+    } else {
+        Authority::try_from(exchange.authority.as_bytes()).map_err(refused)?
+    });
+    Uri::from_parts(parts).map_err(|_| Cause::BadRequest("host"))
 }
 
 fn put_back(exchange: &mut Exchange, request: Request<Body>) {
@@ -154,7 +183,20 @@ fn cause(error: &hyper::Error, lease: &Lease, upload: Option<&Upload>) -> Cause 
     if is_timeout(error) {
         return Cause::SendTimeout;
     }
+    if let Some(error) = error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
+        return cause_of_http2(error);
+    }
     if error.is_parse() || lease.wire.is_answered() { Cause::BadAnswer } else { Cause::Closed }
+}
+
+/// What the endpoint says of a stream, or its going away, is no answer; what hyper says is about a bad one.
+fn cause_of_http2(error: &h2::Error) -> Cause {
+    match error.get_io() {
+        Some(error) if error.kind() == io::ErrorKind::TimedOut => Cause::SendTimeout,
+        Some(_) => Cause::Closed,
+        None if error.is_remote() => Cause::Closed,
+        None => Cause::BadAnswer,
+    }
 }
 
 fn is_timeout(error: &hyper::Error) -> bool {

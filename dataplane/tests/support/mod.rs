@@ -3,6 +3,8 @@
 
 mod backend;
 mod client;
+pub mod h2;
+mod h2c;
 mod proxy;
 mod world;
 
@@ -10,6 +12,7 @@ use std::{future::Future, time::Duration};
 
 pub use backend::{Backend, Received, read_request};
 pub use client::{Answer, Client, get};
+pub use h2c::H2cBackend;
 pub use proxy::Proxy;
 pub use world::World;
 

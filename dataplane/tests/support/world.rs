@@ -75,6 +75,12 @@ impl World {
         self
     }
 
+    /// What is spoken to every backend.
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.snapshot.upstreams.values_mut().for_each(|upstream| Arc::make_mut(upstream).protocol = protocol);
+        self
+    }
+
     /// Changes the time limits of every route.
     pub fn timeouts(self, change: impl Fn(&mut Timeouts)) -> Self {
         self.routes(|route| {
@@ -178,6 +184,7 @@ fn options() -> HttpOptions {
         header_timeout: Duration::from_secs(60),
         body_timeout: Duration::from_secs(60),
         head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
+        http2: Some(Http2 { max_streams: 128 }),
         body_buffer: 8 << 10,
         server_tokens: false,
         hsts: None,

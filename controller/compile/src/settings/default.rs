@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, num::NonZeroU64, time::Duration};
 
 use ipnet::{IpNet, Ipv4Net};
-use snapshot::{HeadLimits, Hsts, KeepAlive, UpstreamKeepAlive};
+use snapshot::{HeadLimits, Hsts, Http2, KeepAlive, UpstreamKeepAlive};
 
 use super::Settings;
 
@@ -21,6 +21,7 @@ impl Default for Settings {
             client_body_timeout: Duration::from_secs(60),
             client_body_buffer_size: 8 << 10,
             head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
+            http2: Some(Http2 { max_streams: 128 }),
             proxy_connect_timeout: Duration::from_secs(5),
             proxy_read_timeout: Duration::from_secs(60),
             proxy_send_timeout: Duration::from_secs(60),

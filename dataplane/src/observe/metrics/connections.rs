@@ -72,7 +72,11 @@ impl Connections {
         let counts = self.counts.here();
         counts.handled.fetch_add(1, Ordering::Relaxed);
         counts.reading.fetch_add(1, Ordering::Relaxed);
-        OpenConnection { connections: Arc::clone(self), state: Cell::new(ConnectionState::Reading) }
+        OpenConnection {
+            connections: Arc::clone(self),
+            state: Cell::new(ConnectionState::Reading),
+            requests: Cell::new(0),
+        }
     }
 
     /// A request has begun.
@@ -128,11 +132,25 @@ impl Connections {
 pub struct OpenConnection {
     connections: Arc<Connections>,
     state: Cell<ConnectionState>,
+    requests: Cell<u32>,
 }
 
 impl OpenConnection {
-    /// What it is busy with from now on.
-    pub fn set(&self, state: ConnectionState) {
+    /// A request is to be answered.
+    pub fn begin_request(&self) {
+        self.requests.set(self.requests.get().saturating_add(1));
+        self.set(ConnectionState::Writing);
+    }
+
+    /// A request was answered: where it was the last one, the connection waits.
+    pub fn end_request(&self) {
+        self.requests.set(self.requests.get().saturating_sub(1));
+        if self.requests.get() == 0 {
+            self.set(ConnectionState::Waiting);
+        }
+    }
+
+    fn set(&self, state: ConnectionState) {
         let before = self.state.replace(state);
         if before != state {
             let counts = self.connections.counts.here();
@@ -161,9 +179,12 @@ mod tests {
         connections.accepted();
         let (one, other) = (connections.open(), connections.open());
         assert_eq!(now(), [2, 0, 0]);
-        one.set(ConnectionState::Writing);
-        one.set(ConnectionState::Writing);
-        other.set(ConnectionState::Waiting);
+        one.begin_request();
+        one.begin_request();
+        other.begin_request();
+        assert_eq!(now(), [0, 2, 0]);
+        one.end_request();
+        other.end_request();
         assert_eq!(now(), [0, 1, 1]);
         std::thread::spawn(move || drop(one)).join().unwrap();
         drop(other);

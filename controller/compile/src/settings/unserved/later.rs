@@ -56,7 +56,6 @@ pub(super) static KNOWN: &[Known] = &[
     later("gzip-min-length", &["256"]),
     later("gzip-types", &[""]),
     later("hide-headers", &[""]),
-    later("http2-max-concurrent-streams", &["128"]),
     later("ignore-invalid-headers", TRUE),
     later("limit-conn-status-code", &["503"]),
     later("limit-conn-zone-variable", &["$binary_remote_addr"]),
@@ -122,7 +121,6 @@ pub(super) static KNOWN: &[Known] = &[
     later("upstream-hash-by", &[""]),
     later("use-geoip2", FALSE),
     later("use-gzip", FALSE),
-    later("use-http2", TRUE),
     later("use-port-in-redirects", FALSE),
 ];
 

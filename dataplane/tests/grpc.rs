@@ -1,0 +1,356 @@
+//! Backends that speak HTTP/2 in the clear, gRPC above all: its four kinds of call, its trailers, its cancellations.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use snapshot::Protocol;
+use support::{
+    H2cBackend, Proxy, World,
+    h2::{AnyBody, Http2, empty, full, get},
+    within,
+};
+use tokio::sync::{Notify, mpsc};
+
+/// A message as gRPC frames it: not compressed, its length, itself.
+fn message(text: &str) -> Bytes {
+    let mut bytes = vec![0];
+    bytes.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
+    bytes.extend(text.as_bytes());
+    bytes.into()
+}
+
+fn status(code: &'static str) -> Frame<Bytes> {
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("grpc-status", http::HeaderValue::from_static(code));
+    Frame::trailers(trailers)
+}
+
+/// A body that goes on as long as its sender.
+fn stream() -> (mpsc::UnboundedSender<Frame<Bytes>>, AnyBody) {
+    let (sender, mut receiver) = mpsc::unbounded_channel::<Frame<Bytes>>();
+    let frames = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx).map(|frame| frame.map(Ok)));
+    (sender, BodyExt::boxed(StreamBody::new(frames)))
+}
+
+fn response(body: AnyBody) -> http::Response<AnyBody> {
+    http::Response::builder().header("content-type", "application/grpc").body(body).unwrap()
+}
+
+/// `Upper`: each message comes back in capitals, at once; the call ends with status 0.
+async fn upper(request: http::Request<Incoming>) -> http::Response<AnyBody> {
+    let (sender, body) = stream();
+    tokio::spawn(async move {
+        let mut incoming = request.into_body();
+        while let Some(Ok(frame)) = incoming.frame().await {
+            if let Ok(data) = frame.into_data() {
+                sender.send(Frame::data(data.to_ascii_uppercase().into())).ok();
+            }
+        }
+        sender.send(status("0")).ok();
+    });
+    response(body)
+}
+
+fn call(body: AnyBody) -> http::Request<AnyBody> {
+    let request = http::Request::post("http://a.example/pkg.Service/Method");
+    request.header("content-type", "application/grpc").header("te", "trailers").body(body).unwrap()
+}
+
+async fn served(backend: &H2cBackend) -> (Proxy, Http2) {
+    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::H2c);
+    let proxy = Proxy::start(&world).await;
+    let client = Http2::connect(proxy.http()).await;
+    (proxy, client)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unary() {
+    let backend = H2cBackend::start(None, upper).await;
+    let (_proxy, mut client) = served(&backend).await;
+    let answer = client.send(call(full(message("hello")))).await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (200, &"application/grpc".parse().unwrap())
+    );
+    let whole = within("the body", answer.into_body().collect()).await.unwrap();
+    assert_eq!(whole.trailers().unwrap()["grpc-status"], "0");
+    assert_eq!(whole.to_bytes(), message("HELLO"));
+    let head = backend.heads.lock().unwrap().pop().unwrap();
+    assert_eq!(
+        (head.uri.to_string().as_str(), &head.method),
+        ("http://a.example/pkg.Service/Method", &http::Method::POST)
+    );
+    assert_eq!(head.headers["te"], "trailers");
+    assert!(head.headers.get("host").is_none() && head.headers.get("connection").is_none());
+    assert_eq!(head.headers["x-forwarded-host"], "a.example");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_fails_at_once_has_its_status_in_the_head() {
+    let backend = H2cBackend::start(None, |_| async {
+        http::Response::builder().header("grpc-status", "12").body(empty()).unwrap()
+    })
+    .await;
+    let (_proxy, mut client) = served(&backend).await;
+    let answer = client.send(call(full(message("hello")))).await.unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "12");
+    assert!(hyper::body::Body::is_end_stream(answer.body()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_streaming() {
+    let backend = H2cBackend::start(None, |request: http::Request<Incoming>| async move {
+        let all = request.into_body().collect().await.unwrap().to_bytes();
+        let (sender, body) = stream();
+        sender.send(Frame::data(message(&all.len().to_string()))).unwrap();
+        sender.send(status("0")).unwrap();
+        response(body)
+    })
+    .await;
+    let (_proxy, mut client) = served(&backend).await;
+    let (sender, body) = stream();
+    let sending = tokio::spawn(async move {
+        for _ in 0..50 {
+            sender.send(Frame::data(message("0123456789"))).unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    let answer = client.send(call(body)).await.unwrap();
+    sending.await.unwrap();
+    let whole = within("the body", answer.into_body().collect()).await.unwrap();
+    assert_eq!(whole.trailers().unwrap()["grpc-status"], "0");
+    assert_eq!(whole.to_bytes(), message("750"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_streaming() {
+    let go_on = Arc::<Notify>::default();
+    let wait = Arc::clone(&go_on);
+    let backend = H2cBackend::start(None, move |_| {
+        let wait = Arc::clone(&wait);
+        async move {
+            let (sender, body) = stream();
+            tokio::spawn(async move {
+                for n in 0..10 {
+                    sender.send(Frame::data(message(&n.to_string()))).unwrap();
+                    wait.notified().await;
+                }
+                sender.send(status("5")).unwrap();
+            });
+            response(body)
+        }
+    })
+    .await;
+    let (_proxy, mut client) = served(&backend).await;
+    let mut body = client.send(call(full(message("go")))).await.unwrap().into_body();
+    for n in 0..10 {
+        // Each message is here before the next one is made.
+        let frame = within("a message", body.frame()).await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), message(&n.to_string()));
+        go_on.notify_one();
+    }
+    let trailers = within("the end", body.frame()).await.unwrap().unwrap().into_trailers().unwrap();
+    assert_eq!(trailers["grpc-status"], "5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_streaming() {
+    let backend = H2cBackend::start(None, upper).await;
+    let (_proxy, mut client) = served(&backend).await;
+    let (sender, body) = stream();
+    // The head of the answer is here before the first message is sent.
+    let mut answer = client.send(call(body)).await.unwrap().into_body();
+    for word in ["one", "two", "three"] {
+        sender.send(Frame::data(message(word))).unwrap();
+        let frame = within("a message", answer.frame()).await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), message(&word.to_ascii_uppercase()));
+    }
+    drop(sender);
+    let trailers = within("the end", answer.frame()).await.unwrap().unwrap().into_trailers().unwrap();
+    assert_eq!(trailers["grpc-status"], "0");
+}
+
+/// Says when the request is here, and when it is taken back.
+async fn stubborn(most: Option<u32>) -> (H2cBackend, Arc<Notify>, Arc<Notify>) {
+    let (asked, left) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+    let (tell, tell_left) = (Arc::clone(&asked), Arc::clone(&left));
+    let backend = H2cBackend::start(most, move |request: http::Request<Incoming>| {
+        let (asked, left) = (Arc::clone(&tell), Arc::clone(&tell_left));
+        async move {
+            if request.uri().path() == "/quick" {
+                return response(full("quick"));
+            }
+            struct Left(Arc<Notify>);
+            impl Drop for Left {
+                fn drop(&mut self) {
+                    self.0.notify_one();
+                }
+            }
+            let _left = Left(left);
+            asked.notify_one();
+            std::future::pending().await
+        }
+    })
+    .await;
+    (backend, asked, left)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_taken_back_is_cancelled_alone() {
+    let (backend, asked, left) = stubborn(None).await;
+    let (proxy, mut client) = served(&backend).await;
+    assert_eq!(client.get("http://a.example/quick").await.1, "quick");
+    let answer = tokio::spawn(client.sender.send_request(call(full(message("hello")))));
+    within("the call", asked.notified()).await;
+    answer.abort();
+    within("the cancellation", left.notified()).await;
+    assert_eq!(client.get("http://a.example/quick").await.1, "quick");
+    assert_eq!(backend.connections(), 1);
+    drop(client);
+    assert!(proxy.stop().await.contains("\"POST /pkg.Service/Method HTTP/2.0\" 499 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_call_is_504_and_its_connection_gets_no_more() {
+    let (backend, _asked, left) = stubborn(None).await;
+    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::H2c);
+    let proxy = Proxy::start(&world.timeouts(|timeouts| timeouts.read = Duration::from_millis(200))).await;
+    let mut client = Http2::connect(proxy.http()).await;
+    assert_eq!(client.get("http://a.example/slow").await.0, 504);
+    within("the cancellation", left.notified()).await;
+    assert_eq!(client.get("http://a.example/quick").await.1, "quick");
+    assert_eq!(backend.connections(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_requests_share_one_connection() {
+    let backend = H2cBackend::start(None, |_| async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        response(full("ok"))
+    })
+    .await;
+    let (_proxy, mut client) = served(&backend).await;
+    assert_eq!(client.get("http://a.example/").await.0, 200);
+    let requests: Vec<_> = (0..50)
+        .map(|_| {
+            let mut client = client.clone();
+            tokio::spawn(async move { client.get("http://a.example/").await })
+        })
+        .collect();
+    for request in requests {
+        assert_eq!(request.await.unwrap(), (200, "ok".to_owned()));
+    }
+    assert_eq!(backend.connections(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_endpoints_limit_another_connection_is_opened() {
+    let backend = H2cBackend::start(Some(4), |_| async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        response(full("ok"))
+    })
+    .await;
+    let (_proxy, mut client) = served(&backend).await;
+    assert_eq!(client.get("http://a.example/").await.0, 200);
+    let requests: Vec<_> = (0..40)
+        .map(|_| {
+            let mut client = client.clone();
+            tokio::spawn(async move { client.get("http://a.example/").await })
+        })
+        .collect();
+    for request in requests {
+        assert_eq!(request.await.unwrap(), (200, "ok".to_owned()));
+    }
+    assert!((2..=12).contains(&backend.connections()), "{}", backend.connections());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_room_at_all_it_is_503_after_a_while() {
+    let (backend, _asked, _left) = stubborn(Some(1)).await;
+    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::H2c);
+    let world = world.timeouts(|timeouts| timeouts.connect = Duration::from_secs(2));
+    let proxy = Proxy::start(&world).await;
+    let mut client = Http2::connect(proxy.http()).await;
+    // 64 connections of one request each is what a worker has for an endpoint.
+    let mut stuck = Vec::new();
+    for count in 1..=64 {
+        stuck.push(tokio::spawn(client.sender.send_request(get("http://a.example/slow"))));
+        support::eventually("another connection", || backend.connections() == count).await;
+    }
+    assert_eq!(client.get("http://a.example/quick").await.0, 503);
+    assert_eq!(backend.connections(), 64);
+    stuck.iter().for_each(|request| request.abort());
+    assert_eq!(client.get("http://a.example/quick").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_not_there_is_502_for_everybody_at_once() {
+    let backend = H2cBackend::start(None, upper).await;
+    let (_proxy, client) = served(&backend).await;
+    drop(backend);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let requests: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = client.clone();
+            tokio::spawn(async move { client.get("http://a.example/").await.0 })
+        })
+        .collect();
+    for request in requests {
+        assert_eq!(request.await.unwrap(), 502);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http1_clients_are_served_too() {
+    let backend = H2cBackend::start(None, |request: http::Request<Incoming>| async move {
+        let (sender, body) = stream();
+        let text = format!("{} {}", request.uri(), request.headers().contains_key("upgrade"));
+        let rest = request.into_body().collect().await.unwrap().to_bytes();
+        sender.send(Frame::data(text.into())).unwrap();
+        sender.send(Frame::data(rest)).unwrap();
+        sender.send(status("0")).unwrap();
+        response(body)
+    })
+    .await;
+    let (proxy, _client) = served(&backend).await;
+    let mut client = proxy.client().await;
+    let answer = client.get("a.example", "/x?y").await;
+    assert_eq!((answer.status, answer.text()), (200, "http://a.example/x?y false"));
+    client.send("POST / HTTP/1.1\r\nhost: a.example\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n").await;
+    assert_eq!(client.answer().await.text(), "http://a.example/ falseabc");
+    client.send("GET / HTTP/1.1\r\nhost: a.example\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
+    assert_eq!(client.answer().await.text(), "http://a.example/ false");
+    let mut old = proxy.client().await;
+    old.send("GET / HTTP/1.0\r\nhost: a.example\r\n\r\n").await;
+    assert!(old.rest().await.ends_with("http://a.example/ false"));
+    // One for each worker at most.
+    assert!(backend.connections() <= 2, "{}", backend.connections());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_breaks_a_call_off_breaks_that_call() {
+    let backend = H2cBackend::start(None, |request: http::Request<Incoming>| async move {
+        let (sender, body) = stream();
+        sender.send(Frame::data(message("half"))).unwrap();
+        if request.uri().path() == "/broken" {
+            let frames =
+                futures_util::stream::iter([Ok(Frame::data(message("half"))), Err(std::io::Error::other("broken"))]);
+            return response(BodyExt::boxed(StreamBody::new(frames)));
+        }
+        sender.send(status("0")).unwrap();
+        response(body)
+    })
+    .await;
+    let (_proxy, mut client) = served(&backend).await;
+    let answer = client.send(get("http://a.example/broken")).await.unwrap();
+    // The endpoint may have taken back even the head, with what it had not sent yet.
+    let refused = answer.status() == 502;
+    assert!(within("the end", answer.into_body().collect()).await.is_err() || refused);
+    assert_eq!(client.get("http://a.example/").await.0, 200);
+    assert_eq!(backend.connections(), 1);
+}
