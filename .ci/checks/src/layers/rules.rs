@@ -132,7 +132,7 @@ pub(super) const MODULES: &[ModuleRule] = &[
     ),
     data_plane(
         "dataplane",
-        &["control", "listen", "observe", "readiness", "runtime", "tls", "upstream"],
+        &["control", "exchange", "listen", "observe", "readiness", "runtime", "tls", "upstream"],
         "the wiring: the top of the data plane",
     ),
     compile("ingress", &["annotation", "settings", "assemble"], "each Ingress becomes a draft by itself"),
