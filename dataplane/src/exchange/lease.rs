@@ -71,7 +71,6 @@ impl Sender {
     ///
     /// # Errors
     /// There is none; the request comes back if nothing of it was sent.
-    #[expect(clippy::result_large_err, reason = "hyper's own, and it carries the request")]
     pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
         match self {
             Self::Http1(sender) => sender.try_send_request(request).await,
