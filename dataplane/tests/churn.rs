@@ -89,6 +89,7 @@ async fn a_stop_under_load_answers_whatever_was_accepted() {
     for client in clients {
         lost += usize::from(client.await.is_err());
     }
-    // Between the last look into a socket's queue and its end lies an instant that the kernel gives nobody.
-    assert!(lost <= 1, "{lost} lost");
+    // Between the last look into a socket's queue and its end lies an instant that the kernel gives nobody, once for
+    // each of the two workers.
+    assert!(lost <= 2, "{lost} lost");
 }

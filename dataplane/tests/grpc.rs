@@ -219,7 +219,7 @@ async fn a_call_that_is_taken_back_is_cancelled_alone() {
 async fn a_late_call_is_504_and_its_connection_gets_no_more() {
     let (backend, _asked, left) = stubborn(None).await;
     let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::H2c);
-    let proxy = Proxy::start(&world.timeouts(|timeouts| timeouts.read = Duration::from_millis(200))).await;
+    let proxy = Proxy::start(&world.timeouts(|timeouts| timeouts.read = Duration::from_secs(1))).await;
     let mut client = Http2::connect(proxy.http()).await;
     assert_eq!(client.get("http://a.example/slow").await.0, 504);
     within("the cancellation", left.notified()).await;

@@ -277,7 +277,7 @@ async fn a_late_answer_is_504_and_a_stalled_one_is_cut() {
     })
     .await;
     let world = World::new().route("a.example", "/", &[backend.address]);
-    let proxy = Proxy::start(&world.timeouts(|timeouts| timeouts.read = Duration::from_millis(200))).await;
+    let proxy = Proxy::start(&world.timeouts(|timeouts| timeouts.read = Duration::from_secs(1))).await;
     let mut client = Http2::connect(proxy.http()).await;
     assert_eq!(client.get("http://a.example/").await.0, 504);
     let answer = client.send(get("http://a.example/")).await.unwrap();
@@ -300,7 +300,7 @@ async fn goes_away_after_so_many_requests() {
 async fn idle_ones_are_closed_busy_ones_are_not() {
     let (backend, asked, _left) = stubborn().await;
     let world = World::new().route("a.example", "/", &[backend.address]);
-    let proxy = Proxy::start(&world.options(|http| http.keep_alive.idle = Duration::from_millis(300))).await;
+    let proxy = Proxy::start(&world.options(|http| http.keep_alive.idle = Duration::from_secs(1))).await;
     let (idle, mut busy, mut deaf) =
         (Http2::connect(proxy.http()).await, Http2::connect(proxy.http()).await, Raw::connect(proxy.http()).await);
     let answer = tokio::spawn(busy.sender.send_request(get("http://a.example/")));

@@ -151,7 +151,7 @@ async fn an_answer_that_stops_is_cut() {
     })
     .await;
     let world = World::new().route("a.example", "/", &[backend.address]);
-    let proxy = Proxy::start(&world.timeouts(|t| t.read = Duration::from_millis(100))).await;
+    let proxy = Proxy::start(&world.timeouts(|t| t.read = Duration::from_secs(1))).await;
     let mut client = proxy.client().await;
     client.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n").await;
     let head = client.head().await;
