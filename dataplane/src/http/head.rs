@@ -120,16 +120,17 @@ fn authority(head: &Parts) -> Result<HeaderValue, Cause> {
     if !head.uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https")) {
         return Err(Cause::BadRequest("target is neither a path nor http"));
     }
+    // It must be well-formed although it does not count.
+    host(&field)?;
     HeaderValue::from_str(authority.as_str()).map_err(|_| Cause::BadRequest("host"))
 }
 
+/// The field, there once and not empty; [`host`] looks into it.
 fn host_field(headers: &HeaderMap, version: Version) -> Result<HeaderValue, Cause> {
     let mut fields = headers.get_all(header::HOST).iter();
     match (fields.next(), fields.next()) {
-        (Some(host), None) => {
-            host_of(str_of(host)?).map_err(|_| Cause::BadRequest("host"))?;
-            Ok(host.clone())
-        }
+        (Some(host), None) if !host.is_empty() => Ok(host.clone()),
+        (Some(_), None) => Err(Cause::BadRequest("host")),
         (None, _) if version == Version::HTTP_10 => Ok(HeaderValue::from_static("")),
         (None, _) => Err(Cause::BadRequest("no host")),
         (Some(_), Some(_)) => Err(Cause::BadRequest("more than one host")),

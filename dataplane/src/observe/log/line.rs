@@ -92,15 +92,21 @@ fn text(out: &mut Vec<u8>, value: Option<&[u8]>) {
 /// As nginx escapes by default: quotes, backslashes and everything that is not printable ASCII become `\xHH`, so that
 /// a client can neither end a field nor forge a line.
 fn escaped(out: &mut Vec<u8>, value: &[u8]) {
-    for &byte in value {
-        match byte {
-            b'"' | b'\\' | ..b' ' | 0x7f.. => {
+    // Each run of harmless bytes at once: nearly every value is one.
+    for run in value.split_inclusive(|byte| is_escaped(*byte)) {
+        match run.split_last() {
+            Some((&last, harmless)) if is_escaped(last) => {
+                out.extend_from_slice(harmless);
                 out.extend_from_slice(b"\\x");
-                out.extend([byte >> 4, byte & 15].map(hex));
+                out.extend([last >> 4, last & 15].map(hex));
             }
-            _ => out.push(byte),
+            _ => out.extend_from_slice(run),
         }
     }
+}
+
+fn is_escaped(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | ..b' ' | 0x7f..)
 }
 
 fn hex(nibble: u8) -> u8 {
