@@ -227,6 +227,17 @@ async fn a_late_call_is_504_and_its_connection_gets_no_more() {
     assert_eq!(backend.connections(), 2);
 }
 
+/// Asks so often at once; each answer is "ok".
+async fn all_ok(client: &Http2, requests: usize) {
+    let ask = |_| {
+        let mut client = client.clone();
+        tokio::spawn(async move { client.get("http://a.example/").await })
+    };
+    for request in (0..requests).map(ask).collect::<Vec<_>>() {
+        assert_eq!(request.await.unwrap(), (200, "ok".to_owned()));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_requests_share_one_connection() {
     let backend = H2cBackend::start(None, |_| async {
@@ -236,15 +247,7 @@ async fn many_requests_share_one_connection() {
     .await;
     let (_proxy, mut client) = served(&backend).await;
     assert_eq!(client.get("http://a.example/").await.0, 200);
-    let requests: Vec<_> = (0..50)
-        .map(|_| {
-            let mut client = client.clone();
-            tokio::spawn(async move { client.get("http://a.example/").await })
-        })
-        .collect();
-    for request in requests {
-        assert_eq!(request.await.unwrap(), (200, "ok".to_owned()));
-    }
+    all_ok(&client, 50).await;
     assert_eq!(backend.connections(), 1);
 }
 
@@ -257,15 +260,7 @@ async fn at_the_endpoints_limit_another_connection_is_opened() {
     .await;
     let (_proxy, mut client) = served(&backend).await;
     assert_eq!(client.get("http://a.example/").await.0, 200);
-    let requests: Vec<_> = (0..40)
-        .map(|_| {
-            let mut client = client.clone();
-            tokio::spawn(async move { client.get("http://a.example/").await })
-        })
-        .collect();
-    for request in requests {
-        assert_eq!(request.await.unwrap(), (200, "ok".to_owned()));
-    }
+    all_ok(&client, 40).await;
     // Ten hold them all; how many more are opened is a matter of who comes when, but never one for each request.
     assert!((2..40).contains(&backend.connections()), "{}", backend.connections());
 }
