@@ -33,6 +33,8 @@ pub struct Exchange {
     pub method: Method,
     /// The target in origin form (RFC 9112 section 3.2.1), as the client sent it.
     pub uri: Uri,
+    /// The path of it that is matched, and that decides about access.
+    pub path: Path,
     /// The fields; those about the connection are gone once [`crate::http`] has prepared them for the upstream.
     pub headers: HeaderMap,
     /// The host as the client named it, port and all: what the upstream gets to see.
@@ -58,6 +60,8 @@ pub struct Exchange {
 pub struct Client {
     /// The client's address.
     pub address: IpAddr,
+    /// The same as it stands in fields.
+    pub address_text: HeaderValue,
     /// `http` or `https`, as the client sees it.
     pub scheme: Scheme,
     /// The port as the client sees it: 443 for TLS, whatever the listening port is.
@@ -85,6 +89,28 @@ impl Scheme {
     }
 }
 
+/// The normalised path of a request (see [`crate::route::normalize`]).
+#[derive(Debug)]
+pub enum Path {
+    /// There is none: `OPTIONS *`.
+    None,
+    /// That of the target, which is normal already, as nearly all are.
+    Same,
+    /// Another one.
+    Normalized(String),
+}
+
+impl Path {
+    /// It itself, for the request's target.
+    pub fn of<'a>(&'a self, target: &'a Uri) -> Option<&'a str> {
+        match self {
+            Self::None => None,
+            Self::Same => Some(target.path()),
+            Self::Normalized(path) => Some(path),
+        }
+    }
+}
+
 /// A request's body before it is sent.
 #[derive(Debug)]
 pub enum RequestBody {
@@ -97,6 +123,11 @@ pub enum RequestBody {
 }
 
 impl Exchange {
+    /// The path that is matched, and that decides about access; none for `OPTIONS *`.
+    pub fn path(&self) -> Option<&str> {
+        self.path.of(&self.uri)
+    }
+
     /// Whether it may be sent again after an endpoint may have acted on it: idempotent (RFC 9110 section 9.2.2), and
     /// all of it still here.
     pub fn is_repeatable(&self) -> bool {

@@ -14,6 +14,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, Version, uri::PathAndQuery};
 use http_body::{Frame, SizeHint};
+use smallvec::SmallVec;
 
 use super::{Body, BodyError, Failure, Socket, Upload};
 use crate::observe::{OpenConnection, Record, RouteMetrics, Try, WorkerLog};
@@ -67,7 +68,8 @@ struct Open {
     upstream: Option<Arc<str>>,
     upload: Option<Rc<Upload>>,
     uploaded: u64,
-    tries: Vec<Try>,
+    /// One is the rule.
+    tries: SmallVec<[Try; 1]>,
     try_began: Instant,
     status: u16,
     response_head: u64,
@@ -88,7 +90,7 @@ impl Ticket {
             upstream: None,
             upload: None,
             uploaded: 0,
-            tries: Vec::new(),
+            tries: SmallVec::new(),
             status: CLIENT_GONE,
             response_head: 0,
             body_sent: 0,
@@ -132,7 +134,12 @@ impl Ticket {
 
     /// The present try has a connection.
     pub fn connected(&mut self, reused: bool) {
-        self.with_try(|one, elapsed| one.connect_time = Some(if reused { Duration::ZERO } else { elapsed }));
+        self.with(|open| {
+            let time = if reused { Duration::ZERO } else { open.try_began.elapsed() };
+            if let Some(one) = open.tries.last_mut() {
+                one.connect_time = Some(time);
+            }
+        });
     }
 
     /// The present try has the head of an answer.
@@ -223,7 +230,8 @@ impl Drop for Ticket {
 
 impl Open {
     fn note(&mut self) {
-        self.end_try();
+        let now = Instant::now();
+        self.end_try(now);
         let facts = &self.facts;
         let uploaded = self.uploaded + self.upload.as_ref().map_or(0, |upload| upload.received());
         // In HTTP/2 the host is no part of the target.
@@ -243,7 +251,7 @@ impl Open {
             referer: facts.referer.as_ref().map(HeaderValue::as_bytes),
             user_agent: facts.user_agent.as_ref().map(HeaderValue::as_bytes),
             request_length: facts.head_length.saturating_add(uploaded),
-            request_time: facts.began.elapsed(),
+            request_time: now.saturating_duration_since(facts.began),
             upstream: self.upstream.as_deref(),
             tries: &self.tries,
             request_id: facts.request_id.to_str().unwrap_or("-"),
@@ -257,8 +265,8 @@ impl Open {
     }
 
     /// A try whose head came ends with the answer; one whose head did not, with the client that did not wait.
-    fn end_try(&mut self) {
-        let (elapsed, body_sent) = (self.try_began.elapsed(), self.body_sent);
+    fn end_try(&mut self, now: Instant) {
+        let (elapsed, body_sent) = (now.saturating_duration_since(self.try_began), self.body_sent);
         if let Some(one) = self.tries.last_mut() {
             if one.status.is_none() || one.header_time.is_some() {
                 one.response_time = elapsed;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-use super::connection::Connection;
+use super::{connection::Connection, context::Context};
 use crate::{
     exchange::{Answer, Body, Cause, Client, Facts, Failure, Ticket},
     runtime::LiveListener,
@@ -111,16 +111,28 @@ pub fn note_status(connection: &Connection, status: StatusCode) {
 }
 
 /// What the head of a request tells log and metrics.
-pub fn facts(head: &http::request::Parts, client: &Client, request_id: HeaderValue) -> Facts {
+pub fn facts(head: &http::request::Parts, client: &Client, context: &Context) -> Facts {
+    let (mut referer, mut user_agent, mut request_id) = (None, None, None);
+    // One walk is cheaper than three look-ups.
+    for (name, value) in &head.headers {
+        match name.as_str() {
+            "referer" => referer = referer.or(Some(value)),
+            "user-agent" => user_agent = user_agent.or(Some(value)),
+            "x-request-id" => request_id = request_id.or(Some(value)),
+            _ => {}
+        }
+    }
+    // The id that the client gave is kept; it only names the request.
+    let given = request_id.filter(|id| !id.is_empty() && id.to_str().is_ok()).cloned();
     Facts {
         began: Instant::now(),
         remote_address: client.address,
         method: Some(head.method.clone()),
         target: head.uri.clone(),
         version: head.version,
-        referer: head.headers.get(header::REFERER).cloned(),
-        user_agent: head.headers.get(header::USER_AGENT).cloned(),
-        request_id,
+        referer: referer.cloned(),
+        user_agent: user_agent.cloned(),
+        request_id: given.unwrap_or_else(|| context.request_id()),
         head_length: super::head::length(head),
     }
 }

@@ -13,12 +13,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{
     answer,
     context::{Context, Guest},
-    h1, h2,
+    forwarded, h1, h2,
     io::ClientIo,
     sniff::Sniff,
     watched::{End, watched},
 };
-use crate::{exchange::Socket, observe::OpenConnection, runtime::LiveListener};
+use crate::{
+    exchange::{Client, Socket},
+    observe::OpenConnection,
+    runtime::LiveListener,
+};
 
 /// A connection that was accepted.
 #[derive(Debug, Clone)]
@@ -52,6 +56,8 @@ pub struct Connection {
     pub socket: Arc<Socket>,
     /// Where it came from.
     pub accepted: Accepted,
+    /// Who asks over it, unless a trusted proxy names somebody else.
+    pub peer: Client,
     /// Where log and metrics see it.
     pub gauge: Rc<OpenConnection>,
     /// How many requests of an HTTP/2 connection are being answered.
@@ -67,6 +73,7 @@ impl Connection {
         let context = Rc::clone(guest.context());
         Self {
             socket: Arc::new(Socket::new(&listener.http)),
+            peer: forwarded::peer(&accepted),
             accepted,
             gauge: Rc::new(context.gauges.open()),
             context,

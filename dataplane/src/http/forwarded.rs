@@ -17,26 +17,37 @@ pub const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-po
 /// `http` or `https`.
 pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// Who asks where nobody else is believed: the peer itself. It is the same for all requests of a connection.
+pub fn peer(accepted: &Accepted) -> Client {
+    let address = accepted.peer.ip().to_canonical();
+    let scheme = if accepted.tls { Scheme::Https } else { Scheme::Http };
+    Client { address, address_text: text(address), scheme, port: port(accepted, scheme), host: None }
+}
+
 /// Finds out who asks. `X-Forwarded-*` is believed where the peer is one of `trusted`, and there as ingress-nginx does
 /// it: of the addresses, the last one that is not itself trusted is the client's.
-pub fn client(headers: &HeaderMap, accepted: &Accepted, trusted: &[IpNet]) -> Client {
-    let peer = accepted.peer.ip().to_canonical();
-    let scheme = if accepted.tls { Scheme::Https } else { Scheme::Http };
-    if !is_trusted(peer, trusted) {
-        return Client { address: peer, scheme, port: port(accepted, scheme), host: None };
+pub fn client(headers: &HeaderMap, accepted: &Accepted, peer: &Client, trusted: &[IpNet]) -> Client {
+    if !is_trusted(peer.address, trusted) {
+        return peer.clone();
     }
     let scheme = match first(headers, &X_FORWARDED_PROTO) {
         Some(proto) if proto.eq_ignore_ascii_case("https") => Scheme::Https,
         Some(proto) if proto.eq_ignore_ascii_case("http") => Scheme::Http,
-        _ => scheme,
+        _ => peer.scheme,
     };
     let named = first(headers, &X_FORWARDED_PORT).and_then(|port| port.parse::<u16>().ok()).map(HeaderValue::from);
+    let address = original(headers, peer.address, trusted);
     Client {
-        address: original(headers, peer, trusted),
+        address,
+        address_text: text(address),
         scheme,
         port: named.unwrap_or_else(|| port(accepted, scheme)),
         host: headers.get(X_FORWARDED_HOST).filter(|host| !host.is_empty()).cloned(),
     }
+}
+
+fn text(address: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// 443 for TLS: the container's port is not the one that clients see.
@@ -87,6 +98,10 @@ mod tests {
     fn accepted(peer: &str, tls: bool) -> Accepted {
         let local = "10.0.0.1:8080".parse().unwrap();
         Accepted { listener: "x".into(), peer: peer.parse().unwrap(), local, tls }
+    }
+
+    fn client(headers: &HeaderMap, accepted: &Accepted, trusted: &[IpNet]) -> Client {
+        super::client(headers, accepted, &peer(accepted), trusted)
     }
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {

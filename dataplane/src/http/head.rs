@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version, header, request::Parts,
 use snapshot::HeadLimits;
 
 use crate::{
-    exchange::{Cause, Failure},
+    exchange::{Cause, Failure, Path},
     route::{PathError, host_of, normalize},
 };
 
@@ -20,16 +20,16 @@ pub struct Target {
     pub host: Box<str>,
     /// The target in origin form.
     pub uri: Uri,
-    /// The normalised path; none for `OPTIONS *`.
-    pub path: Option<String>,
+    /// Its normalised path.
+    pub path: Path,
 }
 
-/// Checks a head.
+/// Checks a head, whose length was found out before.
 ///
 /// # Errors
 /// The request is refused.
-pub fn check(head: &Parts, limits: &HeadLimits) -> Result<Target, Failure> {
-    check_limits(head, limits)?;
+pub fn check(head: &Parts, length: u64, limits: &HeadLimits) -> Result<Target, Failure> {
+    check_limits(head, length, limits)?;
     if matches!(head.method, Method::CONNECT | Method::TRACE) {
         return Err(Cause::MethodNotAllowed.into());
     }
@@ -38,14 +38,19 @@ pub fn check(head: &Parts, limits: &HeadLimits) -> Result<Target, Failure> {
     let host = host(&authority)?.into();
     if head.uri.path() == "*" && (head.uri.authority().is_none() || head.version == Version::HTTP_2) {
         let asked = if head.method == Method::OPTIONS { Ok(()) } else { Err(Cause::BadRequest("target is *")) };
-        return asked.map(|()| Target { authority, host, uri: head.uri.clone(), path: None }).map_err(Failure::from);
+        return asked
+            .map(|()| Target { authority, host, uri: head.uri.clone(), path: Path::None })
+            .map_err(Failure::from);
     }
     let uri = origin_form(&head.uri)?;
-    let path = normalize(uri.path()).map_err(|error| Cause::BadRequest(describe(&error)))?.into_owned();
-    Ok(Target { authority, host, uri, path: Some(path) })
+    let path = match normalize(uri.path()).map_err(|error| Cause::BadRequest(describe(&error)))? {
+        Cow::Borrowed(_) => Path::Same,
+        Cow::Owned(path) => Path::Normalized(path),
+    };
+    Ok(Target { authority, host, uri, path })
 }
 
-fn check_limits(head: &Parts, limits: &HeadLimits) -> Result<(), Cause> {
+fn check_limits(head: &Parts, length: u64, limits: &HeadLimits) -> Result<(), Cause> {
     let target = target_length(&head.uri);
     if target > limit(limits.target) {
         return Err(Cause::TargetTooLong);
@@ -53,7 +58,7 @@ fn check_limits(head: &Parts, limits: &HeadLimits) -> Result<(), Cause> {
     let too_long = |(name, value): (&http::HeaderName, &HeaderValue)| field_length(name, value) > limit(limits.field);
     if head.headers.len() > limit(limits.fields)
         || head.headers.iter().any(too_long)
-        || length(head) > u64::from(limits.total)
+        || length > u64::from(limits.total)
     {
         return Err(Cause::HeadTooLarge);
     }
@@ -177,7 +182,8 @@ mod tests {
     const LIMITS: HeadLimits = HeadLimits { target: 100, field: 100, total: 400, fields: 10 };
 
     fn checked(request: http::request::Builder) -> Result<Target, Cause> {
-        check(&request.body(()).unwrap().into_parts().0, &LIMITS).map_err(|failure| failure.cause)
+        let head = request.body(()).unwrap().into_parts().0;
+        check(&head, length(&head), &LIMITS).map_err(|failure| failure.cause)
     }
 
     fn get(target: &str) -> http::request::Builder {
@@ -187,7 +193,7 @@ mod tests {
     #[test]
     fn takes_origin_and_absolute_form() {
         let target = checked(get("/a/../b?c").header("host", "A.b:80")).unwrap();
-        assert_eq!((&*target.host, target.path.as_deref()), ("a.b", Some("/b")));
+        assert_eq!((&*target.host, target.path.of(&target.uri)), ("a.b", Some("/b")));
         assert_eq!(target.uri, "/a/../b?c");
         let target = checked(get("http://other.b/x").header("host", "a.b")).unwrap();
         assert_eq!((&*target.host, target.authority.as_bytes()), ("other.b", &b"other.b"[..]));
@@ -251,7 +257,7 @@ mod tests {
         );
         assert_eq!(checked(Request::connect("a.b:443").header("host", "a.b")).unwrap_err(), Cause::MethodNotAllowed);
         assert!(checked(Request::get("*").header("host", "a")).is_err());
-        assert!(checked(Request::options("*").header("host", "a")).unwrap().path.is_none());
+        assert!(checked(Request::options("*").header("host", "a")).unwrap().path.of(&Uri::default()).is_none());
         assert!(checked(get("a.b").header("host", "a.b")).is_err());
         assert!(checked(get("/%00").header("host", "a")).is_err());
         assert!(checked(get("/../x").header("host", "a")).is_err());

@@ -11,23 +11,13 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_FORWARDED_SCHEME: HeaderName = HeaderName::from_static("x-forwarded-scheme");
 const X_SCHEME: HeaderName = HeaderName::from_static("x-scheme");
-const PROXY: HeaderName = HeaderName::from_static("proxy");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
 /// Makes the fields those that the upstream is to see. Ours are set last: nothing that a client names in `Connection`
 /// can take them away.
 pub fn prepare(exchange: &mut Exchange, protocol: Protocol) {
     let trailers = wants_trailers(&exchange.headers);
-    strip_connection(&mut exchange.headers);
     let headers = &mut exchange.headers;
-    // Server software turns `Proxy` into an environment variable that others obey (CVE-2016-5385, "httpoxy").
-    headers.remove(PROXY);
-    // It was for us to answer.
-    headers.remove(header::EXPECT);
-    headers.remove(HTTP2_SETTINGS);
-    drop_underscores(headers);
+    strip(headers, |name| is_of_connection(name) || is_kept_back(name));
     join_cookies(headers);
     match protocol {
         Protocol::Http1 => set_connection(headers, exchange.upgrade.as_ref(), trailers),
@@ -58,15 +48,41 @@ pub fn upgrade_of(head: &http::request::Parts) -> Option<HeaderValue> {
 
 /// Removes the fields that are about one connection alone (RFC 9110 section 7.6.1).
 pub fn strip_connection(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONNECTION) {
-        let named: Vec<HeaderName> = connection_names(headers).filter_map(|name| name.parse().ok()).collect();
-        for name in named {
-            headers.remove(name);
+    strip(headers, is_of_connection);
+}
+
+/// Removes the fields with such names, and those that `Connection` names. It walks over the names that are there: to
+/// look each of the others up would cost every request more than all that comes of it.
+fn strip(headers: &mut HeaderMap, is_stripped: impl Fn(&str) -> bool) {
+    let mut stripped: Vec<HeaderName> = Vec::new();
+    for name in headers.keys() {
+        if name == header::CONNECTION {
+            stripped.extend(connection_names(headers).filter_map(|name| name.parse().ok()));
         }
-        headers.remove(header::CONNECTION);
+        if is_stripped(name.as_str()) {
+            stripped.push(name.clone());
+        }
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, header::TE, header::TRANSFER_ENCODING, header::UPGRADE] {
+    for name in stripped {
         headers.remove(name);
+    }
+}
+
+fn is_of_connection(name: &str) -> bool {
+    matches!(name, "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade")
+}
+
+/// What no upstream is to see.
+fn is_kept_back(name: &str) -> bool {
+    match name {
+        // It is for us to answer.
+        "expect" => true,
+        // Server software turns it into an environment variable that others obey (CVE-2016-5385, "httpoxy").
+        "proxy" => true,
+        "http2-settings" => true,
+        // CGI and its kin cannot tell `X_Real_IP` from `X-Real-IP`: such names are dropped, as nginx does by default
+        // (`underscores_in_headers`).
+        _ => name.as_bytes().contains(&b'_'),
     }
 }
 
@@ -78,18 +94,6 @@ fn connection_names(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 fn wants_trailers(headers: &HeaderMap) -> bool {
     let fields = headers.get_all(header::TE).iter().filter_map(|field| field.to_str().ok());
     fields.flat_map(|field| field.split(',')).any(|name| name.trim().eq_ignore_ascii_case("trailers"))
-}
-
-/// CGI and its kin cannot tell `X_Real_IP` from `X-Real-IP`: such names are dropped, as nginx does by default
-/// (`underscores_in_headers`).
-fn drop_underscores(headers: &mut HeaderMap) {
-    let dubious = |name: &&HeaderName| name.as_str().contains('_');
-    if headers.keys().any(|name| dubious(&name)) {
-        let names: Vec<HeaderName> = headers.keys().filter(dubious).cloned().collect();
-        for name in names {
-            headers.remove(name);
-        }
-    }
 }
 
 /// HTTP/2 clients may send each cookie in a field of its own; elsewhere there is one (RFC 9113 section 8.2.3).
@@ -139,24 +143,19 @@ fn set_framing(headers: &mut HeaderMap, body: &RequestBody, protocol: Protocol) 
 fn set_forwarded(exchange: &mut Exchange) {
     let Exchange { headers, authority, client, request_id, .. } = exchange;
     let scheme = HeaderValue::from_static(client.scheme.as_str());
-    let address = address(client.address);
     if authority.is_empty() {
         headers.remove(header::HOST);
-    } else {
+    } else if headers.get(header::HOST) != Some(authority) {
         headers.insert(header::HOST, authority.clone());
     }
     headers.insert(X_REQUEST_ID, request_id.clone());
-    headers.insert(X_REAL_IP, address.clone());
-    headers.insert(X_FORWARDED_FOR, address);
+    headers.insert(X_REAL_IP, client.address_text.clone());
+    headers.insert(X_FORWARDED_FOR, client.address_text.clone());
     headers.insert(X_FORWARDED_HOST, client.host.as_ref().unwrap_or(authority).clone());
     headers.insert(X_FORWARDED_PORT, client.port.clone());
     headers.insert(X_FORWARDED_PROTO, scheme.clone());
     headers.insert(X_FORWARDED_SCHEME, scheme.clone());
     headers.insert(X_SCHEME, scheme);
-}
-
-fn address(address: std::net::IpAddr) -> HeaderValue {
-    HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("-"))
 }
 
 #[cfg(test)]

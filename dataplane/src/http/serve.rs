@@ -11,11 +11,11 @@ use super::{
     forward::{Outcome, ask},
     forwarded,
     head::{self, Target},
-    request::{X_REQUEST_ID, upgrade_of},
+    request::upgrade_of,
     tunnel,
 };
 use crate::{
-    exchange::{Answer, Cause, Client, ClientBody, Exchange, Failure, RequestBody, Socket, Ticket, Upload},
+    exchange::{Answer, Cause, ClientBody, Exchange, Failure, RequestBody, Socket, Ticket, Upload},
     filter::Flow,
     runtime::{LiveAction, LiveListener, LiveRoute},
 };
@@ -33,18 +33,33 @@ pub async fn serve(
     let listener = connection.begin();
     let tunnel = tunnel::client_half(&mut request);
     let (head, incoming) = request.into_parts();
-    let client = forwarded::client(&head.headers, &connection.accepted, &listener.http.trusted_proxies);
-    let mut ticket = ticket(&connection, &socket, &head, &client);
+    let client =
+        forwarded::client(&head.headers, &connection.accepted, &connection.peer, &listener.http.trusted_proxies);
+    let facts = answer::facts(&head, &client, &connection.context);
+    let head_length = facts.head_length;
+    let mut ticket = Ticket::new(facts, connection.context.sink.clone(), Arc::clone(&socket), connection.gauge.clone());
     let body = body(incoming, &head, &listener, &socket, &mut ticket);
-    let outcome = match head::check(&head, &listener.http.head) {
+    let outcome = match head::check(&head, head_length, &listener.http.head) {
         Ok(Target { authority, host, uri, path }) => {
             let upgrade = upgrade_of(&head);
             let Parts { method, headers, .. } = head;
             let request_id = ticket.request_id();
             let options = Arc::clone(&listener.http);
-            let mut exchange =
-                Exchange { method, uri, headers, authority, host, request_id, client, body, upgrade, options, socket };
-            answer(&connection, &listener, &mut exchange, path.as_deref(), &mut ticket).await
+            let mut exchange = Exchange {
+                method,
+                uri,
+                path,
+                headers,
+                authority,
+                host,
+                request_id,
+                client,
+                body,
+                upgrade,
+                options,
+                socket,
+            };
+            answer(&connection, &listener, &mut exchange, &mut ticket).await
         }
         Err(failure) => Err(failure),
     };
@@ -63,10 +78,9 @@ async fn answer(
     connection: &Rc<Connection>,
     listener: &LiveListener,
     exchange: &mut Exchange,
-    path: Option<&str>,
     ticket: &mut Ticket,
 ) -> Result<Outcome, Failure> {
-    let route = match find(listener, &exchange.host, path) {
+    let route = match find(listener, &exchange.host, exchange.path()) {
         Found::Route(route) => Arc::clone(route),
         Found::Ourselves => return Ok(Outcome::Message(answer::of_status(StatusCode::OK))),
         Found::Nothing => return Err(Cause::NoRoute.into()),
@@ -112,12 +126,4 @@ fn body(
     let upload = Rc::new(Upload::new(incoming, head.headers.contains_key(header::EXPECT), Arc::clone(socket)));
     ticket.uploads(&upload);
     RequestBody::Streaming(Box::new(ClientBody::new(upload, listener.http.body_timeout)))
-}
-
-/// The id that the client gave is kept; it only names the request.
-fn ticket(connection: &Connection, socket: &Arc<Socket>, head: &Parts, client: &Client) -> Ticket {
-    let given = head.headers.get(X_REQUEST_ID).filter(|id| !id.is_empty() && id.to_str().is_ok()).cloned();
-    let request_id = given.unwrap_or_else(|| connection.context.request_id());
-    let facts = answer::facts(head, client, request_id);
-    Ticket::new(facts, connection.context.sink.clone(), Arc::clone(socket), connection.gauge.clone())
 }

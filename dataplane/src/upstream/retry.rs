@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use smallvec::SmallVec;
 use snapshot::{Retry, Timeouts};
 use tokio::time::Instant;
 
@@ -50,7 +51,8 @@ pub async fn forward(
 
 /// The tries of one request.
 struct Tries {
-    tried: Vec<SocketAddr>,
+    /// One is the rule.
+    tried: SmallVec<[SocketAddr; 2]>,
     most: u32,
     until: Option<Instant>,
 }
@@ -58,7 +60,7 @@ struct Tries {
 impl Tries {
     fn new(retry: &Retry) -> Self {
         let until = if retry.timeout.is_zero() { None } else { Instant::now().checked_add(retry.timeout) };
-        Self { tried: Vec::new(), most: retry.tries, until }
+        Self { tried: SmallVec::new(), most: retry.tries, until }
     }
 
     /// An endpoint that was not tried yet, of those that there are now: they may have changed since the last try.

@@ -209,9 +209,15 @@ fn is_timeout(error: &hyper::Error) -> bool {
 /// An answer whose end is not certain, or a switch of protocols that nobody asked for, is none.
 fn check(exchange: &Exchange, response: Response<Incoming>, lease: Lease) -> Result<Answered, Cause> {
     let headers = response.headers();
-    let codings = headers.get_all(header::TRANSFER_ENCODING).iter().count();
-    let chunked = headers.get(header::TRANSFER_ENCODING).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    if codings > 1 || (codings == 1 && !chunked) || (chunked && headers.contains_key(header::CONTENT_LENGTH)) {
+    let (mut codings, mut chunked, mut length) = (0u32, false, false);
+    for (name, value) in headers {
+        if name == header::TRANSFER_ENCODING {
+            codings = codings.saturating_add(1);
+            chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+        }
+        length |= name == header::CONTENT_LENGTH;
+    }
+    if codings > 1 || (codings == 1 && (!chunked || length)) {
         return Err(Cause::BadAnswer);
     }
     if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
