@@ -1,5 +1,6 @@
 //! `tidegate`: arguments, wiring, signals.
 
+mod allocator;
 mod args;
 mod log;
 mod run;
