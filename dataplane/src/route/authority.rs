@@ -36,6 +36,9 @@ pub enum HostError {
 /// # Errors
 /// What the authority holds is no host.
 pub fn host_of(authority: &str) -> Result<Cow<'_, str>, HostError> {
+    if is_plain(authority.as_bytes()) {
+        return Ok(Cow::Borrowed(authority));
+    }
     if authority.contains('@') {
         return Err(HostError::UserInfo);
     }
@@ -47,6 +50,19 @@ pub fn host_of(authority: &str) -> Result<Cow<'_, str>, HostError> {
         return name(host);
     }
     Ok(lower(host))
+}
+
+/// Whether this is a host and nothing else, as most clients write it: a name in lower case, without port, empty labels
+/// or a trailing dot.
+fn is_plain(authority: &[u8]) -> bool {
+    let mut previous = b'.';
+    for &byte in authority {
+        if !matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_') && (byte != b'.' || previous == b'.') {
+            return false;
+        }
+        previous = byte;
+    }
+    previous != b'.' && authority.len() <= MAX_NAME
 }
 
 /// The host, and what follows its colon. RFC 3986 allows the port to be empty.
