@@ -67,7 +67,7 @@ image: ## the container image, as an OCI tar
 bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: ten minutes, or under three with QUICK=1
 	@bench/run compare
 
-bench-gate: ## system calls and instructions for a request, against the recorded ones: a minute
+bench-gate: ## system calls and instructions for a request, against the recorded ones: two minutes
 	@bench/run gate
 
 # With the flags of e2e/build-static, so that one release build serves the image, the tests and the benches.

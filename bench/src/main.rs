@@ -19,7 +19,7 @@ use peer::Peer;
 use site::Site;
 
 /// The load and the backend are pinned to one core, by whoever starts this; the proxies get this one.
-const PROXY_CORE: usize = 0;
+const PROXY_CORE: &str = "0";
 
 #[derive(Debug, Parser)]
 #[command(name = "bench", about = "Tidegate beside its peers")]
@@ -80,7 +80,7 @@ fn main() -> Result<()> {
             Ok(std::io::stdout().write_all(tables.as_bytes())?)
         }
         Command::Gate { recorded, record, profiles } => {
-            gate::run(&gate::Plan { site: &site, core: PROXY_CORE, profiles }, &recorded, record)
+            gate::run(&gate::Plan { site: &site, cores: PROXY_CORE, profiles }, &recorded, record)
         }
     }
 }
@@ -91,5 +91,5 @@ fn plan(quick: bool, rounds: Option<usize>) -> compare::Plan {
     } else {
         (Peer::ALL.to_vec(), 7, Duration::from_secs(2))
     };
-    compare::Plan { peers, rounds: rounds.unwrap_or(default_rounds), time, tries: 3, core: PROXY_CORE }
+    compare::Plan { peers, rounds: rounds.unwrap_or(default_rounds), time, tries: 3, cores: PROXY_CORE }
 }
