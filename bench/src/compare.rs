@@ -15,6 +15,7 @@ use crate::{
     site::Site,
     workload::{self, Workload},
 };
+pub use figures::median;
 use figures::{Figures, Measurement};
 
 /// Below this share of its core a proxy was idle at times, or others were on its core: both make figures worthless.

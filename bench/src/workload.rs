@@ -76,9 +76,14 @@ impl Workload {
     /// Whom to ask for what.
     pub fn target(&self, running: &Running, site: &Site) -> Target {
         let plain = self.protocol == Protocol::Plain;
+        let tls = match self.protocol {
+            Protocol::Plain => None,
+            Protocol::Handshake => Some(&site.tls_fresh),
+            Protocol::Tls | Protocol::H2 => Some(&site.tls),
+        };
         Target {
             address: if plain { running.plain } else { running.tls },
-            tls: (!plain).then(|| site.tls.clone()),
+            tls: tls.cloned(),
             hosts: (0..HOSTS).map(|i| if plain { plain_host(i) } else { tls_host(i) }).step_by(7).collect(),
             path: self.path,
             fresh: self.protocol == Protocol::Handshake,
