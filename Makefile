@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route
+.PHONY: help run test check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -87,3 +87,9 @@ bench-manifests: ## from 5,000 files to ready, and from a changed file to served
 
 bench-route: ## finding the route among 10,000 hosts of five paths
 	$(BENCH) -p dataplane --bench route
+
+bench-fields: ## what the fields of a request and of an answer go through
+	$(BENCH) -p dataplane --bench fields
+
+bench-apply: ## from a snapshot of 5,000 hosts to what is served, and from a change of it
+	$(BENCH) -p dataplane --bench apply
