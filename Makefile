@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench bench-gate bench-compile bench-manifests bench-route
+.PHONY: help run test check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -14,7 +14,7 @@ HELM := $(firstword $(shell command -v helm) $(wildcard $(CACHE)/helm-*/helm))
 LINT_VALUES := --set controller.image.repository=example/tidegate
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
 
 run: ## start Tidegate on a folder of example manifests, with two backends
 	@examples/run
@@ -67,8 +67,14 @@ image: ## the container image, as an OCI tar
 bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: ten minutes, or under three with QUICK=1
 	@bench/run compare
 
-bench-gate: ## system calls and instructions for a request, against the recorded ones: a minute
+bench-gate: ## system calls and instructions for a request, against the recorded ones: two minutes
 	@bench/run gate
+
+bench-workers: ## what a second worker costs: CPU for a request, two against one: a minute and a half
+	@bench/run workers
+
+bench-idle: ## memory of 6,000 idle connections, of Tidegate and the others; fewer others with QUICK=1
+	@bench/run idle
 
 # With the flags of e2e/build-static, so that one release build serves the image, the tests and the benches.
 BENCH = RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) bench --target "$$(rustc -vV | sed -n 's/^host: //p')"
@@ -81,3 +87,9 @@ bench-manifests: ## from 5,000 files to ready, and from a changed file to served
 
 bench-route: ## finding the route among 10,000 hosts of five paths
 	$(BENCH) -p dataplane --bench route
+
+bench-fields: ## what the fields of a request and of an answer go through
+	$(BENCH) -p dataplane --bench fields
+
+bench-apply: ## from a snapshot of 5,000 hosts to what is served, and from a change of it
+	$(BENCH) -p dataplane --bench apply

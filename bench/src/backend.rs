@@ -13,7 +13,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::{
     buffer::spare_capacity,
     event::{
@@ -122,7 +122,9 @@ impl Server {
 
     /// A connection that ends or breaks is dropped, and with it leaves the epoll.
     fn ready(&mut self, id: u64) -> Result<()> {
-        let connection = self.connections.get_mut(&id).context("an event of no connection")?;
+        // A program that is being started holds copies of our sockets for a moment: one that we have closed then still has
+        // events.
+        let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
         let before = connection.awaits();
         match connection.ready(&self.answers) {
             Next::Close => drop(self.connections.remove(&id)),
@@ -132,5 +134,32 @@ impl Server {
             Next::Await(_) => {}
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, net::TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn a_closed_connection_with_a_copy_does_not_end_it() {
+        let mut server = Server::new(TcpListener::bind(("127.0.0.1", 0)).unwrap()).unwrap();
+        let mut client = TcpStream::connect(server.listener.local_addr().unwrap()).unwrap();
+        let mut events = Vec::with_capacity(EVENTS);
+        while server.connections.is_empty() {
+            server.turn(&mut events).unwrap();
+        }
+        let copy = server.connections[&1].socket().try_clone().unwrap();
+        server.connections.clear();
+        client.write_all(b"GET /1k HTTP/1.1\r\n\r\n").unwrap();
+        loop {
+            server.turn(&mut events).unwrap();
+            if events.iter().any(|event| event.data.u64() == 1) {
+                break;
+            }
+        }
+        drop(copy);
     }
 }

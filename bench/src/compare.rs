@@ -15,6 +15,7 @@ use crate::{
     site::Site,
     workload::{self, Workload},
 };
+pub use figures::median;
 use figures::{Figures, Measurement};
 
 /// Below this share of its core a proxy was idle at times, or others were on its core: both make figures worthless.
@@ -34,7 +35,7 @@ pub struct Plan {
     /// How often a measurement is tried again that had to be refused.
     pub tries: usize,
     /// The core of the proxies.
-    pub core: usize,
+    pub cores: &'static str,
 }
 
 /// A proxy with its place in the tables.
@@ -49,7 +50,7 @@ struct Candidate {
 /// # Errors
 /// Where a proxy cannot be started. One that fails under load is reported and the others go on.
 pub fn run(site: &Site, plan: &Plan) -> Result<String> {
-    let candidates = plan.peers.iter().map(|peer| start(*peer, site, plan.core)).collect::<Result<Vec<_>>>()?;
+    let candidates = plan.peers.iter().map(|peer| start(*peer, site, plan.cores)).collect::<Result<Vec<_>>>()?;
     let mut figures = Figures::default();
     for round in 0..plan.rounds {
         for workload in workload::ALL {
@@ -69,8 +70,8 @@ pub fn run(site: &Site, plan: &Plan) -> Result<String> {
     Ok(table::render(&figures, &plan.peers, &memory))
 }
 
-fn start(peer: Peer, site: &Site, core: usize) -> Result<Candidate> {
-    let mut running = peer.prepare(site)?.start(core, &[])?;
+fn start(peer: Peer, site: &Site, cores: &str) -> Result<Candidate> {
+    let mut running = peer.prepare(site)?.start(cores, &[])?;
     let target = workload::H1_1K.target(&running, site);
     running.wait_ready(&target, START).with_context(|| peer.name())?;
     let serves = workload::ALL

@@ -7,7 +7,7 @@ pub mod h2;
 mod stream;
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     os::fd::OwnedFd,
     sync::Arc,
     time::{Duration, Instant},
@@ -30,6 +30,8 @@ pub use stream::Stream;
 const SILENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
 /// Bodies are received in pieces of at most this.
 const SCRATCH: usize = 1024 * 1024;
+/// Connections come from as many addresses in turn. One has some 28,000 ports, and each waits for a minute after its use.
+const SOURCES: usize = 16;
 
 /// What to ask, and where.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Target {
     pub hosts: Vec<String>,
     /// The path.
     pub path: &'static str,
+    /// Whether each request comes on a connection of its own.
+    pub fresh: bool,
 }
 
 /// When to stop asking. What was asked is always waited for.
@@ -60,7 +64,7 @@ pub struct Sample {
     pub requests: u64,
     /// How long it took.
     pub elapsed: Duration,
-    /// Of each request, in microseconds, sorted; empty where the tool does not tell.
+    /// Of each request, in microseconds, sorted.
     pub latencies: Vec<u32>,
 }
 
@@ -70,6 +74,7 @@ pub struct Load {
     target: Target,
     epoll: OwnedFd,
     connections: Vec<Connection>,
+    opened: usize,
     scratch: Vec<u8>,
 }
 
@@ -99,7 +104,7 @@ impl Load {
     pub fn connect(target: &Target, count: usize) -> Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let connections = (0..count).map(|i| Connection::open(target, i)).collect::<Result<Vec<_>>>()?;
-        let load = Self { target: target.clone(), epoll, connections, scratch: vec![0; SCRATCH] };
+        let load = Self { target: target.clone(), epoll, connections, opened: count, scratch: vec![0; SCRATCH] };
         for (index, connection) in load.connections.iter().enumerate() {
             load.watch(index, connection)?;
         }
@@ -141,15 +146,18 @@ impl Load {
         let Progress::Done { closes } = progress else { return Ok(()) };
         let now = Instant::now();
         run.answered(now, connection.sent);
-        if closes {
-            connection.stream = self.target.open(&connection.host)?;
+        let renews = closes || self.target.fresh;
+        if renews {
+            let stream = self.target.open(&connection.host, self.opened)?;
+            self.opened += 1;
+            std::mem::replace(&mut connection.stream, stream).end();
         }
         if run.goes_on(now) {
             connection.send(now)?;
             run.issued();
         }
         match self.connections.get(index) {
-            Some(connection) if closes => self.watch(index, connection),
+            Some(connection) if renews => self.watch(index, connection),
             _ => Ok(()),
         }
     }
@@ -160,12 +168,13 @@ impl Load {
 }
 
 impl Target {
-    /// Opens one connection, for a host.
+    /// Opens the connection of this number, for a host.
     ///
     /// # Errors
     /// Where it cannot be opened.
-    pub fn open(&self, host: &str) -> Result<Stream> {
-        Stream::connect(self.address, self.tls.as_ref().map(|config| (config, host)))
+    pub fn open(&self, host: &str, number: usize) -> Result<Stream> {
+        let from = Ipv4Addr::new(127, 0, 0, u8::try_from(number % SOURCES)?.saturating_add(1));
+        Stream::connect(self.address, from, self.tls.as_ref().map(|config| (config, host)))
     }
 }
 
@@ -173,7 +182,7 @@ impl Connection {
     fn open(target: &Target, index: usize) -> Result<Self> {
         let host = index.checked_rem(target.hosts.len()).and_then(|i| target.hosts.get(i)).context("no host")?;
         Ok(Self {
-            stream: target.open(host)?,
+            stream: target.open(host, index)?,
             request: format!(
                 "GET {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n",
                 target.path
@@ -221,24 +230,28 @@ mod tests {
     use super::*;
     use crate::backend::Backend;
 
+    fn target(backend: &Backend, path: &'static str) -> Target {
+        Target { address: backend.address(), tls: None, hosts: vec!["a".into()], path, fresh: false }
+    }
+
     #[test]
     fn asks_exactly_as_often_as_told() {
         let backend = Backend::start().unwrap();
-        for path in crate::backend::PATHS {
-            let target = Target { address: backend.address(), tls: None, hosts: vec!["a".into()], path };
+        for (path, fresh) in crate::backend::PATHS.into_iter().flat_map(|path| [(path, false), (path, true)]) {
+            let target = Target { fresh, ..target(&backend, path) };
             let mut load = Load::connect(&target, 3).unwrap();
             for count in [1, 7, 100] {
                 let sample = load.run(Budget::Requests(count)).unwrap();
                 assert_eq!((sample.requests, sample.latencies.len() as u64), (count, count));
             }
+            assert_eq!(load.opened, if fresh { 3 + 108 } else { 3 });
         }
     }
 
     #[test]
     fn an_unknown_path_fails_the_run() {
         let backend = Backend::start().unwrap();
-        let target = Target { address: backend.address(), tls: None, hosts: vec!["a".into()], path: "/other" };
-        let error = Load::connect(&target, 1).unwrap().run(Budget::Requests(1)).unwrap_err();
+        let error = Load::connect(&target(&backend, "/other"), 1).unwrap().run(Budget::Requests(1)).unwrap_err();
         assert!(error.to_string().contains("404"), "{error}");
     }
 }

@@ -3,23 +3,28 @@
 mod backend;
 mod compare;
 mod gate;
+mod idle;
 mod load;
 mod peer;
 mod process;
 mod procfs;
 mod site;
+mod workers;
 mod workload;
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use peer::Peer;
 use site::Site;
 
 /// The load and the backend are pinned to one core, by whoever starts this; the proxies get this one.
-const PROXY_CORE: usize = 0;
+const PROXY_CORE: &str = "0";
+/// Where the number of workers is measured, the load and the proxies share both.
+const BOTH_CORES: &str = "0,1";
 
 #[derive(Debug, Parser)]
 #[command(name = "bench", about = "Tidegate beside its peers")]
@@ -66,10 +71,23 @@ enum Command {
         #[arg(long)]
         profiles: Option<PathBuf>,
     },
+    /// The CPU for a request with two workers of Tidegate, against that with one.
+    Workers {
+        /// Rounds.
+        #[arg(long, default_value_t = 9)]
+        rounds: usize,
+    },
+    /// The memory of idle connections, as a Markdown table.
+    Idle {
+        /// Only nginx, HAProxy and Tidegate.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    raise_open_files();
     let site = Site::open(&arguments.folder, &arguments.tidegate, &arguments.peers)?;
     match arguments.command {
         Command::Compare { quick, rounds, heading, out } => {
@@ -80,16 +98,29 @@ fn main() -> Result<()> {
             Ok(std::io::stdout().write_all(tables.as_bytes())?)
         }
         Command::Gate { recorded, record, profiles } => {
-            gate::run(&gate::Plan { site: &site, core: PROXY_CORE, profiles }, &recorded, record)
+            gate::run(&gate::Plan { site: &site, cores: PROXY_CORE, profiles }, &recorded, record)
+        }
+        Command::Workers { rounds } => workers::run(&site, rounds, BOTH_CORES),
+        Command::Idle { quick } => {
+            let table = idle::run(&site, &idle::Plan { peers: peers(quick), cores: PROXY_CORE })?;
+            Ok(std::io::stdout().write_all(table.as_bytes())?)
         }
     }
 }
 
 fn plan(quick: bool, rounds: Option<usize>) -> compare::Plan {
-    let (peers, default_rounds, time) = if quick {
-        (vec![Peer::Nginx, Peer::Tidegate, Peer::Haproxy], 3, Duration::from_secs(1))
-    } else {
-        (Peer::ALL.to_vec(), 7, Duration::from_secs(2))
-    };
-    compare::Plan { peers, rounds: rounds.unwrap_or(default_rounds), time, tries: 3, core: PROXY_CORE }
+    let (default_rounds, time) = if quick { (3, Duration::from_secs(1)) } else { (7, Duration::from_secs(2)) };
+    compare::Plan { peers: peers(quick), rounds: rounds.unwrap_or(default_rounds), time, tries: 3, cores: PROXY_CORE }
+}
+
+fn peers(quick: bool) -> Vec<Peer> {
+    if quick { vec![Peer::Nginx, Peer::Tidegate, Peer::Haproxy] } else { Peer::ALL.to_vec() }
+}
+
+/// As many open files as the system lets us have: we and the proxies, which inherit it, hold thousands of sockets.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).is_err() {
+        eprintln!("the limit of open files stays at {:?}", limit.current);
+    }
 }

@@ -4,7 +4,7 @@
 mod envoy;
 mod haproxy;
 mod nginx;
-mod tidegate;
+pub mod tidegate;
 mod traefik;
 
 use anyhow::Result;
@@ -53,7 +53,7 @@ impl Peer {
     /// # Errors
     /// Where the configuration cannot be written.
     pub fn prepare(self, site: &Site) -> Result<Launch> {
-        let ports = Ports { plain: free_port()?, tls: free_port()? };
+        let ports = Ports::free()?;
         match self {
             Self::Tidegate => tidegate::prepare(site, ports),
             Self::Nginx => nginx::prepare(site, ports, nginx::Buffers::Default),
@@ -73,6 +73,10 @@ struct Ports {
 }
 
 impl Ports {
+    fn free() -> Result<Self> {
+        Ok(Self { plain: free_port()?, tls: free_port()? })
+    }
+
     fn launch(self, site: &Site, name: &str, program: std::path::PathBuf) -> Launch {
         Launch {
             program,

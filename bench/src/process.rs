@@ -51,15 +51,15 @@ pub struct Running {
 }
 
 impl Launch {
-    /// Starts it on a core of its own, under `wrapper` where one is given (a program and its arguments).
+    /// Starts it on these cores (as `taskset -c` names them), under `wrapper` where one is given (a program and its arguments).
     /// It ends with us, whatever ends us.
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub fn start(self, core: usize, wrapper: &[String]) -> Result<Running> {
+    pub fn start(self, cores: &str, wrapper: &[String]) -> Result<Running> {
         let output = File::create(&self.output)?;
         let child = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "taskset", "-c", &core.to_string()])
+            .args(["--pdeathsig", "TERM", "taskset", "-c", cores])
             .args(wrapper)
             .arg(&self.program)
             .args(&self.arguments)

@@ -82,6 +82,15 @@ fn memory_of(pid: u32) -> Result<u64> {
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
+/// How many files, sockets among them, these processes have open.
+///
+/// # Errors
+/// Where one of them is gone.
+pub fn open_files(pids: &[u32]) -> Result<usize> {
+    let of = |pid: &u32| Ok(fs::read_dir(format!("/proc/{pid}/fd")).with_context(|| format!("process {pid}"))?.count());
+    pids.iter().map(of).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +110,7 @@ mod tests {
         let used = usage(&own).unwrap().since(before);
         assert!(used.run + used.wait > Duration::from_millis(50), "{used:?}");
         assert!(memory(&own).unwrap() > 100);
+        assert!(open_files(&own).unwrap() > 2);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What all proxies of a run share: a folder on a tmpfs, the backend, the certificate, the hosts.
 
+mod unverified;
+
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
@@ -17,12 +19,13 @@ use rustls::{
     client::Resumption,
     crypto::{
         CryptoProvider,
-        aws_lc_rs::{cipher_suite::TLS13_AES_128_GCM_SHA256, default_provider},
+        aws_lc_rs::{cipher_suite::TLS13_AES_128_GCM_SHA256, default_provider, kx_group::X25519},
     },
     version::TLS13,
 };
 
 use crate::backend::Backend;
+use unverified::Unverified;
 
 /// Hosts with plain HTTP in Tidegate's table, and as many with TLS; together 1,000.
 pub const HOSTS: usize = 500;
@@ -46,6 +49,9 @@ pub struct Site {
     pub tls: Arc<ClientConfig>,
     /// As `tls`, and offering h2.
     pub tls_h2: Arc<ClientConfig>,
+    /// As `tls`, for a handshake in each request: one key exchange, so that all proxies compute the same, and no look at
+    /// the certificate.
+    pub tls_fresh: Arc<ClientConfig>,
 }
 
 impl Site {
@@ -60,11 +66,18 @@ impl Site {
         roots.add(made.cert.der().clone())?;
         // One cipher, so that all proxies compute the same.
         let provider = CryptoProvider { cipher_suites: vec![TLS13_AES_128_GCM_SHA256], ..default_provider() };
+        let fresh = Arc::new(CryptoProvider { kx_groups: vec![X25519], ..provider.clone() });
         let mut tls = ClientConfig::builder_with_provider(provider.into())
             .with_protocol_versions(&[&TLS13])?
             .with_root_certificates(roots)
             .with_no_client_auth();
         tls.resumption = Resumption::disabled();
+        let mut tls_fresh = ClientConfig::builder_with_provider(Arc::clone(&fresh))
+            .with_protocol_versions(&[&TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Unverified(fresh)))
+            .with_no_client_auth();
+        tls_fresh.resumption = Resumption::disabled();
         let mut tls_h2 = tls.clone();
         tls_h2.alpn_protocols = vec![b"h2".to_vec()];
         let site = Self {
@@ -76,6 +89,7 @@ impl Site {
             key: made.signing_key.serialize_pem(),
             tls: Arc::new(tls),
             tls_h2: Arc::new(tls_h2),
+            tls_fresh: Arc::new(tls_fresh),
         };
         site.write("certificate.pem", &site.certificate)?;
         site.write("key.pem", &site.key)?;

@@ -26,19 +26,37 @@ pub struct Workload {
 enum Protocol {
     Plain,
     Tls,
+    /// TLS, with a new connection for each request.
+    Handshake,
     H2,
 }
 
 /// All of them.
-pub const ALL: [Workload; 5] = [
+pub const ALL: [Workload; 7] = [
     H1_1K,
     Workload { name: "h1, 100 KiB", path: "/100k", protocol: Protocol::Plain, connections: 16 },
     Workload { name: "h1, 1 MiB", path: "/1m", protocol: Protocol::Plain, connections: 8 },
-    Workload { name: "TLS 1.3, 1 KiB", path: "/1k", protocol: Protocol::Tls, connections: 32 },
-    Workload { name: "h2 over TLS, 1 KiB", path: "/1k", protocol: Protocol::H2, connections: 0 },
+    TLS_1K,
+    Workload { name: "TLS 1.3, 100 KiB", path: "/100k", protocol: Protocol::Tls, connections: 16 },
+    Workload { name: "TLS 1.3 handshake, 1 KiB", path: "/1k", protocol: Protocol::Handshake, connections: 32 },
+    H2_1K,
 ];
-/// The one that the gate looks at.
+/// The smallest request there is.
 pub const H1_1K: Workload = Workload { name: "h1, 1 KiB", path: "/1k", protocol: Protocol::Plain, connections: 32 };
+/// The same over TLS.
+pub const TLS_1K: Workload = Workload { name: "TLS 1.3, 1 KiB", path: "/1k", protocol: Protocol::Tls, connections: 32 };
+/// The same over HTTP/2.
+pub const H2_1K: Workload =
+    Workload { name: "h2 over TLS, 1 KiB", path: "/1k", protocol: Protocol::H2, connections: 0 };
+
+/// A workload under way.
+#[derive(Debug)]
+pub enum Traffic<'a> {
+    /// Our own load, with its connections.
+    Own(Load),
+    /// h2load, which opens its connections for each run.
+    H2load(&'a Site, &'a Running),
+}
 
 impl Workload {
     /// Whether this proxy is measured with it: other buffers only matter to larger bodies.
@@ -52,17 +70,23 @@ impl Workload {
             return true;
         }
         let target = Target { tls: Some(site.tls_h2.clone()), ..self.target(running, site) };
-        target.open(&tls_host(0)).is_ok_and(|stream| stream.is_h2())
+        target.open(&tls_host(0), 0).and_then(|stream| stream.agrees_on_h2()).unwrap_or(false)
     }
 
     /// Whom to ask for what.
     pub fn target(&self, running: &Running, site: &Site) -> Target {
         let plain = self.protocol == Protocol::Plain;
+        let tls = match self.protocol {
+            Protocol::Plain => None,
+            Protocol::Handshake => Some(&site.tls_fresh),
+            Protocol::Tls | Protocol::H2 => Some(&site.tls),
+        };
         Target {
             address: if plain { running.plain } else { running.tls },
-            tls: (!plain).then(|| site.tls.clone()),
+            tls: tls.cloned(),
             hosts: (0..HOSTS).map(|i| if plain { plain_host(i) } else { tls_host(i) }).step_by(7).collect(),
             path: self.path,
+            fresh: self.protocol == Protocol::Handshake,
         }
     }
 
@@ -70,8 +94,11 @@ impl Workload {
     ///
     /// # Errors
     /// Where one cannot be opened.
-    pub fn connect(&self, running: &Running, site: &Site) -> Result<Load> {
-        Load::connect(&self.target(running, site), self.connections)
+    pub fn connect<'a>(&self, running: &'a Running, site: &'a Site) -> Result<Traffic<'a>> {
+        match self.protocol {
+            Protocol::H2 => Ok(Traffic::H2load(site, running)),
+            _ => Ok(Traffic::Own(Load::connect(&self.target(running, site), self.connections)?)),
+        }
     }
 
     /// Warms up, then measures for a time; `measure` is called right before and right after.
@@ -85,13 +112,23 @@ impl Workload {
         time: Duration,
         mut measure: impl FnMut() -> Result<T>,
     ) -> Result<(T, Sample, T)> {
-        if self.protocol == Protocol::H2 {
-            let run = || h2::run(&mut site.h2load(), running.tls, &tls_host(0));
-            run()?;
-            return Ok((measure()?, run()?, measure()?));
+        let mut traffic = self.connect(running, site)?;
+        traffic.run(Budget::Time(time / 5))?;
+        Ok((measure()?, traffic.run(Budget::Time(time))?, measure()?))
+    }
+}
+
+impl Traffic<'_> {
+    /// Asks until the budget is spent. h2load has a number of its own.
+    ///
+    /// # Errors
+    /// Where any answer was not 200.
+    pub fn run(&mut self, budget: Budget) -> Result<Sample> {
+        match self {
+            Self::Own(load) => load.run(budget),
+            Self::H2load(site, running) => {
+                h2::run(&mut site.h2load(), running.tls, &tls_host(0), &site.path("h2load.log"))
+            }
         }
-        let mut load = self.connect(running, site)?;
-        load.run(Budget::Time(time / 5))?;
-        Ok((measure()?, load.run(Budget::Time(time))?, measure()?))
     }
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod connection;
 mod context;
+mod field_rules;
 mod forward;
 mod forwarded;
 mod gather;
@@ -18,3 +19,4 @@ mod watched;
 
 pub use connection::{Accepted, Speaks, serve_connection};
 pub use context::{Context, Guest};
+pub use field_rules::FieldRules;

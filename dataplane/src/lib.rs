@@ -11,6 +11,7 @@ mod exchange;
 mod filter;
 mod http;
 mod listen;
+pub mod measured;
 pub mod observe;
 mod readiness;
 pub mod route;

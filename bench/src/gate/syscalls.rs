@@ -16,34 +16,34 @@ use crate::{
     peer::Peer,
     process::{Running, send_signal},
     site::Site,
-    workload::H1_1K,
+    workload::Workload,
 };
 
 const WARM_UP: u64 = 2_000;
-const REQUESTS: u64 = 20_000;
+const REQUESTS: u64 = 10_000;
 const ATTACHING: Duration = Duration::from_secs(5);
 
 /// System calls for a request, of all kinds and all threads.
-pub(super) fn measure(peer: Peer, plan: &Plan<'_>) -> Result<f64> {
+pub(super) fn measure(peer: Peer, workload: Workload, plan: &Plan<'_>) -> Result<f64> {
     let site = plan.site;
-    let mut running = peer.prepare(site)?.start(plan.core, &[])?;
-    running.wait_ready(&H1_1K.target(&running, site), START)?;
-    let mut load = H1_1K.connect(&running, site)?;
-    load.run(Budget::Requests(WARM_UP))?;
+    let mut running = peer.prepare(site)?.start(plan.cores, &[])?;
+    running.wait_ready(&workload.target(&running, site), START)?;
+    let mut traffic = workload.connect(&running, site)?;
+    traffic.run(Budget::Requests(WARM_UP))?;
     let summary = site.path("strace");
     let mut strace = attach(&running, site, &summary)?;
-    let ran = load.run(Budget::Requests(REQUESTS));
+    let ran = traffic.run(Budget::Requests(REQUESTS));
     detach(&mut strace)?;
-    ran?;
+    let requests = ran?.requests;
     let calls = parse(&fs::read_to_string(&summary)?);
     let kinds: Vec<String> = calls
         .iter()
-        .filter(|(_, count)| **count >= REQUESTS / 100)
-        .map(|(name, count)| format!("{name} {:.2}", *count as f64 / REQUESTS as f64))
+        .filter(|(_, count)| **count >= requests / 100)
+        .map(|(name, count)| format!("{name} {:.2}", *count as f64 / requests as f64))
         .collect();
-    eprintln!("{}: {}", peer.name(), kinds.join(", "));
+    eprintln!("{}, {}: {}", peer.name(), workload.name, kinds.join(", "));
     ensure!(!calls.is_empty(), "strace counted nothing");
-    Ok(calls.values().sum::<u64>() as f64 / REQUESTS as f64)
+    Ok(calls.values().sum::<u64>() as f64 / requests as f64)
 }
 
 /// Starts strace on all processes of the proxy, and waits until it says that it holds them.

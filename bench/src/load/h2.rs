@@ -1,6 +1,7 @@
 //! HTTP/2 over TLS: the load is h2load, of nghttp2.
 
 use std::{
+    fs,
     net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
@@ -17,16 +18,18 @@ const STREAMS: usize = 8;
 /// What one connection asks in a run. h2load opens no connection twice, and nginx closes one after 1,000.
 const EACH: usize = 900;
 
-/// Asks 28,800 times.
+/// Asks 28,800 times. `log` is where h2load may write a line for each request.
 ///
 /// # Errors
 /// Where h2load cannot be run, or any answer was not 2xx.
-pub fn run(h2load: &mut Command, address: SocketAddr, host: &str) -> Result<Sample> {
+pub fn run(h2load: &mut Command, address: SocketAddr, host: &str, log: &str) -> Result<Sample> {
+    let _ = fs::remove_file(log); // h2load appends to it
     let output = h2load
         .arg(format!("--requests={}", CONNECTIONS * EACH))
         .arg(format!("--clients={CONNECTIONS}"))
         .arg(format!("--max-concurrent-streams={STREAMS}"))
         .arg(format!("--connect-to={address}"))
+        .arg(format!("--log-file={log}"))
         .arg(format!("https://{host}:{}/1k", address.port()))
         .stdin(Stdio::null())
         .output()
@@ -35,7 +38,18 @@ pub fn run(h2load: &mut Command, address: SocketAddr, host: &str) -> Result<Samp
     ensure!(output.status.success(), "h2load: {text}{}", String::from_utf8_lossy(&output.stderr));
     let requests = answered(&text).with_context(|| format!("h2load: {text}"))?;
     let elapsed = elapsed(&text).with_context(|| format!("h2load: {text}"))?;
-    Ok(Sample { requests, elapsed, latencies: Vec::new() })
+    let lines = fs::read_to_string(log).with_context(|| log.to_owned())?;
+    let latencies = latencies(&lines).with_context(|| format!("what h2load wrote to {log}"))?;
+    ensure!(latencies.len() as u64 == requests, "h2load logged {} of {requests} requests", latencies.len());
+    Ok(Sample { requests, elapsed, latencies })
+}
+
+/// A line for each request: when it began, its status, and how long it took (microseconds); sorted.
+fn latencies(lines: &str) -> Option<Vec<u32>> {
+    let mut latencies: Vec<u32> =
+        lines.lines().map(|line| line.split('\t').nth(2)?.parse().ok()).collect::<Option<_>>()?;
+    latencies.sort_unstable();
+    Some(latencies)
 }
 
 /// From the first connection to the last answer, without the start of h2load itself.
@@ -82,5 +96,7 @@ mod tests {
         assert_eq!(answered(""), None);
         assert_eq!(elapsed(&text(0, 9)), Some(Duration::from_secs(2)));
         assert_eq!(elapsed("finished in 912.50ms, 1 req/s"), Some(Duration::from_micros(912_500)));
+        assert_eq!(latencies("1\t200\t30\n2\t200\t4\n"), Some(vec![4, 30]));
+        assert_eq!(latencies("1\t200\n"), None);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     os::fd::{AsFd, BorrowedFd},
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{AddressFamily, RecvFlags, SocketType, bind, connect, recv, socket};
 use rustls::{ClientConfig, ClientConnection, pki_types::ServerName};
 
 use super::{Answer, Progress};
@@ -29,30 +29,41 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Connects, and finishes the handshake where there is one.
+    /// Connects from an address of the loopback. A handshake goes on while others wait for their answers: what is sent
+    /// meanwhile is kept until it is done.
     ///
     /// # Errors
-    /// Where either fails.
-    pub fn connect(address: SocketAddr, tls: Option<(&Arc<ClientConfig>, &str)>) -> Result<Self> {
-        let mut socket = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
+    /// Where it cannot connect.
+    pub fn connect(address: SocketAddr, from: Ipv4Addr, tls: Option<(&Arc<ClientConfig>, &str)>) -> Result<Self> {
+        let socket = open(address, from).with_context(|| format!("cannot connect from {from} to {address}"))?;
         socket.set_nodelay(true)?;
-        let Some((config, host)) = tls else {
-            socket.set_nonblocking(true)?;
-            return Ok(Self::Plain(socket));
-        };
+        socket.set_nonblocking(true)?;
+        let Some((config, host)) = tls else { return Ok(Self::Plain(socket)) };
         let name = ServerName::try_from(host.to_owned())?;
-        let mut session = Box::new(ClientConnection::new(Arc::clone(config), name)?);
+        Ok(Self::Tls(socket, Box::new(ClientConnection::new(Arc::clone(config), name)?)))
+    }
+
+    /// Finishes the handshake, and says whether HTTP/2 was agreed on.
+    ///
+    /// # Errors
+    /// Where the handshake fails.
+    pub fn agrees_on_h2(self) -> Result<bool> {
+        let Self::Tls(mut socket, mut session) = self else { return Ok(false) };
+        socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(HANDSHAKE))?;
         while session.is_handshaking() {
             session.complete_io(&mut socket).context("TLS handshake")?;
         }
-        socket.set_nonblocking(true)?;
-        Ok(Self::Tls(socket, session))
+        Ok(session.alpn_protocol() == Some(b"h2"))
     }
 
-    /// Whether HTTP/2 was agreed on.
-    pub fn is_h2(&self) -> bool {
-        matches!(self, Self::Tls(_, session) if session.alpn_protocol() == Some(b"h2"))
+    /// Says that nothing more comes (RFC 8446, section 6.1): an end that no proxy takes for a fault. What cannot be said
+    /// any more need not be.
+    pub fn end(mut self) {
+        if let Self::Tls(socket, session) = &mut self {
+            session.send_close_notify();
+            let _ = flush(socket, session);
+        }
     }
 
     /// Sends a request. It is far smaller than a socket's buffer, so it never waits.
@@ -64,9 +75,7 @@ impl Stream {
             Self::Plain(socket) => socket.write_all(request)?,
             Self::Tls(socket, session) => {
                 session.writer().write_all(request)?;
-                while session.wants_write() {
-                    session.write_tls(socket)?;
-                }
+                flush(socket, session)?;
             }
         }
         Ok(())
@@ -90,6 +99,21 @@ impl AsFd for Stream {
             Self::Plain(socket) | Self::Tls(socket, _) => socket.as_fd(),
         }
     }
+}
+
+/// The kernel chooses the port; with several addresses there are enough of them (see [`super::SOURCES`]).
+fn open(address: SocketAddr, from: Ipv4Addr) -> Result<TcpStream> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddr::from((from, 0)))?;
+    connect(&socket, &address)?;
+    Ok(socket.into())
+}
+
+fn flush(socket: &mut TcpStream, session: &mut ClientConnection) -> std::io::Result<()> {
+    while session.wants_write() {
+        session.write_tls(socket)?;
+    }
+    Ok(())
 }
 
 /// A body is thrown away in the kernel (tcp(7), MSG_TRUNC): copying it would cost the load more than it costs a proxy.
@@ -121,6 +145,7 @@ fn receive_tls(
         Err(error) => return not_yet(error),
     }
     session.process_new_packets()?;
+    flush(socket, session)?; // the end of a handshake, and the request behind it
     let mut progress = Progress::More;
     loop {
         match session.reader().read(scratch) {

@@ -13,7 +13,7 @@ pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
         &format!(
             "global
   nbthread 1
-  maxconn 4000
+  maxconn 8000
   log stdout format raw local0 info
 defaults
   mode http

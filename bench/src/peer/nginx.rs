@@ -37,7 +37,7 @@ fn config(site: &Site, ports: Ports, name: &str, buffers: &str) -> String {
         "daemon off;
 worker_processes 1;
 pid {pid};
-events {{ worker_connections 4096; }}
+events {{ worker_connections 16384; }}
 http {{
   {temporary}
   access_log {log} combined;

@@ -9,11 +9,44 @@ use crate::{
     site::{HOSTS, Site, free_port, plain_host, tls_host},
 };
 
+/// The paths of each host of a larger table; the last one is what is asked for.
+const PATHS: [(&str, &str); 5] =
+    [("/login", "Exact"), ("/api/v1/users", "Prefix"), ("/api/v1", "Prefix"), ("/static", "Prefix"), ("/", "Prefix")];
+
+/// The most documents in a file; Tidegate reads no file of more than a thousand or so.
+const DOCUMENTS: usize = 500;
+/// The paths of each host of the usual table.
+const WHOLE: [(&str, &str); 1] = [("/", "Prefix")];
+
 pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
-    site.write("manifests/all.yaml", &manifests(site))?;
+    let plain = (0..HOSTS).map(|i| ingress(&format!("plain-{i}"), &plain_host(i), &WHOLE, json!([])));
+    let tls = (0..HOSTS).map(|i| {
+        let host = tls_host(i);
+        ingress(&format!("tls-{i}"), &host, &WHOLE, json!([{"hosts": [&host], "secretName": "certificate"}]))
+    });
+    launch(site, ports, "manifests", plain.chain(tls))
+}
+
+/// With other hosts than usual, all of them plain, each with five paths.
+///
+/// # Errors
+/// Where the configuration cannot be written.
+pub fn with_table(site: &Site, hosts: std::ops::Range<usize>) -> Result<Launch> {
+    let folder = format!("manifests-{}", hosts.len());
+    let ingresses = hosts.map(|i| ingress(&format!("plain-{i}"), &plain_host(i), &PATHS, json!([])));
+    launch(site, Ports::free()?, &folder, ingresses)
+}
+
+fn launch(site: &Site, ports: Ports, folder: &str, ingresses: impl Iterator<Item = Value>) -> Result<Launch> {
+    let objects: Vec<Value> = shared(site).into_iter().chain(ingresses).collect();
+    for (number, objects) in objects.chunks(DOCUMENTS).enumerate() {
+        // JSON is YAML too.
+        let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
+        site.write(&format!("{folder}/{number}.yaml"), &documents.join("\n---\n"))?;
+    }
     let mut launch = ports.launch(site, "tidegate", site.tidegate.clone());
     let flags = [
-        ("--manifests", site.path("manifests")),
+        ("--manifests", site.path(folder)),
         ("--bind-address", "127.0.0.1".to_owned()),
         ("--http-port", ports.plain.port().to_string()),
         ("--https-port", ports.tls.port().to_string()),
@@ -26,10 +59,10 @@ pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
     Ok(launch)
 }
 
-/// All objects in one file. JSON is YAML too.
-fn manifests(site: &Site) -> String {
+/// What all Ingresses need.
+fn shared(site: &Site) -> [Value; 4] {
     let port = site.backend.address().port();
-    let shared = [
+    [
         json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
             "metadata": {
@@ -52,24 +85,17 @@ fn manifests(site: &Site) -> String {
             "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "certificate"},
             "stringData": {"tls.crt": site.certificate, "tls.key": site.key},
         }),
-    ];
-    let plain = (0..HOSTS).map(|i| ingress(&format!("plain-{i}"), &plain_host(i), json!([])));
-    let tls = (0..HOSTS).map(|i| {
-        let host = tls_host(i);
-        ingress(&format!("tls-{i}"), &host, json!([{"hosts": [&host], "secretName": "certificate"}]))
-    });
-    let documents: Vec<String> = shared.into_iter().chain(plain).chain(tls).map(|object| object.to_string()).collect();
-    documents.join("\n---\n")
+    ]
 }
 
-fn ingress(name: &str, host: &str, tls: Value) -> Value {
+fn ingress(name: &str, host: &str, paths: &[(&str, &str)], tls: Value) -> Value {
+    let path = |(path, kind): &(&str, &str)| json!({"path": path, "pathType": kind, "backend": {"service": {"name": "one", "port": {"number": 80}}}});
+    let paths: Vec<Value> = paths.iter().map(path).collect();
     json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name},
         "spec": {
             "tls": tls,
-            "rules": [{"host": host, "http": {"paths": [
-                {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "one", "port": {"number": 80}}}},
-            ]}}],
+            "rules": [{"host": host, "http": {"paths": paths}}],
         },
     })
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
+use snapshot::HttpOptions;
 
 use super::{connection::Connection, context::Context};
 use crate::{
@@ -55,14 +56,7 @@ pub fn head(
     // What the upstream spoke is its matter: the answer is in the client's version.
     *response.version_mut() = http::Version::HTTP_11;
     let headers = response.headers_mut();
-    if listener.http.server_tokens {
-        headers.insert(header::SERVER, HeaderValue::from_static("tidegate"));
-    } else {
-        headers.remove(header::SERVER);
-    }
-    if let Some(hsts) = &listener.hsts {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
-    }
+    set_fields(headers, &listener.http, listener.hsts.as_ref());
     if connection.socket.is_shared() {
         // There, a frame says so (RFC 9113 section 8.2.2).
         headers.remove(header::CONNECTION);
@@ -71,6 +65,18 @@ pub fn head(
     }
     ticket.respond(response.status().as_u16(), head_length(response.headers()));
     response
+}
+
+/// Sets what the listener wants every answer to say.
+pub fn set_fields(headers: &mut http::HeaderMap, http: &HttpOptions, hsts: Option<&HeaderValue>) {
+    if http.server_tokens {
+        headers.insert(header::SERVER, HeaderValue::from_static("tidegate"));
+    } else {
+        headers.remove(header::SERVER);
+    }
+    if let Some(hsts) = hsts {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
 }
 
 /// Bytes of the status line and the fields, as near as it can be told.

@@ -101,7 +101,7 @@ fn switch(mut head: http::response::Parts, incoming: Incoming, way: &LiveForward
 }
 
 /// hyper has made sure that several say the same; the client is to see one.
-fn keep_one_length(headers: &mut http::HeaderMap) {
+pub fn keep_one_length(headers: &mut http::HeaderMap) {
     if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some()
         && let Some(length) = headers.remove(header::CONTENT_LENGTH)
     {

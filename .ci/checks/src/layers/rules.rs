@@ -135,6 +135,11 @@ pub(super) const MODULES: &[ModuleRule] = &[
         &["control", "exchange", "listen", "observe", "readiness", "runtime", "tls", "upstream"],
         "the wiring: the top of the data plane",
     ),
+    data_plane(
+        "measured",
+        &["dataplane", "http", "observe", "runtime", "tls", "upstream"],
+        "a door for the benches, which only wires parts together",
+    ),
     compile("ingress", &["annotation", "settings", "assemble"], "each Ingress becomes a draft by itself"),
     compile("annotation", &["ingress", "settings", "assemble"], "a key's meaning does not depend on the Ingress"),
     compile("settings", &["ingress", "annotation", "assemble"], "the global settings know no object but their own"),

@@ -1,0 +1,65 @@
+//! What the fields of a message go through, without a connection around it: for those who measure it.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request};
+use snapshot::{HttpOptions, Protocol};
+
+use super::{
+    answer::set_fields,
+    connection::Accepted,
+    forward::keep_one_length,
+    forwarded,
+    head::{self, Target},
+    request::{prepare, strip_connection, upgrade_of},
+};
+use crate::exchange::{Exchange, RequestBody, Socket};
+
+/// The rules for fields, as [`super::serve`] and [`super::forward`] apply them to a request without a body and to its
+/// answer.
+pub struct FieldRules {
+    http: Arc<HttpOptions>,
+    accepted: Accepted,
+    socket: Arc<Socket>,
+}
+
+impl FieldRules {
+    /// For requests that come in the clear from `peer`.
+    pub fn new(http: HttpOptions, peer: SocketAddr) -> Self {
+        let accepted =
+            Accepted { listener: "http".into(), peer, local: SocketAddr::from(([0, 0, 0, 0], 80)), tls: false };
+        let socket = Arc::new(Socket::new(&http));
+        Self { http: Arc::new(http), accepted, socket }
+    }
+
+    /// The fields that an upstream of HTTP/1.1 is to see; none where the request is refused.
+    pub fn request(&self, request: Request<()>) -> Option<HeaderMap> {
+        let (head, ()) = request.into_parts();
+        let client = forwarded::client(&head.headers, &self.accepted, &self.http.trusted_proxies);
+        let Target { authority, host, uri, .. } = head::check(&head, &self.http.head).ok()?;
+        let upgrade = upgrade_of(&head);
+        let mut exchange = Exchange {
+            method: head.method,
+            uri,
+            headers: head.headers,
+            authority,
+            host,
+            request_id: HeaderValue::from_static("0123456789abcdef0123456789abcdef"),
+            client,
+            body: RequestBody::Complete(Bytes::new()),
+            upgrade,
+            options: Arc::clone(&self.http),
+            socket: Arc::clone(&self.socket),
+        };
+        prepare(&mut exchange, Protocol::Http1);
+        Some(exchange.headers)
+    }
+
+    /// Makes the fields of an upstream's answer those that the client is to see.
+    pub fn answer(&self, headers: &mut HeaderMap) {
+        strip_connection(headers);
+        keep_one_length(headers);
+        set_fields(headers, &self.http, None);
+    }
+}
