@@ -29,7 +29,7 @@ pub struct Arrival {
 }
 
 /// Where connections for one worker come in.
-pub type Door = (mpsc::Sender<Arrival>, mpsc::Receiver<Arrival>);
+pub type Door = (mpsc::Sender<Box<Arrival>>, mpsc::Receiver<Box<Arrival>>);
 
 /// A worker's door.
 pub fn door() -> Door {
@@ -40,7 +40,7 @@ pub fn door() -> Door {
 pub struct Desk {
     context: Rc<Context>,
     /// The doors of all workers, in their order.
-    doors: Vec<mpsc::Sender<Arrival>>,
+    doors: Vec<mpsc::Sender<Box<Arrival>>>,
     refusals: Refusals,
     /// Accepting failed.
     pub failures: Seldom,
@@ -48,7 +48,7 @@ pub struct Desk {
 
 impl Desk {
     /// For the worker of `context`.
-    pub fn new(context: Rc<Context>, doors: Vec<mpsc::Sender<Arrival>>) -> Self {
+    pub fn new(context: Rc<Context>, doors: Vec<mpsc::Sender<Box<Arrival>>>) -> Self {
         Self { context, doors, refusals: Refusals::default(), failures: Seldom::default() }
     }
 
@@ -90,20 +90,20 @@ impl Desk {
             Err(error) => return tracing::warn!(peer = %accepted.peer, %error, "connection lost between workers"),
         };
         let door = self.doors.get(place.worker());
-        let arrival = Arrival { stream, accepted, place, seen };
+        let arrival = Box::new(Arrival { stream, accepted, place, seen });
         let back = match door.map(|door| door.try_send(arrival)) {
             Some(Ok(())) => return self.context.gauges.handed_over(),
             Some(Err(error)) => error.into_inner(),
             None => return tracing::error!("no such worker"),
         };
-        enter(Arrival { place: self.context.post.keep(), ..back }, &self.context);
+        enter(Arrival { place: self.context.post.keep(), ..*back }, &self.context);
     }
 }
 
 /// Serves what other workers hand over.
-pub async fn receive(mut arrivals: mpsc::Receiver<Arrival>, context: Rc<Context>) {
+pub async fn receive(mut arrivals: mpsc::Receiver<Box<Arrival>>, context: Rc<Context>) {
     while let Some(arrival) = arrivals.recv().await {
-        enter(arrival, &context);
+        enter(*arrival, &context);
     }
 }
 

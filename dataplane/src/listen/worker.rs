@@ -60,8 +60,8 @@ pub struct WorkerSpec {
 /// How a worker gives connections to the others, and gets theirs.
 struct Others {
     post: Post,
-    doors: Vec<mpsc::Sender<Arrival>>,
-    arrivals: mpsc::Receiver<Arrival>,
+    doors: Vec<mpsc::Sender<Box<Arrival>>>,
+    arrivals: mpsc::Receiver<Box<Arrival>>,
 }
 
 /// Starts a worker for each spec. They keep their connections in balance among themselves.
