@@ -5,6 +5,7 @@
 mod support;
 
 use std::{
+    fs,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -12,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{CLASS, Tidegate, ingress, service, until};
+use support::{CLASS, Tidegate, command, free_ports, get, ingress, service, terminate, until};
 
 /// The body of `/large`: more than sockets take by themselves.
 const LARGE: usize = 32 << 20;
@@ -155,19 +156,42 @@ fn slow_read() {
     });
 }
 
+/// Requests of the streams from `first` on, each taken back at once.
+fn resets(first: u32, count: usize) -> Vec<u8> {
+    let pair = |s| [frame(HEADERS, 5, s, &head()), frame(RST_STREAM, 0, s, &[0, 0, 0, 8])].concat();
+    (first..).step_by(2).take(count).flat_map(pair).collect()
+}
+
 #[test]
 fn rapid_reset() {
     survives(10, |mut stream, stop| {
         stream.write_all(PREFACE)?;
-        let mut next = 1;
-        let pair = |s| [frame(HEADERS, 5, s, &head()), frame(RST_STREAM, 0, s, &[0, 0, 0, 8])].concat();
+        let mut first = 1;
         let burst = || {
-            let streams = (next..).step_by(2).take(100);
-            next += 200;
-            streams.flat_map(pair).collect()
+            first += 200;
+            resets(first - 200, 100)
         };
         repeat(stream, burst, stop)
     });
+}
+
+#[test]
+fn a_flood_does_not_fill_the_log() {
+    let (folder, logs, ports) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), free_ports());
+    fs::write(folder.path().join("class.yaml"), CLASS).unwrap();
+    let log = logs.path().join("log");
+    let mut tidegate = command(folder.path(), ports).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+    until("ready", || get(ports[2], "localhost", "/readyz").0 == 200);
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, ports[0])).unwrap();
+        stream.write_all(&[PREFACE, &resets(1, 100)].concat()).unwrap();
+        // To its end, however it ends.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    terminate(&tidegate);
+    tidegate.wait().unwrap();
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.lines().count() < 30, "{log}");
 }
 
 #[test]
