@@ -103,7 +103,9 @@ async fn serve_tls(acceptor: TlsAcceptor, patience: Duration, stream: TcpStream,
     match result {
         Ok(Ok(stream)) => {
             let speaks = if tls::is_http2(stream.get_ref().1) { Speaks::Http2 } else { Speaks::Http1 };
-            Box::pin(serve_connection(stream, speaks, accepted, guest)).await;
+            // In a task of its own, and the stream in a box: the connection would keep the size of the handshake, and
+            // several times that of the stream.
+            drop(tokio::task::spawn_local(serve_connection(Box::new(stream), speaks, accepted, guest)));
         }
         Ok(Err(error)) => tracing::debug!(peer = %accepted.peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %accepted.peer, "TLS handshake timed out"),
