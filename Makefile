@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply
+.PHONY: help run test survival check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -22,6 +22,9 @@ run: ## start Tidegate on a folder of example manifests, with two backends
 test: ## all tests that need nothing but Rust
 	$(CARGO) test --workspace --exclude e2e
 	$(CARGO) test -p e2e --lib --bins
+
+survival: ## slow and flooding clients, a minute each; everybody else is served and nothing is left (make test: 2 s each)
+	SURVIVAL_SECONDS=60 $(CARGO) test -p tidegate --test survival
 
 check: ## format, lints, layers, sizes, words, documentation, chart
 	$(CARGO) fmt --all --check

@@ -14,8 +14,9 @@ pub enum LogFormat {
 }
 
 /// What is logged unless `RUST_LOG` says otherwise. kube's client logs each failed attempt as an error, while the
-/// controller tells of an API that is away once, and of its return.
-const DEFAULT_FILTER: &str = "info,kube_client=off";
+/// controller tells of an API that is away once, and of its return. h2 and rustls warn of what a client sends, which
+/// would let every client fill the log.
+const DEFAULT_FILTER: &str = "info,kube_client=off,h2=error,rustls=error";
 
 /// Starts the log; what is logged can be chosen by `RUST_LOG`.
 pub fn start(format: LogFormat) {

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     control::{Control, Shared},
     exchange::after,
-    listen::{WorkerHandle, WorkerSpec, raise_open_files},
+    listen::{WorkerHandle, WorkerSpec, raise_open_files, start_workers},
     observe::{AccessLog, AccessLogTarget, Metrics, MetricsConfig},
     readiness::{Readiness, State},
     runtime::{Builder, Runtime},
@@ -93,11 +93,9 @@ impl Dataplane {
         let lost = Arc::clone(metrics.access_log_lost());
         let (log, logs) = AccessLog::start(&access_log, workers.get(), lost).map_err(StartError::AccessLog)?;
         let live = Arc::new(ArcSwap::from_pointee(Runtime::default()));
-        let start = |(index, log)| {
-            WorkerHandle::start(WorkerSpec { index, live: Arc::clone(&live), log, metrics: metrics.clone() })
-        };
-        let workers = logs.into_iter().enumerate().map(start).collect::<io::Result<Vec<_>>>();
-        let workers = Arc::new(workers.map_err(StartError::Worker)?);
+        let spec = |(index, log)| WorkerSpec { index, live: Arc::clone(&live), log, metrics: metrics.clone() };
+        let specs = logs.into_iter().enumerate().map(spec).collect();
+        let workers = Arc::new(start_workers(specs).map_err(StartError::Worker)?);
         let seed = usize::try_from(RandomState::new().hash_one(0u8) >> 1).unwrap_or(0);
         let resolver = Resolver::new(Handle::current(), metrics.registry())?;
         let builder = Builder::new(tls, resolver, metrics.clone(), seed);
@@ -126,6 +124,11 @@ impl Dataplane {
     pub fn bound(&self, id: &ListenerId) -> Vec<SocketAddr> {
         let bound = self.shared.bound.lock().unwrap_or_else(PoisonError::into_inner);
         bound.iter().filter(|((listener, _), _)| listener == id).map(|(_, address)| *address).collect()
+    }
+
+    /// How many client connections each worker has.
+    pub fn connections(&self) -> Vec<usize> {
+        self.shared.workers.iter().map(WorkerHandle::connections).collect()
     }
 
     /// Stops without losing a request: says that it is not ready, goes on accepting for the grace time, with answers

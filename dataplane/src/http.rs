@@ -1,8 +1,10 @@
 //! HTTP towards clients: one `serve` for HTTP/1.1 and HTTP/2.
 
 mod answer;
+mod clients;
 mod connection;
 mod context;
+mod crew;
 mod field_rules;
 mod forward;
 mod forwarded;
@@ -17,6 +19,8 @@ mod sniff;
 mod tunnel;
 mod watched;
 
+pub use clients::Seen;
 pub use connection::{Accepted, Speaks, serve_connection};
 pub use context::{Context, Guest};
+pub use crew::{Crew, Place, Post};
 pub use field_rules::FieldRules;

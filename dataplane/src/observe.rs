@@ -7,6 +7,7 @@ mod record;
 
 pub use log::{AccessLog, AccessLogTarget, WorkerLog};
 pub use metrics::{
-    CertificateSeries, ConnectionState, Connections, Metrics, MetricsConfig, OpenConnection, RouteLabels, RouteMetrics,
+    CertificateSeries, ConnectionState, Connections, Metrics, MetricsConfig, OpenConnection, Refused, RouteLabels,
+    RouteMetrics,
 };
 pub use record::{Record, Try};

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use ahash::AHashMap;
 use http::HeaderValue;
 use rustls::ServerConfig;
-use snapshot::{HttpOptions, Listener, ListenerId, ServicePort, TableId, UpstreamId};
+use snapshot::{ConnectionLimits, HttpOptions, Listener, ListenerId, ServicePort, TableId, UpstreamId};
 
 use crate::{
     route::HostTable,
@@ -30,6 +30,8 @@ pub struct Runtime {
     pub upstreams: AHashMap<UpstreamId, Arc<LiveUpstream>>,
     /// The endpoints.
     pub endpoints: AHashMap<ServicePort, Arc<LiveEndpoints>>,
+    /// How many client connections there may be.
+    pub connections: ConnectionLimits,
 }
 
 /// A listener that is served.

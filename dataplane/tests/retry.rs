@@ -236,3 +236,36 @@ async fn an_answer_with_two_lengths_is_none() {
         assert_eq!(get(proxy.http(), "a.example", "/").await.status, 502, "{fields}");
     }
 }
+
+/// How many connections to `address` are being opened right now (`proc_net_tcp(5)`: state 2 is SYN_SENT).
+fn opening(address: SocketAddr) -> usize {
+    let remote = format!(":{:04X}", address.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let is_opening = |line: &&str| {
+        let fields: Vec<&str> = line.split_whitespace().take(4).collect();
+        fields.get(2).is_some_and(|to| to.ends_with(&remote)) && fields.get(3) == Some(&"02")
+    };
+    table.lines().filter(is_opening).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_endpoint_is_not_stormed() {
+    // A queue of one that nobody accepts from: the kernel drops what comes after.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let silent = socket.listen(0).unwrap();
+    let address = silent.local_addr().unwrap();
+    let _queued = tokio::net::TcpStream::connect(address).await.unwrap();
+    let world = World::new().route("a.example", "/", &[address]).timeouts(|t| t.connect = Duration::from_secs(2));
+    let proxy = Proxy::with_workers(1, &world).await;
+    let asking: Vec<_> = (0..200).map(|_| tokio::spawn(get(proxy.http(), "a.example", "/"))).collect();
+    let mut most = 0;
+    while !asking.iter().all(|asking| asking.is_finished()) {
+        most = most.max(opening(address));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for asking in asking {
+        assert_eq!(asking.await.unwrap().status, 504);
+    }
+    assert!((1..=64).contains(&most), "{most}");
+}

@@ -25,7 +25,7 @@ pub use endpoint::{Endpoint, EndpointSet};
 pub use filter::{Deny, Filter, HttpsRedirect, Stage};
 pub use host::{HostPattern, InvalidHost};
 pub use id::{CertId, ListenerId, ServicePort, SnapshotId, TableId, UpstreamId};
-pub use listener::{HeadLimits, Hsts, Http2, HttpOptions, KeepAlive, Listener, Serves};
+pub use listener::{ConnectionLimits, HeadLimits, Hsts, Http2, HttpOptions, KeepAlive, Listener, Serves};
 pub use origin::Origin;
 pub use report::{Rejection, Report};
 pub use route::{Action, Forward, PathMatch, Retry, Route, RouteTable, Timeouts};
@@ -51,4 +51,6 @@ pub struct Snapshot {
     pub keys: BTreeMap<CertId, Arc<PrivateKey>>,
     /// How long requests in flight may go on after a stop was asked for (`worker-shutdown-timeout`).
     pub drain_timeout: Duration,
+    /// How many client connections there may be.
+    pub connections: ConnectionLimits,
 }

@@ -1,6 +1,6 @@
 //! The sockets and how each is served.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,16 @@ pub struct HttpOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// The path that is answered 200 for hosts which no rule names (`--health-check-path`).
     pub health_check_path: Arc<str>,
+}
+
+/// How many client connections there may be, on all listeners together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionLimits {
+    /// With one worker (`max-worker-connections`); none: as many as the limit of open files allows.
+    pub per_worker: Option<NonZeroU32>,
+    /// From one client, over all workers (`max-connections-per-client`); none: any number. A client is an address; of
+    /// IPv6 a network of 64 bits.
+    pub per_client: Option<NonZeroU32>,
 }
 
 /// HTTP/2 with clients (RFC 9113).

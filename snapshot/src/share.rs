@@ -22,7 +22,7 @@ impl Snapshot {
 
     /// Whether both say the same, whatever their ids are.
     pub fn same_content(&self, other: &Snapshot) -> bool {
-        let Self { id: _, listeners, tables, upstreams, endpoints, certs, keys, drain_timeout } = self;
+        let Self { id: _, listeners, tables, upstreams, endpoints, certs, keys, drain_timeout, connections } = self;
         *listeners == other.listeners
             && *tables == other.tables
             && *upstreams == other.upstreams
@@ -30,6 +30,7 @@ impl Snapshot {
             && *certs == other.certs
             && *keys == other.keys
             && *drain_timeout == other.drain_timeout
+            && *connections == other.connections
     }
 }
 

@@ -62,6 +62,25 @@ impl Tidegate {
         get(self.admin, "localhost", path)
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The memory that it has, in KiB.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// The value of a metric, over all its series.
+    pub fn metric(&self, name: &str) -> f64 {
+        let (_, page) = self.admin("/metrics");
+        let series = page.lines().filter(|line| line.starts_with(name));
+        series.filter_map(|line| line.rsplit_once(' ')?.1.trim().parse::<f64>().ok()).sum()
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub fn stop(mut self) -> ExitStatus {
         terminate(&self.child);

@@ -85,6 +85,7 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
         certs: assembled.certs,
         keys: assembled.keys,
         drain_timeout: settings.worker_shutdown_timeout,
+        connections: settings.connections,
         ..Snapshot::default()
     };
     let attached = ours.into_iter().map(|(name, _)| name.clone()).collect();

@@ -1,6 +1,7 @@
 //! The global ConfigMap (`--configmap`) as typed values.
 
 mod client;
+mod connections;
 mod default;
 mod http2;
 mod lifecycle;
@@ -17,7 +18,7 @@ use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::ConfigMap;
-use snapshot::{HeadLimits, Hsts, Http2, KeepAlive, Origin, UpstreamKeepAlive};
+use snapshot::{ConnectionLimits, HeadLimits, Hsts, Http2, KeepAlive, Origin, UpstreamKeepAlive};
 
 pub use reference::reference;
 
@@ -67,6 +68,8 @@ pub struct Settings {
     pub use_forwarded_headers: bool,
     /// `proxy-real-ip-cidr`; empty: nobody.
     pub proxy_real_ip_cidr: Vec<IpNet>,
+    /// `max-worker-connections`, `max-connections-per-client`.
+    pub connections: ConnectionLimits,
     /// `worker-shutdown-timeout`.
     pub worker_shutdown_timeout: Duration,
     /// Why every path must answer 503: the ConfigMap restricts access in a way that is not served.
@@ -88,6 +91,7 @@ pub fn read(config_map: Option<(&NamespacedName, &ConfigMap)>) -> (Settings, Vec
 fn served() -> impl Iterator<Item = &'static Setting> {
     [
         client::SETTINGS,
+        connections::SETTINGS,
         http2::SETTINGS,
         limits::SETTINGS,
         upstream::SETTINGS,

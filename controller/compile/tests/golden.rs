@@ -210,7 +210,7 @@ fn defaults() -> Map<String, Value> {
     }
     defaults.insert("sni".into(), json!({}));
     defaults.insert("default_cert".into(), Value::Null);
-    for key in ["id", "drain_timeout", "endpoints"] {
+    for key in ["id", "drain_timeout", "connections", "endpoints"] {
         defaults.insert(key.into(), snapshot.get(key).unwrap().clone());
     }
     let settings = compile::settings::Settings::default();

@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     net::SocketAddr,
+    pin::pin,
     rc::Rc,
     sync::Arc,
 };
@@ -149,7 +150,7 @@ where
         Speaks::Http1 => false,
         Speaks::Http2 => true,
         Speaks::Either if http2.is_none() => false,
-        Speaks::Either => match watched(Sniff::new(io), connection).await {
+        Speaks::Either => match watched(pin!(Sniff::new(io)), connection).await {
             End::Done(Ok(Some(is_http2))) => is_http2,
             End::Done(Err(_)) => {
                 answer::note_status(connection, connection.socket.refusal()?);

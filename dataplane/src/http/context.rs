@@ -9,9 +9,13 @@ use std::{
 
 use arc_swap::{ArcSwap, Cache};
 use http::HeaderValue;
-use snapshot::ListenerId;
+use snapshot::{ConnectionLimits, ListenerId};
 use tokio::sync::Notify;
 
+use super::{
+    clients::Seen,
+    crew::{Place, Post},
+};
 use crate::{
     exchange::Sink,
     observe::Connections,
@@ -33,14 +37,13 @@ pub struct Context {
     draining: Cell<bool>,
     /// Wakes the connections when a drain begins.
     pub drain: Notify,
-    connections: Cell<usize>,
-    /// Wakes the worker when its last connection has ended.
-    pub empty: Notify,
+    /// This worker among the others.
+    pub post: Post,
 }
 
 impl Context {
     /// A worker that serves what `live` holds.
-    pub fn new(live: Arc<ArcSwap<Runtime>>, sink: Sink, gauges: Arc<Connections>) -> Self {
+    pub fn new(live: Arc<ArcSwap<Runtime>>, sink: Sink, gauges: Arc<Connections>, post: Post) -> Self {
         Self {
             live: RefCell::new(Cache::new(live)),
             pool: Rc::new(Pool::default()),
@@ -51,14 +54,18 @@ impl Context {
             leaving: Cell::new(false),
             draining: Cell::new(false),
             drain: Notify::new(),
-            connections: Cell::new(0),
-            empty: Notify::new(),
+            post,
         }
     }
 
     /// A listener as it is served now; none where it is not served any more.
     pub fn listener(&self, id: &ListenerId) -> Option<Arc<LiveListener>> {
         self.live.borrow_mut().load().listeners.get(id).cloned()
+    }
+
+    /// How many connections there may be.
+    pub fn connection_limits(&self) -> ConnectionLimits {
+        self.live.borrow_mut().load().connections
     }
 
     /// Lets go of live tables that were replaced, so that an idle worker does not keep them.
@@ -96,11 +103,6 @@ impl Context {
         self.draining.get()
     }
 
-    /// How many client connections there are.
-    pub fn connections(&self) -> usize {
-        self.connections.get()
-    }
-
     /// xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled").
     fn next_random(&self) -> u64 {
         let mut x = self.random.get();
@@ -125,28 +127,22 @@ fn hexadecimal(number: u128) -> [u8; 32] {
 }
 
 /// A client connection that the worker has to wait for when it leaves.
-pub struct Guest(Rc<Context>);
+pub struct Guest {
+    context: Rc<Context>,
+    _seen: Option<Seen>,
+    // After what is counted elsewhere: who sees no connection here may take it that all is done.
+    _place: Place,
+}
 
 impl Guest {
-    /// One that was accepted.
-    pub fn enter(context: &Rc<Context>) -> Self {
-        context.connections.set(context.connections.get().saturating_add(1));
-        Self(Rc::clone(context))
+    /// One that was accepted, and has a place with this worker.
+    pub fn enter(context: &Rc<Context>, place: Place, seen: Option<Seen>) -> Self {
+        Self { context: Rc::clone(context), _seen: seen, _place: place }
     }
 
     /// The worker.
     pub fn context(&self) -> &Rc<Context> {
-        &self.0
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        let left = self.0.connections.get().saturating_sub(1);
-        self.0.connections.set(left);
-        if left == 0 {
-            self.0.empty.notify_one();
-        }
+        &self.context
     }
 }
 

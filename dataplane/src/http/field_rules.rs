@@ -14,13 +14,14 @@ use super::{
     head::{self, Target},
     request::{prepare, strip_connection, upgrade_of},
 };
-use crate::exchange::{Exchange, RequestBody, Socket};
+use crate::exchange::{Client, Exchange, RequestBody, Socket};
 
 /// The rules for fields, as [`super::serve`] and [`super::forward`] apply them to a request without a body and to its
 /// answer.
 pub struct FieldRules {
     http: Arc<HttpOptions>,
     accepted: Accepted,
+    peer: Client,
     socket: Arc<Socket>,
 }
 
@@ -30,18 +31,19 @@ impl FieldRules {
         let accepted =
             Accepted { listener: "http".into(), peer, local: SocketAddr::from(([0, 0, 0, 0], 80)), tls: false };
         let socket = Arc::new(Socket::new(&http));
-        Self { http: Arc::new(http), accepted, socket }
+        Self { http: Arc::new(http), peer: forwarded::peer(&accepted), accepted, socket }
     }
 
     /// The fields that an upstream of HTTP/1.1 is to see; none where the request is refused.
     pub fn request(&self, request: Request<()>) -> Option<HeaderMap> {
         let (head, ()) = request.into_parts();
-        let client = forwarded::client(&head.headers, &self.accepted, &self.http.trusted_proxies);
-        let Target { authority, host, uri, .. } = head::check(&head, &self.http.head).ok()?;
+        let client = forwarded::client(&head.headers, &self.accepted, &self.peer, &self.http.trusted_proxies);
+        let Target { authority, host, uri, path } = head::check(&head, head::length(&head), &self.http.head).ok()?;
         let upgrade = upgrade_of(&head);
         let mut exchange = Exchange {
             method: head.method,
             uri,
+            path,
             headers: head.headers,
             authority,
             host,

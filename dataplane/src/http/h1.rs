@@ -1,6 +1,11 @@
 //! HTTP/1.1 towards clients.
 
-use std::{future::Future, pin::Pin, rc::Rc, sync::Arc};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -27,7 +32,7 @@ where
         served.asked();
         serve(Rc::clone(&served), Arc::clone(&served.socket), request)
     });
-    let http = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
+    let http = pin!(builder.serve_connection(TokioIo::new(io), service).with_upgrades());
     if let End::Done(Err(error)) = watched(http, connection).await {
         answer::note_refusal(connection, &error);
     }

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
@@ -60,7 +60,7 @@ where
     });
     let writer = Gather::new(io);
     let http = builder(streams, options, http2).serve_connection(TokioIo::new(writer.clone()), service);
-    let conversation = Http2Conversation { http, writer, connection: Rc::clone(connection), ends: false };
+    let conversation = pin!(Http2Conversation { http, writer, connection: Rc::clone(connection), ends: false });
     if let End::Done(Err(error)) = watched(conversation, connection).await {
         answer::note_refusal(connection, &error);
     }

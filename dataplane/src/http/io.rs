@@ -129,6 +129,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientIo<S> {
         let (now, _) = first.split_at(first.len().min(buf.remaining()));
         buf.put_slice(now);
         this.first.read = this.first.read.saturating_add(now.len());
+        // The rest with them: hyper doubles its buffer for what follows a part of a head, and keeps it that large. An
+        // error comes again with the next read.
+        if buf.remaining() > 0 {
+            let _ = this.poll_receive(cx, buf);
+        }
         Poll::Ready(Ok(()))
     }
 }

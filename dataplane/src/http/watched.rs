@@ -33,8 +33,9 @@ pub enum End<T> {
 }
 
 /// Runs a conversation within the connection's time limits.
-pub async fn watched<H: Conversation>(conversation: H, connection: &Connection) -> End<H::Output> {
-    let http = pin!(conversation);
+///
+/// The conversation is borrowed, because a future that is given to another one takes its room twice.
+pub async fn watched<H: Conversation>(http: Pin<&mut H>, connection: &Connection) -> End<H::Output> {
     Watched { http, watchdog: Watchdog::default(), connection, told_to_leave: false }.run().await
 }
 

@@ -10,6 +10,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+use super::desk::Desk;
 use crate::{
     http::{Accepted, Context, Guest, Speaks, serve_connection},
     tls,
@@ -22,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LAST_HANDSHAKES: Duration = Duration::from_secs(1);
 
 /// Accepts until told to stop; then takes what waits in the queue, because closing the socket would reset it.
-pub async fn accept(socket: TcpListener, id: ListenerId, context: Rc<Context>, stop: Rc<Notify>) {
+pub async fn accept(socket: TcpListener, id: ListenerId, desk: Rc<Desk>, stop: Rc<Notify>) {
     let stopped = stop.notified();
     tokio::pin!(stopped);
     loop {
@@ -31,23 +32,23 @@ pub async fn accept(socket: TcpListener, id: ListenerId, context: Rc<Context>, s
             () = &mut stopped => break,
         };
         match accepted {
-            Ok((stream, _)) => spawn(stream, &id, &context),
-            Err(error) => recover(&error).await,
+            Ok((stream, _)) => desk.admit(stream, &id),
+            Err(error) => recover(&error, &desk).await,
         }
     }
-    if let Err(error) = take_rest(socket, &id, &context) {
+    if let Err(error) = take_rest(socket, &id, &desk) {
         tracing::warn!(listener = %id, %error, "connections that waited to be accepted may be lost");
     }
 }
 
 /// What the queue of a socket still holds when it is closed.
-fn take_rest(socket: TcpListener, id: &ListenerId, context: &Rc<Context>) -> io::Result<()> {
+fn take_rest(socket: TcpListener, id: &ListenerId, desk: &Desk) -> io::Result<()> {
     let socket = socket.into_std()?;
     loop {
         match socket.accept() {
             Ok((stream, _)) => {
                 stream.set_nonblocking(true)?;
-                spawn(TcpStream::from_std(stream)?, id, context);
+                desk.admit(TcpStream::from_std(stream)?, id);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if is_transient(&error) => {}
@@ -57,10 +58,13 @@ fn take_rest(socket: TcpListener, id: &ListenerId, context: &Rc<Context>) -> io:
 }
 
 /// A client that left while it waited is its own matter; everything else is a lack of something, and goes on until
-/// something is given back.
-async fn recover(error: &io::Error) {
+/// something is given back. What is served meanwhile is not concerned.
+async fn recover(error: &io::Error, desk: &Desk) {
     if !is_transient(error) {
-        tracing::warn!(%error, "cannot accept a connection");
+        desk.context().gauges.paused();
+        if let Some(times) = desk.failures.say() {
+            tracing::warn!(%error, times, "cannot accept connections");
+        }
         sleep(PAUSE).await;
     }
 }
@@ -73,15 +77,11 @@ fn is_transient(error: &io::Error) -> bool {
 }
 
 /// Each kind of connection is a task of its own, or every plain one would pay for the size of the encrypted one.
-fn spawn(stream: TcpStream, id: &ListenerId, context: &Rc<Context>) {
-    context.gauges.accepted();
-    let Some(listener) = context.listener(id) else { return };
-    let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
+pub fn spawn(stream: TcpStream, accepted: Accepted, guest: Guest) {
+    let Some(listener) = guest.context().listener(&accepted.listener) else { return };
     if let Err(error) = stream.set_nodelay(true) {
-        return tracing::debug!(%peer, %error, "cannot prepare a connection");
+        return tracing::debug!(peer = %accepted.peer, %error, "cannot prepare a connection");
     }
-    let accepted = Accepted { listener: id.clone(), peer, local, tls: listener.tls.is_some() };
-    let guest = Guest::enter(context);
     match &listener.tls {
         None => drop(tokio::task::spawn_local(serve_connection(stream, Speaks::Either, accepted, guest))),
         Some(config) => {
@@ -103,7 +103,9 @@ async fn serve_tls(acceptor: TlsAcceptor, patience: Duration, stream: TcpStream,
     match result {
         Ok(Ok(stream)) => {
             let speaks = if tls::is_http2(stream.get_ref().1) { Speaks::Http2 } else { Speaks::Http1 };
-            Box::pin(serve_connection(stream, speaks, accepted, guest)).await;
+            // In a task of its own, and the stream in a box: the connection would keep the size of the handshake, and
+            // several times that of the stream.
+            drop(tokio::task::spawn_local(serve_connection(Box::new(stream), speaks, accepted, guest)));
         }
         Ok(Err(error)) => tracing::debug!(peer = %accepted.peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %accepted.peer, "TLS handshake timed out"),

@@ -1,6 +1,9 @@
 //! One worker: a thread with its own runtime, sockets and upstream connections.
 
-use std::{collections::HashMap, io, net::SocketAddr, net::TcpListener, rc::Rc, sync::Arc, thread, time::Duration};
+use std::{
+    collections::HashMap, io, net::SocketAddr, net::TcpListener, num::NonZeroUsize, rc::Rc, sync::Arc, thread,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use snapshot::ListenerId;
@@ -10,10 +13,13 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 
-use super::accept::accept;
+use super::{
+    accept::accept,
+    desk::{Arrival, Desk, door, receive},
+};
 use crate::{
     exchange::Sink,
-    http::Context,
+    http::{Context, Crew, Post},
     observe::{Metrics, RouteLabels, WorkerLog},
     runtime::Runtime,
 };
@@ -51,32 +57,58 @@ pub struct WorkerSpec {
     pub metrics: Metrics,
 }
 
+/// How a worker gives connections to the others, and gets theirs.
+struct Others {
+    post: Post,
+    doors: Vec<mpsc::Sender<Box<Arrival>>>,
+    arrivals: mpsc::Receiver<Box<Arrival>>,
+}
+
+/// Starts a worker for each spec. They keep their connections in balance among themselves.
+///
+/// # Errors
+/// A thread or its runtime cannot be made.
+pub fn start_workers(specs: Vec<WorkerSpec>) -> io::Result<Vec<WorkerHandle>> {
+    let crew = Arc::new(Crew::new(NonZeroUsize::new(specs.len()).unwrap_or(NonZeroUsize::MIN)));
+    let (doors, arrivals): (Vec<_>, Vec<_>) = specs.iter().map(|_| door()).unzip();
+    let start = |(spec, arrivals): (WorkerSpec, _)| {
+        let post = Post::new(Arc::clone(&crew), spec.index);
+        WorkerHandle::start(spec, Others { post, doors: doors.clone(), arrivals })
+    };
+    specs.into_iter().zip(arrivals).map(start).collect()
+}
+
 /// A running worker.
 #[derive(Debug)]
 pub struct WorkerHandle {
     commands: mpsc::UnboundedSender<Command>,
+    post: Post,
 }
 
 impl WorkerHandle {
     /// Starts the thread.
-    ///
-    /// # Errors
-    /// The thread or its runtime cannot be made.
-    pub fn start(spec: WorkerSpec) -> io::Result<Self> {
+    fn start(spec: WorkerSpec, others: Others) -> io::Result<Self> {
+        // Only snapshots fill it, a command for each socket.
         let (commands, inbox) = mpsc::unbounded_channel();
+        let post = others.post.clone();
         let (ready, started) = std::sync::mpsc::channel();
         thread::Builder::new().name(format!("worker-{}", spec.index)).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build_local(Default::default()) {
                 Ok(runtime) => {
                     // Nobody listens where the start was given up.
                     ready.send(Ok(())).ok();
-                    runtime.block_on(run(spec, inbox));
+                    runtime.block_on(run(spec, others, inbox));
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
         })?;
         started.recv().map_err(io::Error::other)??;
-        Ok(Self { commands })
+        Ok(Self { commands, post })
+    }
+
+    /// How many client connections it has.
+    pub fn connections(&self) -> usize {
+        self.post.connections()
     }
 
     /// Serves a socket.
@@ -117,9 +149,11 @@ struct Listening {
 
 type Sockets = HashMap<SocketKey, Listening>;
 
-async fn run(spec: WorkerSpec, mut inbox: mpsc::UnboundedReceiver<Command>) {
+async fn run(spec: WorkerSpec, others: Others, mut inbox: mpsc::UnboundedReceiver<Command>) {
     let sink = Sink { log: spec.log.into(), unrouted: spec.metrics.route(&RouteLabels::default()) };
-    let context = Rc::new(Context::new(spec.live, sink, Arc::clone(spec.metrics.connections())));
+    let context = Rc::new(Context::new(spec.live, sink, Arc::clone(spec.metrics.connections()), others.post));
+    drop(tokio::task::spawn_local(receive(others.arrivals, Rc::clone(&context))));
+    let desk = Rc::new(Desk::new(Rc::clone(&context), others.doors));
     let mut sockets: Sockets = HashMap::new();
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -133,7 +167,7 @@ async fn run(spec: WorkerSpec, mut inbox: mpsc::UnboundedReceiver<Command>) {
             }
         };
         match command {
-            Some(Command::Listen(key, socket)) => listen(&context, &mut sockets, key, socket),
+            Some(Command::Listen(key, socket)) => listen(&desk, &mut sockets, key, socket),
             Some(Command::Unlisten(key)) => drop(sockets.remove(&key).map(|socket| socket.stop.notify_one())),
             Some(Command::Leave) => context.begin_leave(),
             Some(Command::Drain { until, left }) => {
@@ -146,17 +180,18 @@ async fn run(spec: WorkerSpec, mut inbox: mpsc::UnboundedReceiver<Command>) {
     }
 }
 
-fn listen(context: &Rc<Context>, sockets: &mut Sockets, key: SocketKey, socket: TcpListener) {
+fn listen(desk: &Rc<Desk>, sockets: &mut Sockets, key: SocketKey, socket: TcpListener) {
     let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => return tracing::error!(listener = %key.0, address = %key.1, %error, "cannot listen"),
     };
     let stop = Rc::new(Notify::new());
-    let task = tokio::task::spawn_local(accept(socket, key.0.clone(), Rc::clone(context), Rc::clone(&stop)));
+    let task = tokio::task::spawn_local(accept(socket, key.0.clone(), Rc::clone(desk), Rc::clone(&stop)));
     sockets.insert(key, Listening { stop, task });
 }
 
-/// Every socket's queue is empty before any connection is told to end: what came in time is served.
+/// Every socket's queue is empty before any connection is told to end: what came in time is served. So is what another
+/// worker hands over meanwhile: it counts as ours from the moment it is on its way.
 async fn drain(context: &Context, sockets: Sockets, until: Instant) -> Left {
     for socket in sockets.values() {
         socket.stop.notify_one();
@@ -167,10 +202,8 @@ async fn drain(context: &Context, sockets: Sockets, until: Instant) -> Left {
         }
     }
     context.begin_drain();
-    while context.connections() > 0 {
-        if timeout_at(until, context.empty.notified()).await.is_err() {
-            return Left { cut: context.connections() };
-        }
+    match timeout_at(until, context.post.leave()).await {
+        Ok(()) => Left::default(),
+        Err(_) => Left { cut: context.post.connections() },
     }
-    Left::default()
 }

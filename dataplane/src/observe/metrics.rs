@@ -29,7 +29,7 @@ use prometheus::{
 };
 
 pub use certificates::CertificateSeries;
-pub use connections::{ConnectionState, Connections, OpenConnection};
+pub use connections::{ConnectionState, Connections, OpenConnection, Refused};
 pub use route::{RouteLabels, RouteMetrics};
 
 use certificates::Certificates;

@@ -57,7 +57,8 @@ impl Builder {
 
     fn build(&mut self, old: &Runtime, snapshot: &Snapshot, certs_changed: bool) -> Runtime {
         let mut rejected = Vec::new();
-        let mut runtime = Runtime { endpoints: endpoints(old, snapshot), ..Runtime::default() };
+        let mut runtime =
+            Runtime { endpoints: endpoints(old, snapshot), connections: snapshot.connections, ..Runtime::default() };
         for (id, upstream) in &snapshot.upstreams {
             let live = self.upstream(old.upstreams.get(id), upstream, &mut runtime.endpoints, &mut rejected);
             runtime.upstreams.insert(id.clone(), live);
@@ -205,6 +206,7 @@ fn only_endpoints_differ(held: &Snapshot, new: &Snapshot) -> bool {
         && same(&held.tables, &new.tables)
         && same(&held.upstreams, &new.upstreams)
         && held.endpoints.keys().eq(new.endpoints.keys())
+        && held.connections == new.connections
 }
 
 fn endpoints(old: &Runtime, snapshot: &Snapshot) -> AHashMap<ServicePort, Arc<LiveEndpoints>> {

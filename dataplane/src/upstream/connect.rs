@@ -10,16 +10,19 @@ use hyper_util::rt::TokioIo;
 use snapshot::{Timeouts, Upstream};
 use tokio::{
     net::TcpStream,
-    time::{Instant, timeout},
+    time::{Instant, timeout_at},
 };
 
 use super::{Pool, io::UpstreamIo};
-use crate::exchange::{Body, Cause, Lease, Sender, Wire};
+use crate::exchange::{Body, Cause, Lease, Sender, Wire, after};
 
 /// How large the fields of an answer may be, bytes (RFC 9113 section 6.5.2).
 const MOST_FIELDS: u32 = 64 << 10;
 
 /// Connects to an endpoint. The connection runs in a task of its own, which ends with it.
+///
+/// Only so many are being opened to one endpoint at a time, or every request for one that is silent would open its own.
+/// Who has to wait for its turn may get a connection that has become free meanwhile.
 ///
 /// # Errors
 /// There is no connection within `Timeouts::connect`.
@@ -29,8 +32,20 @@ pub async fn connect(
     upstream: &Upstream,
     timeouts: &Timeouts,
 ) -> Result<Lease, Cause> {
+    let until = after(timeouts.connect);
+    let turns = pool.turns(address);
+    let _turn = match turns.try_acquire() {
+        Ok(turn) => turn,
+        Err(_) => {
+            let turn = timeout_at(until, turns.acquire()).await.map_err(|_| Cause::ConnectTimeout)?;
+            if let Some(lease) = pool.take(address) {
+                return Ok(lease);
+            }
+            turn.map_err(|_| Cause::Connect)?
+        }
+    };
     let wire = Arc::new(Wire::default());
-    let io = open(address, timeouts, &wire).await?;
+    let io = open(address, until, &wire).await?;
     let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(|_| Cause::Connect)?;
     tokio::task::spawn_local(async move {
         if let Err(error) = connection.with_upgrades().await {
@@ -67,7 +82,7 @@ impl Http2 {
 pub async fn connect_http2(address: SocketAddr, timeouts: &Timeouts) -> Result<Http2, Cause> {
     let wire = Arc::new(Wire::default());
     wire.begin(timeouts.send);
-    let io = open(address, timeouts, &wire).await?;
+    let io = open(address, after(timeouts.connect), &wire).await?;
     let mut builder = http2::Builder::new(Local);
     builder.initial_max_send_streams(1).max_header_list_size(MOST_FIELDS);
     let (sender, connection) = builder.handshake(io).await.map_err(|_| Cause::Connect)?;
@@ -82,8 +97,8 @@ pub async fn connect_http2(address: SocketAddr, timeouts: &Timeouts) -> Result<H
     Ok(Http2 { sender, wire, connection })
 }
 
-async fn open(address: SocketAddr, timeouts: &Timeouts, wire: &Arc<Wire>) -> Result<TokioIo<UpstreamIo>, Cause> {
-    let stream = match timeout(timeouts.connect, TcpStream::connect(address)).await {
+async fn open(address: SocketAddr, until: Instant, wire: &Arc<Wire>) -> Result<TokioIo<UpstreamIo>, Cause> {
+    let stream = match timeout_at(until, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
             tracing::debug!(%address, %error, "cannot connect");

@@ -3,15 +3,20 @@
 use std::{cell::RefCell, collections::VecDeque, net::SocketAddr, rc::Rc};
 
 use ahash::AHashMap;
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::shared::SharedPool;
 use crate::exchange::{Home, Lease, Sender};
 
-/// The idle connections by endpoint, and those that several requests share. The newest is used first, so that the surplus of a burst grows old and is closed.
+/// Connections that one worker opens to one endpoint at a time.
+const TURNS: usize = 64;
+
+/// The idle connections by endpoint, and those that several requests share. The newest is used first, so that the
+/// surplus of a burst grows old and is closed.
 #[derive(Debug, Default)]
 pub struct Pool {
     idle: RefCell<AHashMap<SocketAddr, VecDeque<Idle>>>,
+    turns: RefCell<AHashMap<SocketAddr, Rc<Semaphore>>>,
     /// Those of HTTP/2.
     pub(super) shared: SharedPool,
 }
@@ -46,6 +51,12 @@ impl Pool {
         None
     }
 
+    /// Whose turn it is to open a connection to `address`.
+    pub(super) fn turns(&self, address: SocketAddr) -> Rc<Semaphore> {
+        let mut turns = self.turns.borrow_mut();
+        Rc::clone(turns.entry(address).or_insert_with(|| Rc::new(Semaphore::new(TURNS))))
+    }
+
     /// Closes what is not usable any more. Called now and then.
     pub fn sweep(&self) {
         let now = Instant::now();
@@ -53,6 +64,7 @@ impl Pool {
             list.retain(|idle| idle.is_usable(now));
             !list.is_empty()
         });
+        self.turns.borrow_mut().retain(|_, turns| Rc::strong_count(turns) > 1);
         self.shared.sweep();
     }
 

@@ -23,7 +23,12 @@ pub struct Proxy {
 impl Proxy {
     /// Two workers that serve `world`.
     pub async fn start(world: &World) -> Self {
-        let mut proxy = Self::idle(Duration::ZERO);
+        Self::with_workers(2, world).await
+    }
+
+    /// Any number of workers that serve `world`.
+    pub async fn with_workers(workers: usize, world: &World) -> Self {
+        let mut proxy = Self::made(workers, Duration::ZERO);
         let report = proxy.apply(world).await;
         assert!(matches!(&report, Report::Applied { rejected, .. } if rejected.is_empty()), "{report:?}");
         proxy
@@ -31,10 +36,14 @@ impl Proxy {
 
     /// Without a snapshot.
     pub fn idle(shutdown_grace: Duration) -> Self {
+        Self::made(2, shutdown_grace)
+    }
+
+    fn made(workers: usize, shutdown_grace: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("access.log");
         let config = Config {
-            workers: NonZeroUsize::new(2).unwrap(),
+            workers: NonZeroUsize::new(workers).unwrap(),
             metrics: MetricsConfig::default(),
             access_log: AccessLogTarget::File(log.clone()),
             shutdown_grace,
@@ -72,6 +81,13 @@ impl Proxy {
     pub async fn stop(self) -> String {
         within("the stop", self.dataplane.shut_down()).await;
         std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The value of a metric, over all its series whose labels hold `label`.
+    pub fn metric(&self, name: &str, label: &str) -> f64 {
+        let metrics = self.metrics();
+        let series = metrics.lines().filter(|line| line.starts_with(name) && line.contains(label));
+        series.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
     /// The metrics as Prometheus reads them.

@@ -1,9 +1,13 @@
 //! The defaults, those of ingress-nginx v1.15.1.
 
-use std::{net::Ipv4Addr, num::NonZeroU64, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    num::{NonZeroU32, NonZeroU64},
+    time::Duration,
+};
 
 use ipnet::{IpNet, Ipv4Net};
-use snapshot::{HeadLimits, Hsts, Http2, KeepAlive, UpstreamKeepAlive};
+use snapshot::{ConnectionLimits, HeadLimits, Hsts, Http2, KeepAlive, UpstreamKeepAlive};
 
 use super::Settings;
 
@@ -36,6 +40,7 @@ impl Default for Settings {
             use_forwarded_headers: false,
             // Only IPv4, as ingress-nginx has it: whoever is reached over IPv6 names whom he trusts there.
             proxy_real_ip_cidr: vec![IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0))],
+            connections: ConnectionLimits { per_worker: NonZeroU32::new(16_384), per_client: None },
             worker_shutdown_timeout: Duration::from_secs(240),
             denied: None,
         }

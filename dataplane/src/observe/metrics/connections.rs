@@ -28,6 +28,15 @@ pub enum ConnectionState {
     Waiting,
 }
 
+/// Why a connection was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Every worker has as many connections as it may have.
+    Full,
+    /// The client has as many connections as it may have.
+    Client,
+}
+
 /// Counts client connections and requests.
 #[derive(Debug)]
 pub struct Connections {
@@ -41,6 +50,10 @@ pub struct Connections {
 struct Counts {
     accepted: AtomicU64,
     handled: AtomicU64,
+    handed_over: AtomicU64,
+    refused_full: AtomicU64,
+    refused_client: AtomicU64,
+    pauses: AtomicU64,
     requests: AtomicU64,
     reading: AtomicI64,
     writing: AtomicI64,
@@ -65,6 +78,26 @@ impl Connections {
     /// A connection was accepted, whether or not it can be served.
     pub fn accepted(&self) {
         self.counts.here().accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection was given to a worker that has fewer.
+    pub fn handed_over(&self) {
+        self.counts.here().handed_over.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection was closed without being served.
+    pub fn refused(&self, why: Refused) {
+        let counts = self.counts.here();
+        let counter = match why {
+            Refused::Full => &counts.refused_full,
+            Refused::Client => &counts.refused_client,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Nothing is accepted for a while: open files or memory have run out.
+    pub fn paused(&self) {
+        self.counts.here().pauses.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A connection is served until what is returned is dropped. It begins as [`ConnectionState::Reading`].
@@ -94,16 +127,19 @@ impl Connections {
         float(self.counts.iter().map(|counts| counter(counts).load(Ordering::Relaxed)).sum())
     }
 
-    pub(super) fn collect(&self, common: &[LabelPair]) -> [MetricFamily; 3] {
+    pub(super) fn collect(&self, common: &[LabelPair]) -> [MetricFamily; 6] {
         let [reading, writing, waiting] =
             [ConnectionState::Reading, ConnectionState::Writing, ConnectionState::Waiting].map(|state| self.now(state));
         let now =
             [("active", reading + writing + waiting), ("reading", reading), ("writing", writing), ("waiting", waiting)];
         let total = [("accepted", self.total(|c| &c.accepted)), ("handled", self.total(|c| &c.handled))];
+        let refused = [("full", self.total(|c| &c.refused_full)), ("client", self.total(|c| &c.refused_client))];
+        let refused = refused.map(|(reason, value)| counter(labels(common, &[("reason", reason)]), value)).into();
         let with_state = |state| labels(common, &[("state", state)]);
         let now: Vec<Metric> = now.map(|(state, value)| gauge(with_state(state), float(value))).into();
         let total: Vec<Metric> = total.map(|(state, value)| counter(with_state(state), value)).into();
-        let requests = vec![counter(common.to_vec(), self.total(|c| &c.requests))];
+        let one = |value| vec![counter(common.to_vec(), value)];
+        let requests = one(self.total(|c| &c.requests));
         [
             family(
                 "nginx_ingress_controller_nginx_process_connections",
@@ -122,6 +158,24 @@ impl Connections {
                 "total number of client requests",
                 MetricType::COUNTER,
                 requests,
+            ),
+            family(
+                "tidegate_connections_handed_over_total",
+                "Client connections that one worker accepted and another one, which had fewer, serves",
+                MetricType::COUNTER,
+                one(self.total(|c| &c.handed_over)),
+            ),
+            family(
+                "tidegate_connections_refused_total",
+                "Client connections that were closed unserved: every worker was full, or the client had its share",
+                MetricType::COUNTER,
+                refused,
+            ),
+            family(
+                "tidegate_accept_pauses_total",
+                "How often accepting paused because open files or memory had run out",
+                MetricType::COUNTER,
+                one(self.total(|c| &c.pauses)),
             ),
         ]
     }

@@ -67,7 +67,6 @@ pub(super) static KNOWN: &[Known] = &[
     later("log-format-escape-none", FALSE),
     later("log-format-stream", &[""]),
     later("log-format-upstream", &[""]),
-    later("max-worker-connections", &["16384"]),
     later("no-auth-locations", &["/.well-known/acme-challenge"]),
     later("opentelemetry-operation-name", &[""]),
     later("opentelemetry-trust-incoming-span", TRUE),

@@ -1,0 +1,116 @@
+//! Who serves a connection: this worker, another one, or nobody.
+
+use std::{num::NonZeroU32, rc::Rc};
+
+use snapshot::ListenerId;
+use tokio::{net::TcpStream, sync::mpsc};
+
+use super::{
+    accept::spawn,
+    limits::connections_allowed,
+    refuse::{Refusals, Seldom},
+};
+use crate::{
+    http::{Accepted, Context, Guest, Place, Seen},
+    observe::Refused,
+};
+
+/// Connections on their way to a worker at most. It takes them as fast as it can; who finds it this far behind serves
+/// what it accepted.
+const ON_THEIR_WAY: usize = 256;
+
+/// A connection on its way to another worker. Its place there is taken already, so that the worker does not leave
+/// without it.
+pub struct Arrival {
+    stream: std::net::TcpStream,
+    accepted: Accepted,
+    place: Place,
+    seen: Option<Seen>,
+}
+
+/// Where connections for one worker come in.
+pub type Door = (mpsc::Sender<Box<Arrival>>, mpsc::Receiver<Box<Arrival>>);
+
+/// A worker's door.
+pub fn door() -> Door {
+    mpsc::channel(ON_THEIR_WAY)
+}
+
+/// What one worker decides with.
+pub struct Desk {
+    context: Rc<Context>,
+    /// The doors of all workers, in their order.
+    doors: Vec<mpsc::Sender<Box<Arrival>>>,
+    refusals: Refusals,
+    /// Accepting failed.
+    pub failures: Seldom,
+}
+
+impl Desk {
+    /// For the worker of `context`.
+    pub fn new(context: Rc<Context>, doors: Vec<mpsc::Sender<Box<Arrival>>>) -> Self {
+        Self { context, doors, refusals: Refusals::default(), failures: Seldom::default() }
+    }
+
+    /// The worker.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// A connection was accepted.
+    pub fn admit(&self, stream: TcpStream, id: &ListenerId) {
+        let context = &self.context;
+        context.gauges.accepted();
+        let Some(listener) = context.listener(id) else { return };
+        let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
+        let accepted = Accepted { listener: id.clone(), peer, local, tls: listener.tls.is_some() };
+        match self.find(&accepted) {
+            Ok((place, seen)) if context.post.is_at(&place) => {
+                spawn(stream, accepted, Guest::enter(context, place, seen));
+            }
+            Ok((place, seen)) => self.hand_over(stream, accepted, place, seen),
+            Err(why) => self.refusals.refuse(stream, accepted.tls, why, &context.gauges),
+        }
+    }
+
+    fn find(&self, accepted: &Accepted) -> Result<(Place, Option<Seen>), Refused> {
+        let (post, limits) = (&self.context.post, self.context.connection_limits());
+        let seen = match limits.per_client {
+            Some(most) => Some(post.crew().clients.enter(accepted.peer.ip(), most).ok_or(Refused::Client)?),
+            None => None,
+        };
+        let most = limits.per_worker.map(NonZeroU32::get).and_then(|most| usize::try_from(most).ok());
+        let most = most.unwrap_or_else(|| connections_allowed(self.doors.len()));
+        Ok((post.place(most).ok_or(Refused::Full)?, seen))
+    }
+
+    fn hand_over(&self, stream: TcpStream, accepted: Accepted, place: Place, seen: Option<Seen>) {
+        let stream = match stream.into_std() {
+            Ok(stream) => stream,
+            Err(error) => return tracing::warn!(peer = %accepted.peer, %error, "connection lost between workers"),
+        };
+        let door = self.doors.get(place.worker());
+        let arrival = Box::new(Arrival { stream, accepted, place, seen });
+        let back = match door.map(|door| door.try_send(arrival)) {
+            Some(Ok(())) => return self.context.gauges.handed_over(),
+            Some(Err(error)) => error.into_inner(),
+            None => return tracing::error!("no such worker"),
+        };
+        enter(Arrival { place: self.context.post.keep(), ..*back }, &self.context);
+    }
+}
+
+/// Serves what other workers hand over.
+pub async fn receive(mut arrivals: mpsc::Receiver<Box<Arrival>>, context: Rc<Context>) {
+    while let Some(arrival) = arrivals.recv().await {
+        enter(*arrival, &context);
+    }
+}
+
+fn enter(arrival: Arrival, context: &Rc<Context>) {
+    let Arrival { stream, accepted, place, seen } = arrival;
+    match TcpStream::from_std(stream) {
+        Ok(stream) => spawn(stream, accepted, Guest::enter(context, place, seen)),
+        Err(error) => tracing::warn!(peer = %accepted.peer, %error, "connection lost between workers"),
+    }
+}

@@ -1,0 +1,83 @@
+//! Connections that are not served.
+
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+use tokio::net::TcpStream;
+
+use crate::observe::{Connections, Refused};
+
+/// What a client in the clear gets to read.
+const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
+    content-type: text/plain\r\n\
+    content-length: 24\r\n\
+    connection: close\r\n\
+    \r\n\
+    503 Service Unavailable\n";
+
+/// How often the log speaks of it.
+const SELDOM: Duration = Duration::from_secs(10);
+
+/// Refuses connections, and says so: each in a metric, now and then in the log.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    full: Seldom,
+    client: Seldom,
+}
+
+impl Refusals {
+    /// Closes a connection, at no cost that grows: no task, no wait, no buffer. In the clear the client is told why as
+    /// far as the socket takes it at once, over TLS there is nobody to tell yet.
+    pub fn refuse(&self, stream: TcpStream, tls: bool, why: Refused, gauges: &Connections) {
+        gauges.refused(why);
+        let (log, reason) = match why {
+            Refused::Full => (&self.full, "every worker has as many as it may have"),
+            Refused::Client => (&self.client, "their client has as many as it may have"),
+        };
+        if let Some(connections) = log.say() {
+            let peer = stream.peer_addr().ok();
+            tracing::warn!(connections, last = ?peer, reason, "connections refused");
+        }
+        if !tls && stream.try_write(ANSWER).is_ok() {
+            // What is closed with unread bytes in it is reset, and that may overtake the answer.
+            let _ = stream.try_read(&mut [0; 4096]);
+        }
+    }
+}
+
+/// Something that may happen very often and is to be logged seldom.
+#[derive(Debug, Default)]
+pub struct Seldom {
+    times: Cell<u64>,
+    said: Cell<Option<Instant>>,
+}
+
+impl Seldom {
+    /// It happened. Returns how often since it was said last, if it is to be said now.
+    pub fn say(&self) -> Option<u64> {
+        let times = self.times.get().saturating_add(1);
+        self.times.set(times);
+        if self.said.get().is_some_and(|said| said.elapsed() < SELDOM) {
+            return None;
+        }
+        self.said.set(Some(Instant::now()));
+        self.times.set(0);
+        Some(times)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_the_first_and_then_seldom() {
+        let log = Seldom::default();
+        assert_eq!(log.say(), Some(1));
+        assert_eq!((0..5).find_map(|_| log.say()), None);
+        log.said.set(Instant::now().checked_sub(SELDOM));
+        assert_eq!(log.say(), Some(6));
+    }
+}
