@@ -67,10 +67,10 @@ image: ## the container image, as an OCI tar
 	$(CARGO) run --quiet --locked -p e2e --bin mkimage -- --product tidegate \
 		--binary "$$binary" --out $(TARGET)/tidegate-image.tar
 
-bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: ten minutes, or under three with QUICK=1
+bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: a quarter of an hour, or under four minutes with QUICK=1
 	@bench/run compare
 
-bench-gate: ## system calls and instructions for a request, against the recorded ones: two minutes
+bench-gate: ## system calls and instructions for a request, against the recorded ones: three minutes
 	@bench/run gate
 
 bench-workers: ## what a second worker costs: CPU for a request, two against one: a minute and a half

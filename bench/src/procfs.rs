@@ -101,14 +101,26 @@ mod tests {
         assert_eq!(parent(""), None);
     }
 
+    /// Of a process with one thread: where threads end, as those of tests do, what they used is gone.
     #[test]
     fn a_busy_thread_is_seen() {
-        let own = [std::process::id()];
-        let before = usage(&own).unwrap();
+        let mut child = std::process::Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let pids = [child.id()];
+        let before = usage(&pids).unwrap();
         let start = std::time::Instant::now();
-        while start.elapsed() < Duration::from_millis(100) {}
-        let used = usage(&own).unwrap().since(before);
-        assert!(used.run + used.wait > Duration::from_millis(50), "{used:?}");
+        let mut used = Usage::default();
+        while used.run < Duration::from_millis(50) && start.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(1));
+            used = usage(&pids).unwrap().since(before);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(used.run >= Duration::from_millis(50), "{used:?}");
+    }
+
+    #[test]
+    fn memory_and_files_are_seen() {
+        let own = [std::process::id()];
         assert!(memory(&own).unwrap() > 100);
         assert!(open_files(&own).unwrap() > 2);
     }
