@@ -15,6 +15,7 @@ mod serve;
 mod sniff;
 mod tunnel;
 mod watched;
+mod websocket;
 
 pub use connection::{Accepted, Speaks, serve_connection};
 pub use context::{Context, Guest};

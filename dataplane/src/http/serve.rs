@@ -12,7 +12,7 @@ use super::{
     forwarded,
     head::{self, Target},
     request::{X_REQUEST_ID, upgrade_of},
-    tunnel,
+    tunnel, websocket,
 };
 use crate::{
     exchange::{Answer, Cause, Client, ClientBody, Exchange, Failure, RequestBody, Socket, Ticket, Upload},
@@ -32,19 +32,21 @@ pub async fn serve(
     socket.begin();
     let listener = connection.begin();
     let tunnel = tunnel::client_half(&mut request);
-    let (head, incoming) = request.into_parts();
+    let (mut head, incoming) = request.into_parts();
     let client = forwarded::client(&head.headers, &connection.accepted, &listener.http.trusted_proxies);
     let mut ticket = ticket(&connection, &socket, &head, &client);
     let body = body(incoming, &head, &listener, &socket, &mut ticket);
-    let outcome = match head::check(&head, &listener.http.head) {
-        Ok(Target { authority, host, uri, path }) => {
-            let upgrade = upgrade_of(&head);
+    let websocket = websocket::translate(&mut head);
+    let outcome = match websocket.and_then(|asked| Ok((asked, head::check(&head, &listener.http.head)?))) {
+        Ok((websocket, Target { authority, host, uri, path })) => {
+            let upgrade = if websocket.is_some() { Some(websocket::NAME) } else { upgrade_of(&head) };
             let Parts { method, headers, .. } = head;
             let request_id = ticket.request_id();
             let options = Arc::clone(&listener.http);
             let mut exchange =
                 Exchange { method, uri, headers, authority, host, request_id, client, body, upgrade, options, socket };
-            answer(&connection, &listener, &mut exchange, path.as_deref(), &mut ticket).await
+            let outcome = answer(&connection, &listener, &mut exchange, path.as_deref(), &mut ticket).await;
+            websocket::seen_by_client(websocket, outcome)
         }
         Err(failure) => Err(failure),
     };
