@@ -5,6 +5,7 @@ mod connection;
 mod context;
 mod forward;
 mod forwarded;
+mod frames;
 mod gather;
 mod h1;
 mod h2;
