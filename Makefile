@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test survival check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply
+.PHONY: help run test survival check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -49,6 +49,9 @@ chart: ## lint the chart, where a helm is
 
 fmt: ## format the code
 	$(CARGO) fmt --all
+
+conformance-h2: ## the public tests of RFC 9113 (needs httpwg: cargo install --locked httpwg-cli)
+	@dataplane/conformance/run
 
 e2e: ## end-to-end tests on a real cluster on this machine (says what it installs)
 	@e2e/run

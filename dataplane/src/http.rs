@@ -8,6 +8,7 @@ mod crew;
 mod field_rules;
 mod forward;
 mod forwarded;
+mod frames;
 mod gather;
 mod h1;
 mod h2;
@@ -18,6 +19,7 @@ mod serve;
 mod sniff;
 mod tunnel;
 mod watched;
+mod websocket;
 
 pub use clients::Seen;
 pub use connection::{Accepted, Speaks, serve_connection};

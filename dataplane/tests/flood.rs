@@ -149,3 +149,36 @@ async fn hpack_bomb() {
     others_are_served(&proxy).await;
     assert_eq!(backend.requests().len(), 2);
 }
+
+/// The codes that RFC 9113 has for what h2 takes for a PROTOCOL_ERROR; whoever keeps to the rules goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_frames_are_told_by_their_code() {
+    let world = World::new();
+    let proxy = Proxy::start(&world).await;
+    for (frames, code) in [
+        (vec![Frame::new(h2::PING, 0, 0, [0; 7])], h2_reason::FRAME_SIZE_ERROR),
+        (vec![Frame::new(h2::WINDOW_UPDATE, 0, 0, [0; 5])], h2_reason::FRAME_SIZE_ERROR),
+        (vec![Frame::new(h2::SETTINGS, 0, 0, [0, 4, 0x80, 0, 0, 0])], h2_reason::FLOW_CONTROL_ERROR),
+        (vec![h2::head(1), h2::head(1)], h2_reason::STREAM_CLOSED),
+        (vec![h2::head(1), Frame::new(h2::DATA, 0, 1, [0; 3])], h2_reason::STREAM_CLOSED),
+        (vec![Frame::new(5, h2::END_HEADERS, 1, [0; 4])], h2_reason::PROTOCOL_ERROR),
+    ] {
+        let mut raw = Raw::connect(proxy.http()).await;
+        raw.send(&frames).await;
+        assert_eq!(raw.next_of(&[h2::GOAWAY]).await.unwrap().code(), code, "{frames:?}");
+        raw.ended().await;
+    }
+    let mut raw = Raw::connect(proxy.http()).await;
+    raw.send(&[h2::head(1), Frame::new(h2::PING, 0, 0, [0; 8]), h2::head(3)]).await;
+    for stream in [1, 3] {
+        assert_eq!(raw.next_of(&[h2::HEADERS]).await.unwrap().stream, stream);
+    }
+}
+
+/// Section 7 of RFC 9113.
+mod h2_reason {
+    pub const PROTOCOL_ERROR: u32 = 1;
+    pub const FLOW_CONTROL_ERROR: u32 = 3;
+    pub const STREAM_CLOSED: u32 = 5;
+    pub const FRAME_SIZE_ERROR: u32 = 6;
+}

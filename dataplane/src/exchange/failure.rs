@@ -37,6 +37,9 @@ pub enum Cause {
     /// A transfer coding other than chunked (RFC 9112 section 6.1).
     #[error("transfer coding not implemented")]
     TransferCoding,
+    /// An extended CONNECT (RFC 8441) for a protocol that we, or the endpoints, do not speak.
+    #[error("protocol not implemented")]
+    Protocol,
     /// Above `HeadLimits::target`.
     #[error("request target too long")]
     TargetTooLong,
@@ -91,7 +94,7 @@ const fn verdict(cause: Cause) -> (Fault, StatusCode, RetryIf) {
     match cause {
         Cause::BadRequest(_) | Cause::BodyBroken => (Client, StatusCode::BAD_REQUEST, Never),
         Cause::MethodNotAllowed => (Client, StatusCode::METHOD_NOT_ALLOWED, Never),
-        Cause::TransferCoding => (Client, StatusCode::NOT_IMPLEMENTED, Never),
+        Cause::TransferCoding | Cause::Protocol => (Client, StatusCode::NOT_IMPLEMENTED, Never),
         Cause::TargetTooLong => (Client, StatusCode::URI_TOO_LONG, Never),
         Cause::HeadTooLarge => (Client, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Never),
         Cause::BodyTooLarge => (Client, StatusCode::PAYLOAD_TOO_LARGE, Never),

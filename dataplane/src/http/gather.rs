@@ -9,7 +9,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use h2::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{frames::Frames, io::PREFACE};
 
 /// A write of this many bytes is worth a system call, and not a copy.
 const LARGE: usize = 8 << 10;
@@ -25,6 +28,8 @@ struct Gathered<S> {
     buffer: Vec<u8>,
     /// How much of the buffer was sent already.
     sent: usize,
+    /// What the client sends.
+    frames: Frames,
 }
 
 impl<S> Clone for Gather<S> {
@@ -36,7 +41,12 @@ impl<S> Clone for Gather<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Gather<S> {
     /// Nothing is gathered yet.
     pub fn new(stream: S) -> Self {
-        Self(Rc::new(RefCell::new(Gathered { stream, buffer: Vec::new(), sent: 0 })))
+        Self(Rc::new(RefCell::new(Gathered {
+            stream,
+            buffer: Vec::new(),
+            sent: 0,
+            frames: Frames::after(PREFACE.len()),
+        })))
     }
 
     /// Sends what was gathered.
@@ -67,6 +77,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gathered<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Says why the connection ends (RFC 9113 section 6.8). No stream is named as the last one that may have been acted
+    /// on: all may.
+    fn refuse(&mut self, reason: Reason) -> io::Error {
+        tracing::debug!(%reason, "client connection refused");
+        let [c0, c1, c2, c3] = u32::from(reason).to_be_bytes();
+        self.buffer.extend_from_slice(&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, c0, c1, c2, c3]);
+        io::Error::new(io::ErrorKind::InvalidData, reason.description())
+    }
+
     /// Makes room for `length` bytes in the buffer; false where they are to bypass it.
     fn poll_room(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<io::Result<bool>> {
         if length >= LARGE || self.buffer.len().saturating_add(length) > MOST {
@@ -78,7 +97,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gathered<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gather<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().stream).poll_read(cx, buf)
+        let this = &mut *self.0.borrow_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        let came = buf.filled().get(before..).unwrap_or_default();
+        Poll::Ready(this.frames.pass(came).map_err(|reason| this.refuse(reason)))
     }
 }
 

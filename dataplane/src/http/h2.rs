@@ -74,6 +74,7 @@ fn builder(streams: Streams, options: &HttpOptions, http2: Http2) -> http2::Buil
     builder
         .max_concurrent_streams(http2.max_streams)
         .max_header_list_size(head)
+        .enable_connect_protocol()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
@@ -184,11 +185,12 @@ async fn run(http: impl Future, socket: &Socket) {
     .await;
 }
 
-/// A request that is being answered: its connection is not idle.
-struct OpenStream(Rc<Connection>);
+/// A request that is being answered, or a tunnel: its connection is not idle.
+pub struct OpenStream(Rc<Connection>);
 
 impl OpenStream {
-    fn new(connection: &Rc<Connection>) -> Self {
+    /// One more on `connection`, until it is dropped.
+    pub fn new(connection: &Rc<Connection>) -> Self {
         connection.streams.set(connection.streams.get().saturating_add(1));
         Self(Rc::clone(connection))
     }

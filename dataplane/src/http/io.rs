@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::exchange::{SEND_TIMEOUT, Socket, Wait};
 
 /// What an HTTP/2 client says first (RFC 9113 section 3.4).
-const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A client connection's stream.
 pub struct ClientIo<S> {

@@ -12,7 +12,7 @@ use super::{
     forwarded,
     head::{self, Target},
     request::upgrade_of,
-    tunnel,
+    tunnel, websocket,
 };
 use crate::{
     exchange::{Answer, Cause, ClientBody, Exchange, Failure, RequestBody, Socket, Ticket, Upload},
@@ -32,16 +32,18 @@ pub async fn serve(
     socket.begin();
     let listener = connection.begin();
     let tunnel = tunnel::client_half(&mut request);
-    let (head, incoming) = request.into_parts();
+    let (mut head, incoming) = request.into_parts();
     let client =
         forwarded::client(&head.headers, &connection.accepted, &connection.peer, &listener.http.trusted_proxies);
     let facts = answer::facts(&head, &client, &connection.context);
     let head_length = facts.head_length;
     let mut ticket = Ticket::new(facts, connection.context.sink.clone(), Arc::clone(&socket), connection.gauge.clone());
     let body = body(incoming, &head, &listener, &socket, &mut ticket);
-    let outcome = match head::check(&head, head_length, &listener.http.head) {
-        Ok(Target { authority, host, uri, path }) => {
-            let upgrade = upgrade_of(&head);
+    let websocket = websocket::translate(&mut head);
+    let checked = websocket.and_then(|asked| Ok((asked, head::check(&head, head_length, &listener.http.head)?)));
+    let outcome = match checked {
+        Ok((websocket, Target { authority, host, uri, path })) => {
+            let upgrade = if websocket.is_some() { Some(websocket::NAME) } else { upgrade_of(&head) };
             let Parts { method, headers, .. } = head;
             let request_id = ticket.request_id();
             let options = Arc::clone(&listener.http);
@@ -59,7 +61,8 @@ pub async fn serve(
                 options,
                 socket,
             };
-            answer(&connection, &listener, &mut exchange, &mut ticket).await
+            let outcome = answer(&connection, &listener, &mut exchange, &mut ticket).await;
+            websocket::seen_by_client(websocket, outcome)
         }
         Err(failure) => Err(failure),
     };

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, header};
+use http::{Method, Request, Response, header};
 use hyper::{
     body::Incoming,
     upgrade::{OnUpgrade, Upgraded},
@@ -17,7 +17,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
-use super::connection::Connection;
+use super::{connection::Connection, h2::OpenStream};
 use crate::exchange::{Answer, Body, Ticket};
 
 /// The endpoint's side of a tunnel.
@@ -30,10 +30,11 @@ pub struct UpstreamHalf {
 
 /// The client's side of a tunnel, for a request that asks for one.
 pub fn client_half(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
-    request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(request))
+    let asks = request.headers().contains_key(header::UPGRADE) || request.method() == Method::CONNECT;
+    asks.then(|| hyper::upgrade::on(request))
 }
 
-/// Answers 101, and joins the two sides in a task of its own, which holds nothing of the live tables.
+/// Answers 101 (200 over HTTP/2), and joins the two sides in a task of its own, which holds nothing of the live tables.
 pub fn open(
     connection: &Rc<Connection>,
     response: Response<Body>,
@@ -42,8 +43,11 @@ pub fn open(
 ) -> Response<Answer> {
     if let Some((client, upstream)) = halves {
         let connection = Rc::clone(connection);
+        // hyper has done with the request now, but the connection is not idle.
+        let open = connection.socket.is_shared().then(|| OpenStream::new(&connection));
         tokio::task::spawn_local(async move {
             join(client, upstream, ticket).await;
+            drop(open);
             drop(connection);
         });
     }
