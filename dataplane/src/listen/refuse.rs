@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    io::{Read, Write},
     time::{Duration, Instant},
 };
 
@@ -40,9 +41,13 @@ impl Refusals {
             let peer = stream.peer_addr().ok();
             tracing::warn!(connections, last = ?peer, reason, "connections refused");
         }
-        if !tls && stream.try_write(ANSWER).is_ok() {
+        // Not by way of the runtime, which does not know yet that the socket can be written to.
+        if let Ok(mut stream) = stream.into_std()
+            && !tls
+            && stream.write(ANSWER).is_ok()
+        {
             // What is closed with unread bytes in it is reset, and that may overtake the answer.
-            let _ = stream.try_read(&mut [0; 4096]);
+            let _ = stream.read(&mut [0; 4096]);
         }
     }
 }
