@@ -76,7 +76,7 @@ async fn converse(socket: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin + 
 }
 
 fn message(n: usize) -> Message {
-    if n % 2 == 0 { Message::text(format!("message {n}")) } else { Message::binary(vec![n as u8; n % 700]) }
+    if n.is_multiple_of(2) { Message::text(format!("message {n}")) } else { Message::binary(vec![n as u8; n % 700]) }
 }
 
 fn ask(url: &str, protocol: Option<&'static str>) -> http::Request<AnyBody> {
