@@ -1,0 +1,67 @@
+//! Answers without bodies, answers before the answer, and clients of HTTP/1.0.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use support::{
+    Backend, Proxy, World,
+    h2::{Http2, empty},
+};
+
+async fn served(answer: &'static str) -> (Proxy, Backend) {
+    let backend = Backend::answering(move |_| answer.to_owned()).await;
+    (Proxy::start(&World::new().route("a.example", "/", &[backend.address])).await, backend)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn early_hints_of_an_upstream_break_nothing() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n\
+                 HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nafter";
+    let (proxy, backend) = served(hints).await;
+    let mut client = proxy.client().await;
+    let mut http2 = Http2::connect(proxy.http()).await;
+    for _ in 0..2 {
+        let answer = client.get("a.example", "/").await;
+        assert_eq!((answer.status, answer.text()), (200, "after"));
+        assert_eq!(http2.get("http://a.example/").await, (200, "after".to_owned()));
+    }
+    assert_eq!(backend.requests().len(), 4);
+}
+
+/// What comes after such an answer would be taken for the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_without_bodies_have_none() {
+    for (method, answer, status) in [
+        ("HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n", 200),
+        ("GET", "HTTP/1.1 204 No Content\r\n\r\n", 204),
+        ("GET", "HTTP/1.1 304 Not Modified\r\netag: \"x\"\r\ncontent-length: 7\r\n\r\n", 304),
+    ] {
+        let (proxy, backend) = served(answer).await;
+        let mut client = proxy.client().await;
+        for _ in 0..2 {
+            client.send(&format!("{method} / HTTP/1.1\r\nhost: a.example\r\n\r\n")).await;
+            let head = client.head().await;
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+        }
+        let mut http2 = Http2::connect(proxy.http()).await;
+        for _ in 0..2 {
+            let request = http::Request::builder().method(method).uri("http://a.example/").body(empty()).unwrap();
+            let response = http2.send(request).await.unwrap();
+            assert_eq!(response.status(), status);
+            let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+            assert!(body.is_empty(), "{method} {status}: {body:?}");
+        }
+        assert_eq!(backend.requests().len(), 4, "{method} {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_http_1_0_gets_no_chunks() {
+    let (proxy, _backend) =
+        served("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n").await;
+    let mut client = proxy.client().await;
+    client.send("GET / HTTP/1.0\r\nhost: a.example\r\n\r\n").await;
+    let text = client.rest().await;
+    assert!(text.ends_with("\r\n\r\nwhole"), "{text}");
+    assert!(!text.to_lowercase().contains("transfer-encoding"), "{text}");
+}
