@@ -15,15 +15,27 @@ use super::parse::{self, Parsed, Remark};
 /// Larger files are refused: no manifest is, and the whole file must fit into memory several times.
 const MAX_SIZE: u64 = 64 << 20;
 
+/// The reason of a problem: the system did not let us look.
+pub(super) const UNREADABLE: &str = "FileUnreadable";
+
 /// Reads a file.
 ///
 /// # Errors
 /// Nothing of it can be used. The remark says why.
 pub(super) fn read(path: &Path) -> Result<Parsed, Remark> {
-    let text = text(path).map_err(|error| Remark::error(None, "FileUnreadable", error.to_string()))?;
+    let text = text(path).map_err(|error| Remark::error(None, reason(&error), error.to_string()))?;
     match path.extension() {
         Some(extension) if extension == "json" => parse::json(&text),
         _ => parse::yaml(&text),
+    }
+}
+
+/// What is wrong with the file itself stays wrong until it is changed.
+fn reason(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => "FileTooLarge",
+        io::ErrorKind::InvalidData => "FileBroken",
+        _ => UNREADABLE,
     }
 }
 

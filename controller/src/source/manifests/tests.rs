@@ -292,12 +292,11 @@ fn a_folder_that_is_missing_at_start_is_an_error() {
 }
 
 #[test]
-fn an_unreadable_file_is_a_problem_and_its_objects_stay() {
+fn a_file_that_is_no_text_is_a_problem_and_its_objects_stay() {
     let mut world = World::new(&[("a.yaml", &ingress("a", "1"))]);
     let path = world.path().join("a.yaml");
-    // Not by permissions, which do not bind root.
     fs::write(&path, [0xff, 0xfe]).unwrap();
-    world.until_problem("FileUnreadable");
+    world.until_problem("FileBroken");
     world.until_hosts(&[("a", "1")]);
     fs::write(&path, ingress("a", "2")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

@@ -43,7 +43,9 @@ pub(super) struct Tree {
 }
 
 struct Entry {
-    stamp: Stamp,
+    /// The version that was read; none where reading failed for a reason that may pass by itself, such as too many open
+    /// files. It is then read again at the next look, changed or not.
+    stamp: Option<Stamp>,
     objects: Vec<Object>,
     problems: Vec<Problem>,
 }
@@ -115,7 +117,7 @@ impl Tree {
         self.miss(folder, &found);
         found.files.retain(|path, stamp| {
             self.gone.remove(path.as_path());
-            self.files.get(path.as_path()).is_none_or(|known| known.stamp != *stamp)
+            self.files.get(path.as_path()).is_none_or(|known| known.stamp != Some(*stamp))
         });
         found.files
     }
@@ -176,6 +178,7 @@ impl Tree {
         let entry = match content.and_then(|parsed| not_cut_off(parsed, &old)) {
             Ok(parsed) => entry(&path, stamp, parsed, &old),
             Err(remark) => {
+                let stamp = (remark.reason != file::UNREADABLE).then_some(stamp);
                 let problem = file::problem(&path, remark);
                 let problem = if old.is_empty() { problem } else { file::stale(problem) };
                 Entry { stamp, objects: old.clone(), problems: vec![problem] }
@@ -216,11 +219,11 @@ fn entry(path: &Path, stamp: Stamp, parsed: Parsed, old: &[Object]) -> Entry {
     let Parsed { mut objects, broken, remarks, blank: _ } = parsed;
     objects.extend(old.iter().filter(|object| broken.contains(&object.key())).cloned());
     let problems = remarks.into_iter().map(|remark| file::problem(path, remark)).collect();
-    Entry { stamp, objects, problems }
+    Entry { stamp: Some(stamp), objects, problems }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
-    file::problem(path, Remark::error(None, "FileUnreadable", error.to_string()))
+    file::problem(path, Remark::error(None, file::UNREADABLE, error.to_string()))
 }
 
 fn duplicate(object: Arc<snapshot::Origin>, first: &Path, other: &Path) -> Problem {
@@ -262,4 +265,23 @@ fn read_all(files: Vec<(PathBuf, Stamp)>) -> Vec<Loaded> {
 fn read_one(path: PathBuf, stamp: Stamp) -> Loaded {
     let content = file::read(&path);
     (path, stamp, content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As where open files had run out just then.
+    #[test]
+    fn what_could_not_be_read_is_read_again_though_it_did_not_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        std::fs::write(&path, "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n").unwrap();
+        let Ok(Found::File(stamp)) = scan::look(&path) else { panic!("no file") };
+        let mut tree = Tree::new(folder.path());
+        tree.put(path.into(), stamp, Err(Remark::error(None, file::UNREADABLE, "too many open files".to_owned())));
+        assert_eq!((tree.take_changes().len(), tree.problems().len()), (0, 1));
+        tree.scan_all();
+        assert_eq!((tree.take_changes().len(), tree.problems().len()), (1, 0));
+    }
 }
