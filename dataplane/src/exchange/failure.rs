@@ -40,6 +40,9 @@ pub enum Cause {
     /// An extended CONNECT (RFC 8441) for a protocol that we, or the endpoints, do not speak.
     #[error("protocol not implemented")]
     Protocol,
+    /// No randomness for the key of a WebSocket: our fault, and no other request would fare better.
+    #[error("no key for a WebSocket")]
+    NoKey,
     /// Above `HeadLimits::target`.
     #[error("request target too long")]
     TargetTooLong,
@@ -95,6 +98,7 @@ const fn verdict(cause: Cause) -> (Fault, StatusCode, RetryIf) {
         Cause::BadRequest(_) | Cause::BodyBroken => (Client, StatusCode::BAD_REQUEST, Never),
         Cause::MethodNotAllowed => (Client, StatusCode::METHOD_NOT_ALLOWED, Never),
         Cause::TransferCoding | Cause::Protocol => (Client, StatusCode::NOT_IMPLEMENTED, Never),
+        Cause::NoKey => (Gateway, StatusCode::INTERNAL_SERVER_ERROR, Never),
         Cause::TargetTooLong => (Client, StatusCode::URI_TOO_LONG, Never),
         Cause::HeadTooLarge => (Client, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Never),
         Cause::BodyTooLarge => (Client, StatusCode::PAYLOAD_TOO_LARGE, Never),

@@ -28,7 +28,7 @@ pub struct WebSocket {
 /// and left as it is.
 ///
 /// # Errors
-/// An extended CONNECT for another protocol (501, as RFC 9220 section 3 has it for HTTP/3), or no randomness.
+/// An extended CONNECT for another protocol (501, as RFC 9220 section 3 has it for HTTP/3), or no randomness (500).
 pub fn translate(head: &mut Parts) -> Result<Option<WebSocket>, Failure> {
     if head.method != Method::CONNECT || head.version != Version::HTTP_2 {
         return Ok(None);
@@ -38,9 +38,9 @@ pub fn translate(head: &mut Parts) -> Result<Option<WebSocket>, Failure> {
         return Err(Cause::Protocol.into());
     }
     let mut nonce = [0; 16];
-    rand::fill(&mut nonce).map_err(|_| Cause::Protocol)?;
+    rand::fill(&mut nonce).map_err(|_| Cause::NoKey)?;
     let key = STANDARD.encode(nonce);
-    let field = HeaderValue::from_str(&key).map_err(|_| Cause::Protocol)?;
+    let field = HeaderValue::from_str(&key).map_err(|_| Cause::NoKey)?;
     head.method = Method::GET;
     head.headers.insert(header::SEC_WEBSOCKET_KEY, field);
     Ok(Some(WebSocket { accept: accept_of(&key) }))
