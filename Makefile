@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test survival check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply
+.PHONY: help run test survival check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply fuzz
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -99,3 +99,11 @@ bench-fields: ## what the fields of a request and of an answer go through
 
 bench-apply: ## from a snapshot of 5,000 hosts to what is served, and from a change of it
 	$(BENCH) -p dataplane --bench apply
+
+FUZZ_SECONDS ?= 60
+
+fuzz: ## each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz
+	@command -v cargo-fuzz >/dev/null || { echo "make fuzz needs cargo-fuzz: cargo install --locked cargo-fuzz" >&2; exit 1; }
+	@for target in normalize head; do \
+		cargo fuzz run --fuzz-dir fuzz/targets -s none "$$target" "fuzz/corpus/$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	done

@@ -56,12 +56,12 @@ pub fn normalize(path: &str) -> Result<Cow<'_, str>, PathError> {
     Ok(if normal == path { Cow::Borrowed(path) } else { Cow::Owned(normal) })
 }
 
-/// Whether nothing needs a closer look: no percent sign, backslash or NUL, no empty element and none that begins with
-/// a dot.
+/// Whether nothing needs a closer look: no percent sign, backslash or control byte, no empty element and none that
+/// begins with a dot.
 fn is_normal(path: &[u8]) -> bool {
     let mut previous = 0;
     for &byte in path {
-        let suspicious = matches!(byte, b'%' | b'\\' | 0) || (previous == b'/' && matches!(byte, b'/' | b'.'));
+        let suspicious = matches!(byte, b'%' | b'\\' | ..b' ' | 0x7f) || (previous == b'/' && matches!(byte, b'/' | b'.'));
         if suspicious {
             return false;
         }
@@ -81,6 +81,7 @@ fn decode(path: &[u8]) -> Result<String, PathError> {
                 byte if stays_encoded(byte) => push_encoded(&mut decoded, byte),
                 byte => decoded.push(byte),
             },
+            byte if byte.is_ascii_control() => push_encoded(&mut decoded, byte),
             byte => decoded.push(byte),
         }
     }
@@ -176,6 +177,7 @@ mod tests {
             ("/%ff%41", "/%FFA"),
             ("/%c3(", "/%C3("),
             ("/%0d%0a", "/%0D%0A"),
+            ("/a\u{7f}\n", "/a%7F%0A"),
             ("/%3f%23", "/%3F%23"),
         ] {
             assert_eq!(normalize(path).as_deref(), Ok(normal), "{path}");

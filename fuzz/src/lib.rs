@@ -1,0 +1,8 @@
+//! What must hold for any input: a function for each fuzz target (`targets/`), which panics where it does not hold.
+#![allow(clippy::expect_used)] // a property is a test
+
+mod head;
+mod normalize;
+
+pub use head::head;
+pub use normalize::normalize;

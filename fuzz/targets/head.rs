@@ -1,0 +1,3 @@
+//! See `fuzz::head`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::head(data));

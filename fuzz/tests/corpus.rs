@@ -1,0 +1,22 @@
+//! The corpus of each fuzz target, replayed.
+
+use std::{fs, path::Path};
+
+fn replay(target: &str, property: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let inputs: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!inputs.is_empty(), "{} is empty", folder.display());
+    for input in inputs {
+        property(&fs::read(input).unwrap());
+    }
+}
+
+#[test]
+fn normalize() {
+    replay("normalize", fuzz::normalize);
+}
+
+#[test]
+fn head() {
+    replay("head", fuzz::head);
+}
