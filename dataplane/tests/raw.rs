@@ -172,9 +172,9 @@ fn lines() -> Vec<(String, Then)> {
         (line("TRACE / HTTP/1.1"), Declined(405)),
         (line("OPTIONS * HTTP/1.1"), Declined(200)),
         (line(&format!("GET /{} HTTP/1.1", long(8200))), Refused(414)),
-        (line(&format!("GET /{} HTTP/1.1", long(70_000))), Refused(431)),
-        (format!("GET /{}", long(100_000)), Refused(431)),
-        (long(100_000), Refused(431)),
+        (line(&format!("GET /{} HTTP/1.1", long(70_000))), Refused(414)),
+        (format!("GET /{}", long(100_000)), Refused(414)),
+        (long(100_000), Refused(414)),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -37,6 +37,8 @@ pub struct Socket {
     pub deadlines: Deadlines,
     phase: AtomicU8,
     head_bytes: AtomicU32,
+    /// Whether the first line of the head has ended.
+    line_ended: AtomicBool,
     refusal: AtomicU16,
     max_head: u32,
     header_timeout: Duration,
@@ -53,6 +55,7 @@ impl Socket {
             deadlines: Deadlines::new(),
             phase: AtomicU8::new(Phase::Idle as u8),
             head_bytes: AtomicU32::new(0),
+            line_ended: AtomicBool::new(false),
             refusal: AtomicU16::new(0),
             max_head: options.head.total,
             header_timeout: options.header_timeout,
@@ -76,6 +79,7 @@ impl Socket {
             deadlines: Deadlines::new(),
             phase: AtomicU8::new(Phase::Busy as u8),
             head_bytes: AtomicU32::new(0),
+            line_ended: AtomicBool::new(false),
             refusal: AtomicU16::new(0),
             max_head: connection.max_head,
             header_timeout: connection.header_timeout,
@@ -102,7 +106,8 @@ impl Socket {
     }
 
     /// Bytes came from the client.
-    pub fn received(&self, count: usize) {
+    pub fn received(&self, new: &[u8]) {
+        let count = new.len();
         if count == 0 || self.is(Phase::Busy) {
             return;
         }
@@ -112,7 +117,11 @@ impl Socket {
         if self.is(Phase::Idle) {
             self.enter(Phase::Head);
             self.head_bytes.store(0, Relaxed);
+            self.line_ended.store(false, Relaxed);
             self.deadlines.set(Wait::Client, self.header_timeout);
+        }
+        if !self.line_ended.load(Relaxed) {
+            self.line_ended.store(new.contains(&b'\n'), Relaxed);
         }
         let bytes = self.head_bytes.load(Relaxed);
         self.head_bytes.store(bytes.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)), Relaxed);
@@ -168,9 +177,16 @@ impl Socket {
         self.is(Phase::Head)
     }
 
-    /// Whether more than a whole head's bytes came and the head is still not complete.
-    pub fn head_is_too_large(&self) -> bool {
-        self.is(Phase::Head) && self.head_bytes.load(Relaxed) > self.max_head
+    /// With which status a head is to be refused of which more bytes came than a whole one may have: 414 where that is
+    /// due to its first line, else 431.
+    pub fn oversize(&self) -> Option<StatusCode> {
+        let is_too_large = self.is(Phase::Head) && self.head_bytes.load(Relaxed) > self.max_head;
+        let status = if self.line_ended.load(Relaxed) {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        } else {
+            StatusCode::URI_TOO_LONG
+        };
+        is_too_large.then_some(status)
     }
 
     /// The connection is to end with this status: its head cannot be taken.

@@ -76,15 +76,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientIo<S> {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if let Some(status) = self.socket.refusal() {
+        if let Some(status) = self.socket.refusal().or_else(|| self.socket.oversize()) {
             return Poll::Ready(Err(self.refuse(cx, status)));
-        }
-        if self.socket.head_is_too_large() {
-            return Poll::Ready(Err(self.refuse(cx, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)));
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        self.socket.received(buf.filled().len().saturating_sub(before));
+        self.socket.received(buf.filled().get(before..).unwrap_or_default());
         Poll::Ready(Ok(()))
     }
 }

@@ -61,7 +61,8 @@ pub fn normalize(path: &str) -> Result<Cow<'_, str>, PathError> {
 fn is_normal(path: &[u8]) -> bool {
     let mut previous = 0;
     for &byte in path {
-        let suspicious = matches!(byte, b'%' | b'\\' | ..b' ' | 0x7f) || (previous == b'/' && matches!(byte, b'/' | b'.'));
+        let suspicious =
+            matches!(byte, b'%' | b'\\' | ..b' ' | 0x7f) || (previous == b'/' && matches!(byte, b'/' | b'.'));
         if suspicious {
             return false;
         }
