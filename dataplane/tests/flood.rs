@@ -173,6 +173,10 @@ async fn broken_frames_are_told_by_their_code() {
     for stream in [1, 3] {
         assert_eq!(raw.next_of(&[h2::HEADERS]).await.unwrap().stream, stream);
     }
+    drop(raw);
+    let log = proxy.stop().await;
+    let broken = log.lines().filter(|line| line.contains("\"-\" 400 ")).count();
+    assert_eq!(broken, 6, "each of them is in the log:\n{log}");
 }
 
 /// Section 7 of RFC 9113.
