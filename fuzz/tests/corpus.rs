@@ -1,4 +1,5 @@
 //! The corpus of each fuzz target, replayed.
+#![allow(clippy::unwrap_used)]
 
 use std::{fs, path::Path};
 
