@@ -6,11 +6,11 @@ mod table;
 
 use std::{fmt::Write as _, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 use crate::{
     peer::Peer,
-    process::Running,
+    process::{Running, START},
     procfs,
     site::Site,
     workload::{self, Workload},
@@ -20,8 +20,6 @@ use figures::{Figures, Measurement};
 
 /// Below this share of its core a proxy was idle at times, or others were on its core: both make figures worthless.
 const BUSY: f64 = 0.9;
-/// How long a proxy may take to start.
-const START: Duration = Duration::from_secs(60);
 
 /// How much to measure.
 #[derive(Debug, Clone)]
@@ -96,11 +94,7 @@ fn attempt(candidate: &Candidate, workload: Workload, site: &Site, plan: &Plan) 
 }
 
 fn measure(candidate: &Candidate, workload: Workload, site: &Site, time: Duration) -> Result<Measurement> {
-    let pids = candidate.running.pids()?;
-    let (before, sample, after) = workload.run(&candidate.running, site, time, || procfs::usage(&pids))?;
-    let used = after.since(before);
-    ensure!(candidate.running.take_log()? > 0, "it wrote no access log");
-    ensure!(sample.requests > 0, "no request was answered");
+    let (sample, used) = workload.run(&candidate.running, site, time)?;
     let busy = used.run.as_secs_f64() / sample.elapsed.as_secs_f64();
     if busy < BUSY {
         let wait = used.wait.as_secs_f64() / sample.elapsed.as_secs_f64();

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{
     load::{Budget, Load},
     peer::Peer,
-    process::Running,
+    process::{Running, START},
     procfs,
     site::Site,
     workload::{H1_1K, TLS_1K, Workload},
@@ -28,7 +28,6 @@ const WARM_UP: u64 = 2_000;
 const ENDING: Duration = Duration::from_secs(20);
 /// Between an event and a look at the memory: what is given back late is seen too.
 const SETTLE: Duration = Duration::from_secs(3);
-const START: Duration = Duration::from_secs(60);
 
 /// What to measure.
 #[derive(Debug)]

@@ -16,6 +16,9 @@ use crate::{
     procfs,
 };
 
+/// How long a proxy may take to start.
+pub const START: Duration = Duration::from_secs(60);
+
 /// How long a proxy may take to end by itself.
 const LEAVING: Duration = Duration::from_secs(3);
 

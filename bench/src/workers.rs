@@ -8,8 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     compare::median,
     peer::Peer,
-    process::Running,
-    procfs,
+    process::{Running, START},
     site::Site,
     workload::{H1_1K, TLS_1K, Workload},
 };
@@ -18,7 +17,6 @@ const WORKLOADS: [Workload; 2] = [H1_1K, TLS_1K];
 /// What a request may cost with two workers, against one.
 const MOST: f64 = 1.1;
 const TIME: Duration = Duration::from_secs(2);
-const START: Duration = Duration::from_secs(60);
 
 /// Measures, prints the ratios, and compares them with the limit.
 ///
@@ -68,9 +66,6 @@ fn ratio(site: &Site, workload: Workload, (one, two): (&Running, &Running), roun
 
 /// Microseconds of CPU for a request.
 fn cost(site: &Site, workload: Workload, running: &Running) -> Result<f64> {
-    let pids = running.pids()?;
-    let (before, sample, after) = workload.run(running, site, TIME, || procfs::usage(&pids))?;
-    ensure!(running.take_log()? > 0, "it wrote no access log");
-    ensure!(sample.requests > 0, "no request was answered");
-    Ok(after.since(before).run.as_secs_f64() * 1e6 / sample.requests as f64)
+    let (sample, used) = workload.run(running, site, TIME)?;
+    Ok(used.run.as_secs_f64() * 1e6 / sample.requests as f64)
 }

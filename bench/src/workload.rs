@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::{
     load::{Budget, Load, Sample, Target, h2},
     peer::Peer,
     process::Running,
+    procfs::{self, Usage},
     site::{HOSTS, Site, plain_host, tls_host},
 };
 
@@ -101,20 +102,20 @@ impl Workload {
         }
     }
 
-    /// Warms up, then measures for a time; `measure` is called right before and right after.
+    /// Warms up, then asks for a time: what was done in it, and what CPU time the proxy used for that.
     ///
     /// # Errors
-    /// Where any answer was not 200.
-    pub fn run<T>(
-        &self,
-        running: &Running,
-        site: &Site,
-        time: Duration,
-        mut measure: impl FnMut() -> Result<T>,
-    ) -> Result<(T, Sample, T)> {
+    /// Where any answer was not 200, or the proxy wrote no access log.
+    pub fn run(&self, running: &Running, site: &Site, time: Duration) -> Result<(Sample, Usage)> {
+        let pids = running.pids()?;
         let mut traffic = self.connect(running, site)?;
         traffic.run(Budget::Time(time / 5))?;
-        Ok((measure()?, traffic.run(Budget::Time(time))?, measure()?))
+        let before = procfs::usage(&pids)?;
+        let sample = traffic.run(Budget::Time(time))?;
+        let used = procfs::usage(&pids)?.since(before);
+        ensure!(running.take_log()? > 0, "it wrote no access log");
+        ensure!(sample.requests > 0, "no request was answered");
+        Ok((sample, used))
     }
 }
 
