@@ -6,9 +6,8 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use dataplane::measured::Applying;
 use snapshot::{
-    Action, Endpoint, EndpointSet, Forward, HeadLimits, HostPattern, Http2, HttpOptions, KeepAlive, Listener, Origin,
-    PathMatch, Protocol, Retry, Route, RouteTable, Serves, ServicePort, Snapshot, TableId, Target, Timeouts, Upstream,
-    UpstreamKeepAlive,
+    Action, Endpoint, EndpointSet, Forward, HostPattern, Listener, Origin, PathMatch, Protocol, Retry, Route,
+    RouteTable, Serves, ServicePort, Snapshot, TableId, Target, Timeouts, Upstream, UpstreamKeepAlive,
 };
 
 const HOSTS: usize = 5_000;
@@ -68,19 +67,7 @@ fn table(n: usize, tries: u32) -> Arc<RouteTable> {
 }
 
 fn listener(hosts: BTreeMap<HostPattern, TableId>) -> Listener {
-    let http = HttpOptions {
-        keep_alive: KeepAlive { idle: Duration::from_secs(75), requests: 1000 },
-        header_timeout: Duration::from_secs(60),
-        body_timeout: Duration::from_secs(60),
-        head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
-        http2: Some(Http2 { max_streams: 128 }),
-        body_buffer: 8 << 10,
-        server_tokens: false,
-        hsts: None,
-        trusted_proxies: Vec::new(),
-        health_check_path: "/healthz".into(),
-    };
-    Listener { binds: Vec::new(), serves: Serves::Http { hosts, http: Arc::new(http) } }
+    Listener { binds: Vec::new(), serves: Serves::Http { hosts, http: Arc::default() } }
 }
 
 fn snapshot() -> Snapshot {

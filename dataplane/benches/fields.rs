@@ -1,12 +1,12 @@
 //! What the fields of a request and of its answer go through on their way.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
-use std::{hint::black_box, time::Duration};
+use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use dataplane::measured::FieldRules;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
-use snapshot::{HeadLimits, Http2, HttpOptions, KeepAlive};
+use snapshot::HttpOptions;
 
 /// As curl sends it.
 const FEW: [(&str, &str); 3] = [("host", "app.example.com"), ("user-agent", "curl/8.14.1"), ("accept", "*/*")];
@@ -40,22 +40,6 @@ const ANSWER: [(&str, &str); 8] = [
     ("set-cookie", "session=6f1e2d3c4b5a69788796a5b4c3d2e1f0; HttpOnly; Secure"),
 ];
 
-/// The defaults of the settings.
-fn options() -> HttpOptions {
-    HttpOptions {
-        keep_alive: KeepAlive { idle: Duration::from_secs(75), requests: 1000 },
-        header_timeout: Duration::from_secs(60),
-        body_timeout: Duration::from_secs(60),
-        head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
-        http2: Some(Http2 { max_streams: 128 }),
-        body_buffer: 8 << 10,
-        server_tokens: false,
-        hsts: None,
-        trusted_proxies: Vec::new(),
-        health_check_path: "/healthz".into(),
-    }
-}
-
 fn fields(fields: &[(&'static str, &'static str)]) -> HeaderMap {
     let field =
         |(name, value): &(&'static str, &'static str)| (HeaderName::from_static(name), HeaderValue::from_static(value));
@@ -63,7 +47,7 @@ fn fields(fields: &[(&'static str, &'static str)]) -> HeaderMap {
 }
 
 fn bench(c: &mut Criterion) {
-    let rules = FieldRules::new(options(), "192.0.2.1:50000".parse().unwrap());
+    let rules = FieldRules::new(HttpOptions::default(), "192.0.2.1:50000".parse().unwrap());
     for (name, sent) in [("a request, 3 fields", &FEW[..]), ("a request, 16 fields", &MANY[..])] {
         let request = || {
             let mut request = Request::get("/api/v1/users?page=2").body(()).unwrap();

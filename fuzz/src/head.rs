@@ -1,10 +1,10 @@
 //! The head of a request over HTTP/1.1, and the fields that its upstream gets to see.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use dataplane::measured::FieldRules;
 use http::{HeaderMap, Request, Version};
-use snapshot::{HeadLimits, HttpOptions, KeepAlive};
+use snapshot::{HeadLimits, HttpOptions};
 
 const PEER: &str = "192.0.2.7";
 /// What only concerns one connection (RFC 9110 section 7.6.1), or is nobody's to send through us. `Connection`,
@@ -28,7 +28,7 @@ const OURS: [(&str, &str); 6] = [
 pub fn head(data: &[u8]) {
     let Some(request) = parse(data) else { return };
     let peer = SocketAddr::new(PEER.parse().expect("an address"), 5000);
-    let rules = FieldRules::new(options(), peer);
+    let rules = FieldRules::new(HttpOptions::default(), peer);
     let (method, uri, version) = (request.method().clone(), request.uri().clone(), request.version());
     let named: Vec<String> = named_by_connection(request.headers());
     let Some(fields) = rules.request(request) else { return };
@@ -57,8 +57,8 @@ pub fn head(data: &[u8]) {
     let mut again = Request::builder().method(method).uri(target).version(version).body(()).expect("as before");
     *again.headers_mut() = fields.clone();
     // With our own fields it may be more than a client's head may be.
-    let mut wide = options();
-    wide.head = HeadLimits { target: 16 << 10, field: 16 << 10, total: 64 << 10, fields: 200 };
+    let head = HeadLimits { target: 16 << 10, field: 16 << 10, total: 64 << 10, fields: 200 };
+    let wide = HttpOptions { head, ..HttpOptions::default() };
     let again = FieldRules::new(wide, peer).request(again);
     assert_eq!(again, Some(fields), "passed on twice it is another one");
 }
@@ -86,20 +86,4 @@ fn parse(data: &[u8]) -> Option<Request<()>> {
         request = request.header(field.name, field.value);
     }
     request.body(()).ok()
-}
-
-/// The defaults of the settings.
-fn options() -> HttpOptions {
-    HttpOptions {
-        keep_alive: KeepAlive { idle: Duration::from_secs(75), requests: 1000 },
-        header_timeout: Duration::from_secs(60),
-        body_timeout: Duration::from_secs(60),
-        head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
-        http2: None,
-        body_buffer: 8 << 10,
-        server_tokens: false,
-        hsts: None,
-        trusted_proxies: Vec::new(),
-        health_check_path: "/healthz".into(),
-    }
 }

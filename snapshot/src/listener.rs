@@ -81,6 +81,24 @@ pub struct HttpOptions {
     pub health_check_path: Arc<str>,
 }
 
+/// What holds where no setting says otherwise: the defaults of ingress-nginx v1.15.1, and no HSTS, which is for TLS only.
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            keep_alive: KeepAlive { idle: Duration::from_secs(75), requests: 1000 },
+            header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
+            head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
+            http2: Some(Http2 { max_streams: 128 }),
+            body_buffer: 8 << 10,
+            server_tokens: false,
+            hsts: None,
+            trusted_proxies: Vec::new(),
+            health_check_path: "/healthz".into(),
+        }
+    }
+}
+
 /// How many client connections there may be, on all listeners together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionLimits {

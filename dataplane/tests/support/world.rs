@@ -13,7 +13,7 @@ pub struct World {
 impl World {
     /// One listener in the clear, `http`, and nothing behind it.
     pub fn new() -> Self {
-        let serves = Serves::Http { hosts: BTreeMap::new(), http: Arc::new(options()) };
+        let serves = Serves::Http { hosts: BTreeMap::new(), http: Arc::new(HttpOptions::default()) };
         let listener = Listener { binds: vec![local(0)], serves };
         let mut snapshot = Snapshot { drain_timeout: Duration::from_secs(10), ..Snapshot::default() };
         snapshot.listeners.insert("http".into(), Arc::new(listener));
@@ -175,20 +175,5 @@ pub fn forward(host: &str, prefix: &str, upstream: UpstreamId) -> Route {
             timeouts: Timeouts { connect: seconds(5), read: seconds(60), send: seconds(60) },
             retry: Retry { tries: 3, timeout: Duration::ZERO },
         }),
-    }
-}
-
-fn options() -> HttpOptions {
-    HttpOptions {
-        keep_alive: KeepAlive { idle: Duration::from_secs(75), requests: 1000 },
-        header_timeout: Duration::from_secs(60),
-        body_timeout: Duration::from_secs(60),
-        head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
-        http2: Some(Http2 { max_streams: 128 }),
-        body_buffer: 8 << 10,
-        server_tokens: false,
-        hsts: None,
-        trusted_proxies: Vec::new(),
-        health_check_path: "/healthz".into(),
     }
 }

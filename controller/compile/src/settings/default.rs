@@ -7,25 +7,26 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net};
-use snapshot::{ConnectionLimits, HeadLimits, Hsts, Http2, KeepAlive, UpstreamKeepAlive};
+use snapshot::{ConnectionLimits, Hsts, HttpOptions, UpstreamKeepAlive};
 
 use super::Settings;
 
 impl Default for Settings {
     fn default() -> Self {
+        let http = HttpOptions::default();
         Self {
-            keep_alive: KeepAlive { idle: Duration::from_secs(75), requests: 1000 },
+            keep_alive: http.keep_alive,
             upstream_keep_alive: UpstreamKeepAlive {
                 connections: 320,
                 idle: Duration::from_secs(60),
                 requests: 10_000,
                 lifetime: Duration::from_secs(3600),
             },
-            client_header_timeout: Duration::from_secs(60),
-            client_body_timeout: Duration::from_secs(60),
-            client_body_buffer_size: 8 << 10,
-            head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
-            http2: Some(Http2 { max_streams: 128 }),
+            client_header_timeout: http.header_timeout,
+            client_body_timeout: http.body_timeout,
+            client_body_buffer_size: http.body_buffer,
+            head: http.head,
+            http2: http.http2,
             proxy_connect_timeout: Duration::from_secs(5),
             proxy_read_timeout: Duration::from_secs(60),
             proxy_send_timeout: Duration::from_secs(60),
@@ -36,7 +37,7 @@ impl Default for Settings {
             http_redirect_code: 308,
             no_tls_redirect_locations: vec!["/.well-known/acme-challenge".to_owned()],
             hsts: Some(Hsts { max_age: 31_536_000, include_subdomains: true, preload: false }),
-            server_tokens: false,
+            server_tokens: http.server_tokens,
             use_forwarded_headers: false,
             // Only IPv4, as ingress-nginx has it: whoever is reached over IPv6 names whom he trusts there.
             proxy_real_ip_cidr: vec![IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0))],
