@@ -12,7 +12,10 @@ use rustls::{
 };
 use snapshot::{Hsts, Report};
 use support::{Backend, Client, Proxy, World, h2::Http2};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// Takes every certificate and remembers it.
@@ -213,4 +216,19 @@ async fn who_does_not_speak_tls_is_left() {
     client.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n").await;
     let text = client.rest().await;
     assert!(!text.contains("HTTP/1.1"), "{text}");
+}
+
+/// It is no request that was refused: whatever breaks under a connection is no client's line in the access log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_record_is_no_refused_request() {
+    let (world, _backend) = world().await;
+    let proxy = Proxy::start(&world.tls(&[], Some("default"))).await;
+    for protocol in ["h2", "http/1.1"] {
+        let (mut stream, _) = handshake(&proxy, "a.example", &rustls::version::TLS13, &[protocol]).await;
+        let raw = stream.get_mut().0;
+        raw.write_all(b"not a record of TLS at all").await.unwrap();
+        // Until the proxy has closed it.
+        while raw.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {}
+    }
+    assert_eq!(proxy.stop().await, "");
 }

@@ -1,6 +1,6 @@
 //! The head of every answer, and the answers that are ours.
 
-use std::{error::Error as _, io, time::Instant};
+use std::{error::Error as _, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -96,12 +96,10 @@ pub fn note_refusal(connection: &Connection, error: &hyper::Error) {
     note_status(connection, status);
 }
 
-/// Whether the client broke the rules of HTTP/2: h2 says so, or our own look at its frames, whose word comes as an error
-/// of the IO. What h2 answers with the end of a stream alone is told to nobody.
+/// Whether h2 ended the connection because the client broke the rules of HTTP/2. What it answers with the end of a stream
+/// alone is told to nobody.
 fn is_broken_http2(error: &hyper::Error) -> bool {
-    let Some(source) = error.source() else { return false };
-    let ours = source.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData);
-    ours || source.downcast_ref::<h2::Error>().is_some_and(h2::Error::is_library)
+    error.source().and_then(|source| source.downcast_ref::<h2::Error>()).is_some_and(h2::Error::is_library)
 }
 
 /// Logs and counts a connection that was ended with this status, and without a request.

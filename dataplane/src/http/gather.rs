@@ -6,13 +6,16 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use h2::Reason;
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{frames::Frames, io::PREFACE};
+use crate::exchange::Socket;
 
 /// A write of this many bytes is worth a system call, and not a copy.
 const LARGE: usize = 8 << 10;
@@ -25,6 +28,7 @@ pub struct Gather<S>(Rc<RefCell<Gathered<S>>>);
 
 struct Gathered<S> {
     stream: S,
+    socket: Arc<Socket>,
     buffer: Vec<u8>,
     /// How much of the buffer was sent already.
     sent: usize,
@@ -39,10 +43,11 @@ impl<S> Clone for Gather<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Gather<S> {
-    /// Nothing is gathered yet.
-    pub fn new(stream: S) -> Self {
+    /// Nothing is gathered yet. `socket` is told where the client is refused.
+    pub fn new(stream: S, socket: Arc<Socket>) -> Self {
         Self(Rc::new(RefCell::new(Gathered {
             stream,
+            socket,
             buffer: Vec::new(),
             sent: 0,
             frames: Frames::after(PREFACE.len()),
@@ -81,6 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gathered<S> {
     /// on: all may.
     fn refuse(&mut self, reason: Reason) -> io::Error {
         tracing::debug!(%reason, "client connection refused");
+        self.socket.refuse(StatusCode::BAD_REQUEST);
         let [c0, c1, c2, c3] = u32::from(reason).to_be_bytes();
         self.buffer.extend_from_slice(&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, c0, c1, c2, c3]);
         io::Error::new(io::ErrorKind::InvalidData, reason.description())
@@ -148,6 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gather<S> {
 
 #[cfg(test)]
 mod tests {
+    use snapshot::HttpOptions;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -159,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn small_writes_go_out_together() {
         let (stream, mut peer) = tokio::io::duplex(1 << 20);
-        let mut gather = Gather::new(stream);
+        let mut gather = Gather::new(stream, Arc::new(Socket::new(&HttpOptions::default())));
         for part in [b"one ", b"two "] {
             gather.write_all(part).await.unwrap();
             gather.flush().await.unwrap();
@@ -175,7 +182,7 @@ mod tests {
     #[tokio::test]
     async fn the_order_stays_whatever_the_sizes_and_however_little_the_peer_takes() {
         let (stream, mut peer) = tokio::io::duplex(100);
-        let mut gather = Gather::new(stream);
+        let mut gather = Gather::new(stream, Arc::new(Socket::new(&HttpOptions::default())));
         let mut expected = Vec::new();
         let writes: Vec<Vec<u8>> =
             [10, LARGE, 3, MOST * 2, LARGE - 1, LARGE - 1, LARGE - 1, 1].iter().map(|&n| vec![n as u8; n]).collect();

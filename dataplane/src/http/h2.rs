@@ -58,7 +58,7 @@ where
         next.replace(Some(Arc::clone(&socket)));
         serve(Rc::clone(&served), socket, request)
     });
-    let writer = Gather::new(io);
+    let writer = Gather::new(io, Arc::clone(&connection.socket));
     let http = builder(streams, options, http2).serve_connection(TokioIo::new(writer.clone()), service);
     let conversation = pin!(Http2Conversation { http, writer, connection: Rc::clone(connection), ends: false });
     if let End::Done(Err(error)) = watched(conversation, connection).await {
