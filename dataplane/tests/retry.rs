@@ -5,7 +5,7 @@ mod support;
 
 use std::{net::SocketAddr, time::Duration};
 
-use snapshot::Action;
+use snapshot::{Action, Protocol};
 use support::{Backend, Client, Proxy, World, get, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -19,6 +19,45 @@ async fn dead() -> SocketAddr {
         tokio::task::yield_now().await;
     }
     address
+}
+
+/// An address where nobody says yes or no, as where a Pod was: a queue of one that nobody accepts from, so that the
+/// kernel drops what comes after.
+async fn silent() -> (impl Sized, SocketAddr) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let silent = socket.listen(0).unwrap();
+    let address = silent.local_addr().unwrap();
+    let queued = tokio::net::TcpStream::connect(address).await.unwrap();
+    ((silent, queued), address)
+}
+
+/// Asks while the endpoint is silent, and takes it away once it is being connected to.
+async fn asked_when_it_left(protocol: Protocol, rest: &[SocketAddr]) -> (u16, String) {
+    let (_silent, address) = silent().await;
+    let world = World::new().route("a.example", "/", &[address]).protocol(protocol);
+    let mut world = world.timeouts(|t| t.connect = Duration::from_secs(600));
+    let mut proxy = Proxy::start(&world).await;
+    let asking = tokio::spawn(get(proxy.http(), "a.example", "/"));
+    within("connecting", async {
+        while opening(address) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    world.set_endpoints("a.example", "/", rest);
+    proxy.apply(&world).await;
+    let answer = within("an answer", asking).await.unwrap();
+    (answer.status, answer.text().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_leaves_is_not_connected_to_any_longer() {
+    for protocol in [Protocol::Http1, Protocol::H2c] {
+        assert_eq!(asked_when_it_left(protocol, &[]).await.0, 503);
+    }
+    let live = Backend::named("live").await;
+    assert_eq!(asked_when_it_left(Protocol::Http1, &[live.address]).await, (200, "live".to_owned()));
 }
 
 async fn post(proxy: &Proxy, body: &str) -> support::Answer {
@@ -187,17 +226,7 @@ async fn an_endpoint_that_does_not_read_is_504() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_not_made_in_time_is_504() {
-    // A listener that accepts nothing and whose queue is full: more connections hang.
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    socket.listen(0).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    let mut fill = Vec::new();
-    while let Ok(Ok(stream)) =
-        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address)).await
-    {
-        fill.push(stream);
-    }
+    let (_silent, address) = silent().await;
     let world = World::new().route("a.example", "/", &[address]);
     let proxy = Proxy::start(&world.timeouts(|t| t.connect = Duration::from_millis(100))).await;
     assert_eq!(get(proxy.http(), "a.example", "/").await.status, 504);
@@ -250,12 +279,7 @@ fn opening(address: SocketAddr) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_endpoint_is_not_stormed() {
-    // A queue of one that nobody accepts from: the kernel drops what comes after.
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let silent = socket.listen(0).unwrap();
-    let address = silent.local_addr().unwrap();
-    let _queued = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (_silent, address) = silent().await;
     let world = World::new().route("a.example", "/", &[address]).timeouts(|t| t.connect = Duration::from_secs(2));
     let proxy = Proxy::with_workers(1, &world).await;
     let asking: Vec<_> = (0..200).map(|_| tokio::spawn(get(proxy.http(), "a.example", "/"))).collect();

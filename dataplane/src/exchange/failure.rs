@@ -76,6 +76,9 @@ pub enum Cause {
     /// `Timeouts::connect` has passed.
     #[error("timed out connecting to the endpoint")]
     ConnectTimeout,
+    /// The endpoint has left while it was being connected to.
+    #[error("the endpoint has left")]
+    Left,
     /// The endpoint closed the connection before the first byte of its answer.
     #[error("the endpoint closed the connection")]
     Closed,
@@ -106,7 +109,7 @@ const fn verdict(cause: Cause) -> (Fault, StatusCode, RetryIf) {
         Cause::NoRoute => (Client, StatusCode::NOT_FOUND, Never),
         Cause::Configured(status) => (Gateway, status, Never),
         Cause::NoEndpoint => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Never),
-        Cause::Overloaded => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Untouched),
+        Cause::Overloaded | Cause::Left => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Untouched),
         Cause::Connect => (Upstream, StatusCode::BAD_GATEWAY, Untouched),
         Cause::ConnectTimeout => (Upstream, StatusCode::GATEWAY_TIMEOUT, Untouched),
         Cause::Closed => (Upstream, StatusCode::BAD_GATEWAY, Idempotent),

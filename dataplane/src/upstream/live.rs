@@ -1,36 +1,51 @@
 //! An upstream that is being served.
 
-use std::sync::Arc;
+use std::{future::pending, net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use snapshot::{EndpointSet, Upstream};
+use tokio::sync::Notify;
 
 use super::resolve::ResolvedName;
 use crate::balance::RoundRobin;
 
 /// The endpoints of one Service port, as they are now. A change of endpoints alone swaps here and nowhere else.
 #[derive(Debug, Default)]
-pub struct LiveEndpoints(ArcSwap<EndpointSet>);
+pub struct LiveEndpoints {
+    set: ArcSwap<EndpointSet>,
+    changed: Notify,
+}
 
 impl LiveEndpoints {
     /// Holds a first set.
     pub fn new(set: Arc<EndpointSet>) -> Self {
-        Self(ArcSwap::new(set))
+        Self { set: ArcSwap::new(set), changed: Notify::new() }
     }
 
     /// Whether it holds this very set.
     pub fn holds(&self, set: &Arc<EndpointSet>) -> bool {
-        Arc::ptr_eq(&self.0.load(), set)
+        Arc::ptr_eq(&self.set.load(), set)
     }
 
     /// From now on these.
     pub fn replace(&self, set: Arc<EndpointSet>) {
-        self.0.store(set);
+        self.set.store(set);
+        self.changed.notify_waiters();
     }
 
     /// The present set.
     pub fn load(&self) -> Arc<EndpointSet> {
-        self.0.load_full()
+        self.set.load_full()
+    }
+
+    async fn left(&self, address: SocketAddr) {
+        loop {
+            let changed = self.changed.notified();
+            if !self.set.load().endpoints.iter().any(|endpoint| endpoint.address == address) {
+                return;
+            }
+            changed.await;
+        }
     }
 }
 
@@ -83,6 +98,15 @@ impl LiveUpstream {
             Place::Service(endpoints) => endpoints.load(),
             Place::Name(name) => name.endpoints(),
             Place::Nowhere => Arc::default(),
+        }
+    }
+
+    /// Waits until the controller says that there is no endpoint at `address`. What DNS says is not waited for: it goes
+    /// on naming endpoints that have left.
+    pub async fn left(&self, address: SocketAddr) {
+        match &self.place {
+            Place::Service(endpoints) => endpoints.left(address).await,
+            Place::Name(_) | Place::Nowhere => pending().await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One try at one endpoint.
 
-use std::{error::Error as _, io, net::SocketAddr, pin::pin, rc::Rc};
+use std::{error::Error as _, future::Future, io, net::SocketAddr, pin::pin, rc::Rc};
 
 use bytes::Bytes;
 use http::{
@@ -83,15 +83,28 @@ enum Unsent {
 async fn lease(caller: &Caller<'_>, forward: &LiveForward, address: SocketAddr) -> Result<Lease, Cause> {
     let (upstream, timeouts) = (&forward.upstream.source, &forward.timeouts);
     let mut lease = match upstream.protocol {
-        Protocol::H2c => acquire(caller.pool, address, upstream, timeouts).await?,
+        Protocol::H2c => here(forward, address, acquire(caller.pool, address, upstream, timeouts)).await?,
         Protocol::Http1 => match caller.pool.take(address) {
             Some(lease) => lease,
-            None => connect(caller.pool, address, upstream, timeouts).await?,
+            None => here(forward, address, connect(caller.pool, address, upstream, timeouts)).await?,
         },
     };
     lease.requests = lease.requests.saturating_add(1);
     lease.wire.begin(forward.timeouts.send);
     Ok(lease)
+}
+
+/// Connects as long as the endpoint is here: where a Pod was nobody says no, so that only the time limit would end it.
+async fn here(
+    forward: &LiveForward,
+    address: SocketAddr,
+    connecting: impl Future<Output = Result<Lease, Cause>>,
+) -> Result<Lease, Cause> {
+    tokio::select! {
+        biased;
+        connected = connecting => connected,
+        () = forward.upstream.left(address) => Err(Cause::Left),
+    }
 }
 
 async fn send(
