@@ -84,6 +84,7 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
         upstreams: backends.upstreams,
         certs: assembled.certs,
         keys: assembled.keys,
+        ticket_key: settings.ticket_key.clone(),
         drain_timeout: settings.worker_shutdown_timeout,
         connections: settings.connections,
         ..Snapshot::default()
@@ -129,6 +130,7 @@ fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, settings: 
     let read = annotation::read(&draft.origin, annotations, &options.annotations_prefix, settings);
     draft.denied = read.denied;
     draft.host_denied = read.host_denied;
+    draft.stated = read.stated;
     draft.problems.extend(read.problems);
     if read.left_out.is_some() {
         draft.hosts.clear();
