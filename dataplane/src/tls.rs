@@ -1,8 +1,12 @@
 //! TLS that ends here: which certificate answers which server name, and how the handshake goes.
 
+mod authority;
 mod certs;
 mod ciphers;
+mod client_auth;
 mod config;
+mod name;
+mod peer;
 mod resolver;
 mod resumption;
 mod self_signed;
@@ -10,6 +14,8 @@ mod server;
 mod sessions;
 mod tickets;
 
+pub use authority::Authority;
 pub use config::{TlsFactory, TlsSource, is_http2};
+pub use peer::{Asked, Judgement, Peer};
 pub use self_signed::SelfSignedError;
 pub use server::TlsServer;

@@ -123,7 +123,7 @@ fn parse(name: &NamespacedName, secret: &Secret) -> Parsed {
 }
 
 /// A value of the Secret. `stringData` is merged into `data` by the API server; manifests still have it.
-fn value(secret: &Secret, key: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn value(secret: &Secret, key: &str) -> Result<Vec<u8>, String> {
     let text = secret.string_data.as_ref().and_then(|data| data.get(key)).map(|text| text.clone().into_bytes());
     let value = text.or_else(|| secret.data.as_ref()?.get(key).map(|bytes| bytes.0.clone()));
     match value {

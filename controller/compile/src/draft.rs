@@ -9,7 +9,7 @@ use snapshot::{HostPattern, Origin};
 
 use crate::{NamespacedName, Problem};
 
-pub(crate) use stated::{Redirect, Stated};
+pub(crate) use stated::{AuthTls, ClientCertAsk, Redirect, Stated};
 
 /// All that one object asks for.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ pub mod annotation;
 mod assemble;
 mod attach;
 mod cert;
+mod client_ca;
 mod draft;
 mod endpoint;
 mod external_name;
@@ -71,9 +72,17 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     problems.extend(found);
     let (certs, found) = cert::resolve(objects, options, &drafts, memo);
     problems.extend(found);
+    let (client_cas, found) = client_ca::resolve(objects, &drafts, memo);
+    problems.extend(found);
     memo.end();
 
-    let parts = assemble::Parts { backends: &backends, certs: &certs, policy: &policy };
+    let parts = assemble::Parts {
+        backends: &backends,
+        certs: &certs,
+        client_cas: &client_cas,
+        policy: &policy,
+        annotations_prefix: &options.annotations_prefix,
+    };
     let assembled = assemble::assemble(&drafts, &parts);
     problems.extend(assembled.problems);
     problems.sort();

@@ -53,6 +53,7 @@ impl FieldRules {
             upgrade,
             options: Arc::clone(&self.http),
             socket: Arc::clone(&self.socket),
+            certificate: None,
         };
         prepare(&mut exchange, Protocol::Http1);
         Some(exchange.headers)

@@ -45,6 +45,10 @@ pub async fn ask(
     }
     take_body(exchange, route, protocol).await?;
     prepare(exchange, protocol);
+    if let Some(certificate) = &exchange.certificate {
+        // After all that a client can take away by naming it in `Connection`.
+        certificate.set(&mut exchange.headers);
+    }
     let mut caller = Caller { pool: &connection.context.pool, ticket };
     let answered = forward(&mut caller, exchange, way).await?;
     ticket.answered(answered.response.status().as_u16());

@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rustls::{ServerConfig, sign::CertifiedKey};
-use snapshot::{CertId, Ciphers, HostPattern, HostTls, Rejection, Resumption, Serves, Snapshot, TlsOptions};
+use rustls::{ServerConfig, server::danger::ClientCertVerifier, sign::CertifiedKey};
+use snapshot::{
+    CaBundle, CertId, Ciphers, ClientAuth, HostPattern, HostTls, Rejection, Resumption, Serves, Snapshot, TlsOptions,
+};
 
 use super::{
+    authority::{Authorities, Authority},
     certs::Certs,
     ciphers::{Providers, versions},
+    client_auth::AskAny,
     resolver::{Nobody, Resolver},
     resumption::{Audience, Resumptions},
     self_signed::{SelfSignedError, self_signed},
@@ -66,6 +70,7 @@ pub struct TlsFactory {
     fallback: Arc<CertifiedKey>,
     resumptions: Resumptions,
     certs: Certs,
+    authorities: Authorities,
 }
 
 impl TlsFactory {
@@ -76,8 +81,13 @@ impl TlsFactory {
     pub fn new() -> Result<Self, SelfSignedError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let fallback = self_signed(&provider)?;
-        let (resumptions, certs) = (Resumptions::default(), Certs::default());
-        Ok(Self { providers: Providers::new(provider), fallback, resumptions, certs })
+        Ok(Self {
+            providers: Providers::new(provider),
+            fallback,
+            resumptions: Resumptions::default(),
+            certs: Certs::default(),
+            authorities: Authorities::default(),
+        })
     }
 
     /// Takes up the certificates and the ticket key of a snapshot.
@@ -99,19 +109,33 @@ impl TlsFactory {
         let names = names.filter_map(|(host, id)| Some((host.clone(), self.certs.usable(id)?))).collect();
         let resolver = Arc::new(Resolver::new(names, default.unwrap_or_else(|| Arc::clone(&self.fallback))));
         let mut maker = Maker { factory: self, source, resolver, made: Vec::new() };
-        let plain = maker.make(&source.tls.ciphers)?;
+        let plain = maker.make(&source.tls.ciphers, None)?;
         let server = if source.is_uniform() { TlsServer::uniform(plain) } else { maker.by_name(plain)? };
         self.providers.sweep();
         Ok(server)
     }
 
-    /// Forgets the ticket keys and sessions that no listener needs any more.
+    /// Who vouches for clients, and why nobody does where a bundle cannot be used.
+    pub fn authority(&mut self, bundle: &CaBundle) -> (Arc<Authority>, Option<Rejection>) {
+        let algorithms = self.providers.base().signature_verification_algorithms;
+        let (authority, reason) = self.authorities.find(bundle, algorithms);
+        let rejection = reason.map(|reason| Rejection {
+            origin: Arc::clone(&bundle.origin),
+            reason: format!("the CA cannot be used, so no client certificate is accepted: {reason}"),
+        });
+        (authority, rejection)
+    }
+
+    /// Forgets what no listener needs any more.
     pub fn sweep(&mut self, snapshot: &Snapshot) {
         let sources: Vec<_> =
             snapshot.listeners.values().filter_map(|listener| TlsSource::of(&listener.serves)).collect();
         let has = |source: &TlsSource<'_>, how: Resumption, audience: &Audience| {
-            source.tls.resumption == how && *audience == Audience(None)
+            let mut auths = source.by_host.values().map(|own| own.client_auth.as_deref());
+            source.tls.resumption == how
+                && (*audience == Audience::of(None) || auths.any(|auth| Audience::of(auth) == *audience))
         };
+        self.authorities.sweep();
         self.resumptions.sweep(|how, audience| sources.iter().any(|source| has(source, how, audience)));
     }
 }
@@ -130,7 +154,10 @@ impl Maker<'_> {
         let mut others = Arc::clone(&plain);
         for host in self.source.hosts.keys().chain(self.source.by_host.keys()) {
             let config = match self.source.by_host.get(host) {
-                Some(own) => self.make(&own.ciphers)?,
+                Some(own) => {
+                    let ciphers = own.ciphers.as_ref().unwrap_or(&self.source.tls.ciphers);
+                    self.make(ciphers, own.client_auth.as_ref())?
+                }
                 None => Arc::clone(&plain),
             };
             match host {
@@ -139,27 +166,39 @@ impl Maker<'_> {
             }
         }
         if self.source.tls.reject_unknown_names {
-            others = Arc::new(HostConfig { config: Arc::new(self.refusal()?) });
+            others = Arc::new(HostConfig { config: Arc::new(self.refusal()?), client_auth: None });
         }
         Ok(TlsServer::by_name(others, names.into_iter().collect::<HostTable<_>>()))
     }
 
-    fn make(&mut self, ciphers: &Ciphers) -> Result<Arc<HostConfig>, rustls::Error> {
-        if let Some((_, made)) = self.made.iter().find(|(of, _)| of == ciphers) {
+    fn make(&mut self, ciphers: &Ciphers, auth: Option<&Arc<ClientAuth>>) -> Result<Arc<HostConfig>, rustls::Error> {
+        let is_same = |(of, made): &&(Ciphers, Arc<HostConfig>)| of == ciphers && made.client_auth.as_ref() == auth;
+        if let Some((_, made)) = self.made.iter().find(is_same) {
             return Ok(Arc::clone(made));
         }
         let TlsOptions { versions: spoken, resumption, .. } = *self.source.tls;
         let builder = ServerConfig::builder_with_provider(self.factory.providers.with(ciphers))
             .with_protocol_versions(versions(spoken))?;
+        let builder = match auth {
+            Some(auth) => builder.with_client_cert_verifier(self.verifier(auth)),
+            None => builder.with_no_client_auth(),
+        };
         let resolver: Arc<Resolver> = Arc::clone(&self.resolver);
-        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        let mut config = builder.with_cert_resolver(resolver);
         config.ignore_client_order = ciphers.server_order;
         let offered = if self.source.http2 { &[HTTP2, HTTP1][..] } else { &[HTTP1] };
         config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
-        self.factory.resumptions.apply(resumption, &Audience(None), &mut config)?;
-        let made = Arc::new(HostConfig { config: Arc::new(config) });
+        let audience = Audience::of(auth.map(|auth| &**auth));
+        self.factory.resumptions.apply(resumption, &audience, &mut config)?;
+        let made = Arc::new(HostConfig { config: Arc::new(config), client_auth: auth.cloned() });
         self.made.push((ciphers.clone(), Arc::clone(&made)));
         Ok(made)
+    }
+
+    fn verifier(&mut self, auth: &ClientAuth) -> Arc<dyn ClientCertVerifier> {
+        // What cannot be used is told where the rule for requests is made.
+        let (authority, _) = self.factory.authority(&auth.ca);
+        Arc::new(AskAny::new(authority, self.factory.providers.base().signature_verification_algorithms))
     }
 
     /// Ends every handshake with an alert.

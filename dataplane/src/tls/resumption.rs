@@ -7,13 +7,20 @@ use rustls::{
     ServerConfig,
     server::{NoServerSessionStorage, ProducesTickets},
 };
-use snapshot::{Resumption, TicketKey};
+use snapshot::{ClientAuth, Resumption, TicketKey};
 
 use super::{sessions::Sessions, tickets};
 
 /// Whom a session was made with: never taken up by any other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Audience(pub Option<String>);
+pub struct Audience(Option<String>);
+
+impl Audience {
+    /// Those who were asked for certificates like this; none: those who were not asked.
+    pub fn of(auth: Option<&ClientAuth>) -> Self {
+        Self(auth.map(|ClientAuth { ca, verify, depth }| format!("{} {verify:?} {depth}", ca.origin)))
+    }
+}
 
 /// Ticket keys and sessions, for all listeners, workers and configurations, so that a change costs no handshakes; but
 /// apart for each way to authenticate clients, so that a session made where no certificate is needed opens nothing

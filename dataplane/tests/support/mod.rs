@@ -5,6 +5,7 @@ mod backend;
 mod client;
 pub mod h2;
 mod h2c;
+pub mod pki;
 mod proxy;
 pub mod tls;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use snapshot::{Ciphers, HostPattern, HostTls};
+use snapshot::{Ciphers, ClientAuth, HostPattern, HostTls};
 
 use crate::{Problem, draft::Draft, notes::Notes};
 
@@ -57,7 +57,7 @@ fn lost<T>(host: &HostPattern, key: &str, settled: &Settled<'_, T>) -> Vec<Probl
     settled.losers.iter().flat_map(problem).collect()
 }
 
-/// The entry of a listener for a host.
-pub(super) fn host_tls(ciphers: Option<Ciphers>) -> Option<Arc<HostTls>> {
-    Some(Arc::new(HostTls { ciphers: ciphers? }))
+/// The entry of a listener for a host, where it is not spoken to as all others are.
+pub(super) fn host_tls(ciphers: Option<Ciphers>, client_auth: Option<Arc<ClientAuth>>) -> Option<Arc<HostTls>> {
+    (ciphers.is_some() || client_auth.is_some()).then(|| Arc::new(HostTls { ciphers, client_auth }))
 }
