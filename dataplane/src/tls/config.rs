@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use ahash::{AHashMap, AHashSet};
 use rustls::{ServerConfig, server::danger::ClientCertVerifier, sign::CertifiedKey};
-use snapshot::{
-    CaBundle, CertId, Ciphers, ClientAuth, HostPattern, HostTls, Rejection, Resumption, Serves, Snapshot, TlsOptions,
-};
+use snapshot::{CaBundle, CertId, Ciphers, ClientAuth, HostPattern, HostTls, Rejection, Serves, Snapshot, TlsOptions};
 
 use super::{
     authority::{Authorities, Authority},
@@ -13,7 +12,7 @@ use super::{
     ciphers::{Providers, versions},
     client_auth::AskAny,
     resolver::{Nobody, Resolver},
-    resumption::{Audience, Resumptions},
+    resumption::{Audience, Kept, Resumptions},
     self_signed::{SelfSignedError, self_signed},
     server::{HostConfig, TlsServer},
 };
@@ -49,6 +48,12 @@ impl<'a> TlsSource<'a> {
                 Some(Self { sni, default_cert, hosts, tls, by_host, http2 })
             }
         }
+    }
+
+    /// What of resumed sessions outlives its configurations.
+    fn kept(&self) -> impl Iterator<Item = Kept> {
+        let auths = self.by_host.values().map(|own| own.client_auth.as_deref());
+        std::iter::once(None).chain(auths).map(|auth| (self.tls.resumption, Audience::of(auth)))
     }
 
     /// Whether every name is handled alike, whichever hosts there are.
@@ -108,7 +113,7 @@ impl TlsFactory {
         let names = source.sni.iter().filter(|(host, _)| **host != HostPattern::Any);
         let names = names.filter_map(|(host, id)| Some((host.clone(), self.certs.usable(id)?))).collect();
         let resolver = Arc::new(Resolver::new(names, default.unwrap_or_else(|| Arc::clone(&self.fallback))));
-        let mut maker = Maker { factory: self, source, resolver, made: Vec::new() };
+        let mut maker = Maker { factory: self, source, resolver, made: AHashMap::new() };
         let plain = maker.make(&source.tls.ciphers, None)?;
         let server = if source.is_uniform() { TlsServer::uniform(plain) } else { maker.by_name(plain)? };
         self.providers.sweep();
@@ -128,15 +133,10 @@ impl TlsFactory {
 
     /// Forgets what no listener needs any more.
     pub fn sweep(&mut self, snapshot: &Snapshot) {
-        let sources: Vec<_> =
-            snapshot.listeners.values().filter_map(|listener| TlsSource::of(&listener.serves)).collect();
-        let has = |source: &TlsSource<'_>, how: Resumption, audience: &Audience| {
-            let mut auths = source.by_host.values().map(|own| own.client_auth.as_deref());
-            source.tls.resumption == how
-                && (*audience == Audience::of(None) || auths.any(|auth| Audience::of(auth) == *audience))
-        };
+        let sources = snapshot.listeners.values().filter_map(|listener| TlsSource::of(&listener.serves));
+        let wanted: AHashSet<Kept> = sources.flat_map(|source| source.kept().collect::<Vec<_>>()).collect();
+        self.resumptions.sweep(&wanted);
         self.authorities.sweep();
-        self.resumptions.sweep(|how, audience| sources.iter().any(|source| has(source, how, audience)));
     }
 }
 
@@ -145,8 +145,11 @@ struct Maker<'a> {
     factory: &'a mut TlsFactory,
     source: &'a TlsSource<'a>,
     resolver: Arc<Resolver>,
-    made: Vec<(Ciphers, Arc<HostConfig>)>,
+    made: AHashMap<Kind, Arc<HostConfig>>,
 }
+
+/// What makes a configuration another one: suites, how clients are asked, and what vouches for them.
+type Kind = (Ciphers, Audience, Option<Arc<str>>);
 
 impl Maker<'_> {
     fn by_name(mut self, plain: Arc<HostConfig>) -> Result<TlsServer, rustls::Error> {
@@ -172,8 +175,9 @@ impl Maker<'_> {
     }
 
     fn make(&mut self, ciphers: &Ciphers, auth: Option<&Arc<ClientAuth>>) -> Result<Arc<HostConfig>, rustls::Error> {
-        let is_same = |(of, made): &&(Ciphers, Arc<HostConfig>)| of == ciphers && made.client_auth.as_ref() == auth;
-        if let Some((_, made)) = self.made.iter().find(is_same) {
+        let audience = Audience::of(auth.map(|auth| &**auth));
+        let kind = (ciphers.clone(), audience.clone(), auth.map(|auth| Arc::clone(&auth.ca.fingerprint)));
+        if let Some(made) = self.made.get(&kind) {
             return Ok(Arc::clone(made));
         }
         let TlsOptions { versions: spoken, resumption, .. } = *self.source.tls;
@@ -188,10 +192,9 @@ impl Maker<'_> {
         config.ignore_client_order = ciphers.server_order;
         let offered = if self.source.http2 { &[HTTP2, HTTP1][..] } else { &[HTTP1] };
         config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
-        let audience = Audience::of(auth.map(|auth| &**auth));
         self.factory.resumptions.apply(resumption, &audience, &mut config)?;
         let made = Arc::new(HostConfig { config: Arc::new(config), client_auth: auth.cloned() });
-        self.made.push((ciphers.clone(), Arc::clone(&made)));
+        self.made.insert(kind, Arc::clone(&made));
         Ok(made)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use rustls::{
     ServerConfig,
     server::{NoServerSessionStorage, ProducesTickets},
@@ -22,12 +22,15 @@ impl Audience {
     }
 }
 
+/// How sessions are resumed, and with whom.
+pub type Kept = (Resumption, Audience);
+
 /// Ticket keys and sessions, for all listeners, workers and configurations, so that a change costs no handshakes; but
 /// apart for each way to authenticate clients, so that a session made where no certificate is needed opens nothing
 /// where one is.
 #[derive(Default)]
 pub struct Resumptions {
-    kept: AHashMap<(Resumption, Audience), Means>,
+    kept: AHashMap<Kept, Means>,
     key: Option<TicketKey>,
 }
 
@@ -69,8 +72,8 @@ impl Resumptions {
     }
 
     /// Forgets what is not `wanted` any more.
-    pub fn sweep(&mut self, wanted: impl Fn(Resumption, &Audience) -> bool) {
-        self.kept.retain(|(how, audience), _| wanted(*how, audience));
+    pub fn sweep(&mut self, wanted: &AHashSet<Kept>) {
+        self.kept.retain(|kept, _| wanted.contains(kept));
     }
 
     fn means(&mut self, how: Resumption, audience: &Audience) -> Result<Means, rustls::Error> {
