@@ -120,7 +120,7 @@ impl HostAssembler<'_> {
     fn assemble(&self, claims: Claims<'_>, problems: &mut Vec<Problem>) -> (RouteTable, Option<Arc<HostTls>>) {
         let Self { parts, host, covered } = *self;
         let (prefix, global) = (parts.annotations_prefix, &parts.policy.ciphers);
-        let ciphers = host::ciphers(host, &claims.drafts, global, problems);
+        let ciphers = host::ciphers(host, &claims.drafts, global, prefix, problems);
         let certs = client_cert::of_host(host, &claims.drafts, parts.client_cas, prefix, problems);
         let (winners, lost) = precedence::settle(host, claims.routes);
         problems.extend(lost);

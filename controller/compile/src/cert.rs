@@ -17,6 +17,7 @@ use snapshot::{Cert, CertId, Origin, PrivateKey, Snapshot};
 use crate::{NamespacedName, Objects, Options, Problem, draft::Draft, memo::Memo, notes::Notes};
 
 pub(crate) use cover::covers;
+pub(crate) use leaf::hexadecimal;
 
 /// The key of a Secret that holds the certificate chain, the leaf first.
 const CHAIN: &str = "tls.crt";

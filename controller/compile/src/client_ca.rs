@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
     sync::Arc,
 };
 
@@ -11,8 +10,15 @@ use k8s_openapi::api::core::v1::Secret;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
 use snapshot::{CaBundle, Origin};
 use webpki::{OwnedCertRevocationList, anchor_from_trusted_cert};
+use x509_parser::parse_x509_certificate;
 
-use crate::{NamespacedName, Objects, Problem, cert::value, draft::Draft, memo::Memo, notes::Notes};
+use crate::{
+    NamespacedName, Objects, Problem,
+    cert::{hexadecimal, value},
+    draft::Draft,
+    memo::Memo,
+    notes::Notes,
+};
 
 /// The key of a Secret that holds certificates of CAs.
 const CERTS: &str = "ca.crt";
@@ -110,8 +116,10 @@ fn names(certs: &[Vec<u8>]) -> Result<usize, String> {
     let mut bytes: usize = 0;
     for (at, der) in certs.iter().enumerate() {
         let der = CertificateDer::from(der.as_slice());
-        let anchor = anchor_from_trusted_cert(&der)
-            .map_err(|error| format!("certificate {} in {CERTS} cannot be used: {error:?}", at.saturating_add(1)))?;
+        let cannot = |error: String| format!("certificate {} in {CERTS} cannot be used: {error}", at.saturating_add(1));
+        let anchor = anchor_from_trusted_cert(&der).map_err(|error| cannot(format!("{error:?}")))?;
+        // The data plane asks each one how long it is valid.
+        parse_x509_certificate(&der).map_err(|error| cannot(error.to_string()))?;
         bytes = bytes.saturating_add(anchor.subject.len()).saturating_add(6);
     }
     Ok(bytes)
@@ -122,10 +130,5 @@ fn fingerprint(certs: &[Vec<u8>], crls: &[Vec<u8>]) -> Arc<str> {
     // The number of certificates keeps what is a certificate apart from what is a list.
     context.update(&certs.len().to_be_bytes());
     certs.iter().chain(crls).for_each(|der| context.update(der));
-    let mut hexadecimal = String::with_capacity(64);
-    for byte in context.finish().as_ref() {
-        // Writing to a String cannot fail.
-        let _ = write!(hexadecimal, "{byte:02x}");
-    }
-    hexadecimal.into()
+    hexadecimal(context.finish().as_ref())
 }

@@ -171,3 +171,30 @@ fn five_hundred_cas_are_told_of_and_served() {
         assert_eq!((ca.certs.len(), ca.tell_names), (count, !told));
     }
 }
+
+/// What was parsed is kept by its Secret: one that changed among 1,000 is one that is parsed.
+#[test]
+fn one_changed_secret_parses_one_certificate() {
+    let name = |number: usize| NamespacedName::new("default", &format!("c{number}"));
+    let secret = |number: usize| {
+        let pair = rcgen::generate_simple_self_signed([format!("h{number}.example")]).unwrap();
+        let data = [("tls.crt", pair.cert.pem()), ("tls.key", pair.signing_key.serialize_pem())];
+        let data = data.map(|(name, text)| (name.to_owned(), ByteString(text.into_bytes())));
+        Arc::new(Secret { data: Some(BTreeMap::from(data)), ..Secret::default() })
+    };
+    let mut objects = Objects::default();
+    for number in 0..1000 {
+        let (cert, host) = (format!("c{number}"), format!("h{number}.example"));
+        let spec = serde_json::json!({"tls": [{"hosts": [host], "secretName": cert}], "rules": [{"host": host}]});
+        support::add(&mut objects, serde_json::json!({"kind": "Ingress", "metadata": {"name": cert}, "spec": spec}));
+        objects.secrets.insert(name(number), secret(number));
+    }
+    let options = Options { watch_ingress_without_class: true, ..Options::default() };
+    let mut memo = Memo::default();
+    let before = compile(&objects, &options, &mut memo).snapshot;
+    objects.secrets.insert(name(7), secret(7));
+    let after = compile(&objects, &options, &mut memo).snapshot;
+    assert_eq!((before.certs.len(), after.certs.len()), (1000, 1000));
+    let parsed: Vec<_> = after.certs.iter().filter(|(id, cert)| !Arc::ptr_eq(&before.certs[*id], cert)).collect();
+    assert_eq!(parsed.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(), ["default/c7"]);
+}

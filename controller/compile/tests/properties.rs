@@ -24,7 +24,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use snapshot::{Action, PathMatch, RouteTable, Serves, Snapshot, Target};
+use snapshot::{Action, HostPattern, HostTls, PathMatch, RouteTable, Serves, Snapshot, Target};
 
 proptest! {
     /// However the objects arrived, and whatever was compiled meanwhile with the same memo: the result is that of a
@@ -80,7 +80,8 @@ proptest! {
         }
         for listener in snapshot.listeners.values() {
             prop_assert!(listener.serves.hosts().values().all(|table| snapshot.tables.contains_key(table)));
-            if let Serves::Tls { sni, default_cert, .. } = &listener.serves {
+            if let Serves::Tls { sni, default_cert, by_host, .. } = &listener.serves {
+                prop_assert!(asks_as_it_checks(snapshot, by_host));
                 for cert in sni.values().chain(default_cert) {
                     prop_assert!(snapshot.certs.contains_key(cert) && snapshot.keys.contains_key(cert));
                 }
@@ -154,6 +155,14 @@ fn check_backends(table: &RouteTable, compiled: &Compiled) {
             assert!(compiled.endpoint_sources.contains_key(id));
         }
     }
+}
+
+/// Whether the handshake of each host asks for exactly what its requests are checked for.
+fn asks_as_it_checks(snapshot: &Snapshot, by_host: &BTreeMap<HostPattern, Arc<HostTls>>) -> bool {
+    let asked = by_host.iter().filter_map(|(host, own)| Some((host.to_string(), own.client_auth.clone()?)));
+    let checked = snapshot.tables.iter();
+    let checked = checked.filter_map(|(id, table)| Some((id.to_string(), table.client_cert.as_ref()?.auth.clone()?)));
+    asked.collect::<BTreeMap<_, _>>() == checked.collect::<BTreeMap<_, _>>()
 }
 
 #[derive(Debug, Clone)]
@@ -246,12 +255,17 @@ fn meta() -> impl Strategy<Value = ObjectMeta> {
             "kubernetes.io/ingress.class",
             "nginx.ingress.kubernetes.io/auth-url",
             "nginx.ingress.kubernetes.io/canary",
+            "nginx.ingress.kubernetes.io/auth-tls-secret",
+            "nginx.ingress.kubernetes.io/auth-tls-secret",
+            "nginx.ingress.kubernetes.io/auth-tls-verify-client",
+            "nginx.ingress.kubernetes.io/ssl-ciphers",
+            "nginx.ingress.kubernetes.io/force-ssl-redirect",
         ]),
-        text(&["tidegate", "true", "other", ""]),
+        text(&["tidegate", "true", "other", "", "default/a", "team/a", "team-a/web", "optional", "off", "CHACHA20"]),
     );
-    (option::of(0_i64..3), option::weighted(0.2, annotation)).prop_map(|(created, annotation)| ObjectMeta {
+    (option::of(0_i64..3), option::weighted(0.3, vec(annotation, 1..4))).prop_map(|(created, annotations)| ObjectMeta {
         creation_timestamp: created.map(|created| Time(Timestamp::from_second(created).unwrap())),
-        annotations: annotation.map(|annotation| BTreeMap::from([annotation])),
+        annotations: annotations.map(|annotations| annotations.into_iter().collect()),
         ..ObjectMeta::default()
     })
 }
@@ -316,13 +330,16 @@ fn service() -> impl Strategy<Value = Service> {
 fn secret() -> impl Strategy<Value = Secret> {
     let pair = rcgen::generate_simple_self_signed(["a.example".to_owned(), "*.example".to_owned()]).unwrap();
     let (cert, key) = (pair.cert.pem(), pair.signing_key.serialize_pem());
-    (any::<bool>(), any::<bool>()).prop_map(move |(with_cert, with_key)| {
+    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(move |(with_cert, with_key, with_ca)| {
         let mut data = BTreeMap::new();
         if with_cert {
             data.insert("tls.crt".to_owned(), cert.clone());
         }
         if with_key {
             data.insert("tls.key".to_owned(), key.clone());
+        }
+        if with_ca {
+            data.insert("ca.crt".to_owned(), cert.clone());
         }
         Secret { string_data: Some(data), ..Secret::default() }
     })

@@ -24,8 +24,9 @@ pub fn check(connection: &Connection, table: Option<&LiveTable>, exchange: &mut 
     let rule = table.and_then(|table| table.client_cert.as_deref());
     let asked = connection.asked_for_certificate();
     let Some(rule) = rule else {
-        // The host that was named may ask for nothing by now: then all is well.
-        let is_elsewhere = asked.is_some_and(|asked| asked.host.as_deref() != Some(&*exchange.host));
+        // The host that was named may ask for nothing by now, and who named none has no other connection to make.
+        let named = asked.and_then(|asked| asked.host.as_deref());
+        let is_elsewhere = named.is_some_and(|named| named != &*exchange.host);
         return if is_elsewhere { Err(Cause::Misdirected.into()) } else { Ok(Flow::Continue) };
     };
     match judged(connection, rule, asked) {

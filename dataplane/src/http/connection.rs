@@ -91,7 +91,7 @@ impl Connection {
 
     /// The client, where it was asked for a certificate.
     pub fn asked_for_certificate(&self) -> Option<&Asked> {
-        self.tls.as_ref()?.asked.as_ref()
+        self.tls.as_ref()?.asked.as_deref()
     }
 
     /// Another request came.

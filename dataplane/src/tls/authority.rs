@@ -157,31 +157,24 @@ fn objection(error: &Error, issued_itself: bool) -> Objection {
 
 /// Authorities by their bundles' contents.
 #[derive(Default)]
-pub struct Authorities(ahash::AHashMap<Arc<str>, Arc<Authority>>);
+pub struct Authorities(ahash::AHashMap<Arc<str>, Known>);
+
+/// An authority, and why it vouches for nobody where its bundle cannot be used.
+pub type Known = (Arc<Authority>, Option<String>);
 
 impl Authorities {
-    /// That of a bundle; one that vouches for nobody where it cannot be used, and why.
-    pub fn find(
-        &mut self,
-        bundle: &CaBundle,
-        algorithms: WebPkiSupportedAlgorithms,
-    ) -> (Arc<Authority>, Option<String>) {
+    /// That of a bundle.
+    pub fn find(&mut self, bundle: &CaBundle, algorithms: WebPkiSupportedAlgorithms) -> Known {
         let key = format!("{}{}", bundle.fingerprint, bundle.tell_names);
-        if let Some(authority) = self.0.get(key.as_str()) {
-            return (Arc::clone(authority), None);
-        }
-        match Authority::new(bundle, algorithms) {
-            Ok(authority) => {
-                let authority = Arc::new(authority);
-                self.0.insert(key.into(), Arc::clone(&authority));
-                (authority, None)
-            }
+        let make = || match Authority::new(bundle, algorithms) {
+            Ok(authority) => (Arc::new(authority), None),
             Err(reason) => (Arc::new(Authority::nobody(algorithms)), Some(reason)),
-        }
+        };
+        self.0.entry(key.into()).or_insert_with(make).clone()
     }
 
     /// Forgets those that nobody else holds.
     pub fn sweep(&mut self) {
-        self.0.retain(|_, authority| Arc::strong_count(authority) > 1);
+        self.0.retain(|_, (authority, _)| Arc::strong_count(authority) > 1);
     }
 }

@@ -21,7 +21,7 @@ pub struct Peer {
     /// Whether it named a host (RFC 6066 section 3).
     pub named_host: bool,
     /// What it showed when it was asked for a certificate; none: it was not asked.
-    pub asked: Option<Asked>,
+    pub asked: Option<Box<Asked>>,
 }
 
 /// A client that was asked for a certificate.
@@ -65,12 +65,14 @@ impl Peer {
     pub fn new(session: &ServerConnection, auth: Option<&Arc<ClientAuth>>) -> Self {
         let chain = || session.peer_certificates().unwrap_or_default().iter().map(|der| der.clone().into_owned());
         let host = || session.server_name().map(|name| name.to_ascii_lowercase().into());
-        let asked = auth.map(|auth| Asked {
-            host: host(),
-            auth: Arc::clone(auth),
-            chain: chain().collect(),
-            judged: RefCell::default(),
-            shown: RefCell::default(),
+        let asked = auth.map(|auth| {
+            Box::new(Asked {
+                host: host(),
+                auth: Arc::clone(auth),
+                chain: chain().collect(),
+                judged: RefCell::default(),
+                shown: RefCell::default(),
+            })
         });
         Self { named_host: session.server_name().is_some(), asked }
     }

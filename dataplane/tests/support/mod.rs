@@ -6,6 +6,7 @@ mod client;
 pub mod h2;
 mod h2c;
 pub mod pki;
+pub mod private;
 mod proxy;
 pub mod tls;
 mod world;

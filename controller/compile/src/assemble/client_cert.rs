@@ -84,8 +84,8 @@ fn lost(
 ) -> Deny {
     let by = &settled.winner.0.origin;
     let message = format!(
-        "on host {host} the rule about client certificates of {by} holds, which is older (or of the same age, and its name \
-         is greater) and another one: the paths of this Ingress answer {FORBIDDEN} there"
+        "on host {host} another rule about client certificates holds, that of {by}, which is older (or of the same age, and \
+         its name is greater): the paths of this Ingress answer {FORBIDDEN} there"
     );
     problems.extend(problem(loser, prefix, "ClientCertConflict", message.clone()));
     Deny { status: FORBIDDEN, reason: message.into() }

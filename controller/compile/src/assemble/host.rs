@@ -25,17 +25,19 @@ pub(super) fn settle<'a, T: PartialEq>(
     Some(Settled { winner, losers })
 }
 
-/// How TLS is spoken on a host, where its objects want it otherwise than the settings.
+/// The cipher suites of a host, where its objects want others than the settings. `prefix` is that of annotations.
 pub(super) fn ciphers(
     host: &HostPattern,
     drafts: &[&Draft],
     global: &Ciphers,
+    prefix: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<Ciphers> {
     let suites = settle(drafts, |draft| draft.stated.ssl_ciphers.as_ref());
     let order = settle(drafts, |draft| draft.stated.ssl_prefer_server_ciphers.as_ref());
-    problems.extend(suites.iter().flat_map(|settled| lost(host, "ssl-ciphers", settled)));
-    problems.extend(order.iter().flat_map(|settled| lost(host, "ssl-prefer-server-ciphers", settled)));
+    problems.extend(suites.iter().flat_map(|settled| lost(host, &format!("{prefix}/ssl-ciphers"), settled)));
+    problems
+        .extend(order.iter().flat_map(|settled| lost(host, &format!("{prefix}/ssl-prefer-server-ciphers"), settled)));
     let ciphers = Ciphers {
         suites: suites.map_or(&global.suites, |settled| settled.winner.1).clone(),
         server_order: order.map_or(global.server_order, |settled| *settled.winner.1),
@@ -48,10 +50,10 @@ fn lost<T>(host: &HostPattern, key: &str, settled: &Settled<'_, T>) -> Vec<Probl
         let mut notes = Notes::new(&loser.origin);
         let by = &settled.winner.0.origin;
         let message = format!(
-            "`{key}` is of a host as a whole, and on {host} that of {by} holds, which is older (or of the same age, and \
-             its name is greater)"
+            "is of a host as a whole, and on {host} that of {by} holds, which is older (or of the same age, and its name is \
+             greater)"
         );
-        notes.warning("metadata.annotations", "HostConflict", message);
+        notes.warning(&format!("metadata.annotations[{key}]"), "HostConflict", message);
         notes.into_problems()
     };
     settled.losers.iter().flat_map(problem).collect()
