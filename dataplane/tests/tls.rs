@@ -5,7 +5,8 @@ mod support;
 
 use std::sync::Arc;
 
-use snapshot::{Hsts, Report};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use snapshot::{Hsts, KeyFormat, PrivateKey, Report};
 use support::{
     Backend, Client, Proxy, World,
     h2::Http2,
@@ -181,4 +182,37 @@ async fn a_broken_record_is_no_refused_request() {
         while raw.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {}
     }
     assert_eq!(proxy.stop().await, "");
+}
+
+/// Keys in each of their encodings, as Secrets have them: made by openssl, for `A.example`.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_key_signs() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../controller/compile/tests/certs");
+    let file = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let (world, _backend) = world().await;
+    let mut proxy = Proxy::start(&world).await;
+    for (cert, key) in [
+        ("rsa.crt", "rsa.pkcs8.key"),
+        ("rsa.crt", "rsa.pkcs1.key"),
+        ("ec384.crt", "ec384.pkcs8.key"),
+        ("ec384.crt", "ec384.sec1.key"),
+        ("ec521.crt", "ec521.pkcs8.key"),
+        ("ed25519.crt", "ed25519.pkcs8.key"),
+    ] {
+        let der = CertificateDer::from_pem_slice(&file(cert)).unwrap().to_vec();
+        let key_der = PrivateKeyDer::from_pem_slice(&file(key)).unwrap();
+        let format = match &key_der {
+            PrivateKeyDer::Pkcs1(_) => KeyFormat::Pkcs1,
+            PrivateKeyDer::Sec1(_) => KeyFormat::Sec1,
+            _ => KeyFormat::Pkcs8,
+        };
+        let mut world = world.clone();
+        world.put_cert("exact", &["a.example"], der.clone(), Vec::new());
+        let key_of_it = Arc::new(PrivateKey::new(format, key_der.secret_der()));
+        world.snapshot.keys.insert("exact".into(), key_of_it);
+        proxy.apply(&world.tls(&[("a.example", "exact")], None)).await;
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            assert!(connect(&proxy, "a.example", version).await.1 == der, "{key} {version:?}");
+        }
+    }
 }

@@ -268,7 +268,8 @@ fn a_snippet_is_told_what_replaces_it() {
 
 proptest! {
     #[test]
-    fn never_panics(key in "(auth-|canary|configuration-snippet|server-snippet|.)?.{0,24}", value in "(?s).*") {
+    fn never_panics(key in "auth-tls-(secret|verify-client|verify-depth|match-cn|error-page)|ssl-ciphers|\
+                (auth-|canary|configuration-snippet|server-snippet|.)?.{0,24}", value in "(?s).*") {
         let name = format!("{PREFIX}/{key}");
         let read = read_full(&[(&name, &value)], &Settings::default());
         prop_assert!(read.host_denied.is_none() || read.denied.is_some());

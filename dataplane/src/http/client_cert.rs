@@ -39,6 +39,7 @@ pub fn check(connection: &Connection, table: Option<&LiveTable>, exchange: &mut 
 }
 
 fn refuse(rule: &LiveClientCert, cause: Cause) -> Result<Flow, Failure> {
+    tracing::debug!(rule = %rule.source.origin, %cause, "a request is refused on account of its client's certificate");
     match (cause, &rule.error_page) {
         (Cause::CertificateMissing | Cause::CertificateRefused(_), Some(page)) => {
             let mut response = Response::new(Body::Empty);

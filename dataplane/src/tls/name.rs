@@ -8,7 +8,7 @@ use x509_parser::{
     x509::{AttributeTypeAndValue, X509Name},
 };
 
-/// The whole name: the most specific part first, with commas.
+/// The whole name: the last part first, with commas, as OpenSSL also turns round what is in one part.
 pub fn text(name: &X509Name<'_>) -> String {
     let mut text = String::new();
     let parts: Vec<_> = name.iter().collect();
@@ -16,7 +16,8 @@ pub fn text(name: &X509Name<'_>) -> String {
         if at > 0 {
             text.push(',');
         }
-        for (at, attribute) in part.iter().enumerate() {
+        let attributes: Vec<_> = part.iter().collect();
+        for (at, attribute) in attributes.into_iter().rev().enumerate() {
             if at > 0 {
                 text.push('+');
             }
@@ -39,13 +40,21 @@ const SHORT: &[(&str, &str)] = &[
     ("2.5.4.11", "OU"),
     ("2.5.4.12", "title"),
     ("2.5.4.13", "description"),
+    ("2.5.4.15", "businessCategory"),
+    ("2.5.4.17", "postalCode"),
+    ("2.5.4.41", "name"),
     ("2.5.4.42", "GN"),
     ("2.5.4.43", "initials"),
+    ("2.5.4.44", "generationQualifier"),
     ("2.5.4.46", "dnQualifier"),
+    ("2.5.4.65", "pseudonym"),
     ("2.5.4.97", "organizationIdentifier"),
     ("0.9.2342.19200300.100.1.1", "UID"),
     ("0.9.2342.19200300.100.1.25", "DC"),
     ("1.2.840.113549.1.9.1", "emailAddress"),
+    ("1.3.6.1.4.1.311.60.2.1.1", "jurisdictionL"),
+    ("1.3.6.1.4.1.311.60.2.1.2", "jurisdictionST"),
+    ("1.3.6.1.4.1.311.60.2.1.3", "jurisdictionC"),
 ];
 
 fn write_attribute(text: &mut String, attribute: &AttributeTypeAndValue<'_>) {
@@ -117,7 +126,7 @@ fn write_escaped(text: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair};
-    use x509_parser::parse_x509_certificate;
+    use x509_parser::{parse_x509_certificate, prelude::FromDer};
 
     use super::*;
 
@@ -153,6 +162,9 @@ mod tests {
         assert_eq!(subject(&[]), "");
         let private = DnType::CustomDnType(vec![1, 2, 3, 4]);
         assert_eq!(subject(&[(private, "x".into())]), "1.2.3.4=#0C0178");
+        // `/CN=a+OU=b`, two attributes in one part.
+        let both = b"\x30\x16\x31\x14\x30\x08\x06\x03\x55\x04\x03\x0c\x01a\x30\x08\x06\x03\x55\x04\x0b\x0c\x01b";
+        assert_eq!(text(&X509Name::from_der(both).unwrap().1), "OU=b+CN=a");
         let wide = DnValue::BmpString("né".parse().unwrap());
         assert_eq!(subject(&[(DnType::CommonName, wide)]), "CN=n\\C3\\A9");
     }
