@@ -3,6 +3,7 @@
 mod body;
 mod client_body;
 mod deadline;
+mod driver;
 mod failure;
 mod lease;
 mod socket;
@@ -14,6 +15,7 @@ mod watchdog;
 pub use body::{Body, BodyError};
 pub use client_body::{ClientBody, Upload};
 pub use deadline::{Deadlines, Elapsed, Wait, after};
+pub use driver::Driver;
 pub use failure::{Cause, Failure, RetryIf};
 pub use lease::{Home, Lease, Seat, Seats, Sender, Wire};
 pub use socket::{SEND_TIMEOUT, Socket};

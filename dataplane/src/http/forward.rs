@@ -80,9 +80,10 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute, protocol: Protoco
 }
 
 fn accept(exchange: &Exchange, answered: Answered, way: &LiveForward) -> Outcome {
-    let Answered { response, lease } = answered;
+    let Answered { response, mut lease } = answered;
     let (mut head, incoming) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        lease.sender.detach();
         return switch(head, incoming, way);
     }
     strip_connection(&mut head.headers);

@@ -14,12 +14,12 @@ use tokio::{
 };
 
 use super::{Pool, io::UpstreamIo};
-use crate::exchange::{Body, Cause, Lease, Sender, Wire, after};
+use crate::exchange::{Body, Cause, Driver, Lease, Sender, Wire, after};
 
 /// How large the fields of an answer may be, bytes (RFC 9113 section 6.5.2).
 const MOST_FIELDS: u32 = 64 << 10;
 
-/// Connects to an endpoint. The connection runs in a task of its own, which ends with it.
+/// Connects to an endpoint.
 ///
 /// Only so many are being opened to one endpoint at a time, or every request for one that is silent would open its own.
 /// Who has to wait for its turn may get a connection that has become free meanwhile.
@@ -47,14 +47,10 @@ pub async fn connect(
     let wire = Arc::new(Wire::default());
     let io = open(address, until, &wire).await?;
     let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(|_| Cause::Connect)?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%address, %error, "upstream connection ended");
-        }
-    });
+    let sender = Sender::Http1(sender, Some(Driver::new(connection.with_upgrades())));
     let (born, keep_alive) = (Instant::now(), upstream.keep_alive);
     let home = Rc::<Pool>::clone(pool);
-    Ok(Lease { sender: Sender::Http1(sender), address, born, requests: 0, keep_alive, wire, home })
+    Ok(Lease { sender, address, born, requests: 0, keep_alive, wire, home })
 }
 
 /// A new connection of HTTP/2, and what is to be known of it.

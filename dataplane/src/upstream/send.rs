@@ -47,7 +47,13 @@ pub async fn attempt(
         let request = take_request(exchange, forward.upstream.source.protocol, address)?;
         let sent = send(&exchange.socket, &mut lease.sender, request, &upload, forward.timeouts.read).await;
         match sent {
-            Ok(response) => return check(exchange, response, lease),
+            Ok(response) => {
+                if upload.is_some_and(|upload| upload.ended().is_none()) {
+                    // Who waits for more of the answer must not be who sends the rest.
+                    lease.sender.detach();
+                }
+                return check(exchange, response, lease);
+            }
             Err(Unsent::Untouched(request)) => {
                 put_back(exchange, *request);
                 if !lease.is_reused() {
