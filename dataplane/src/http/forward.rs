@@ -68,7 +68,7 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute, protocol: Protoco
     let complete = match announced {
         Some(0) => Some(Bytes::new()),
         Some(length) if length > most => None,
-        _ => body.gather(most, waits).await.map_err(|BodyError(cause)| Failure::from(cause))?,
+        _ => Box::pin(body.gather(most, waits)).await.map_err(|BodyError(cause)| Failure::from(cause))?,
     };
     if let Some(bytes) = complete {
         exchange.body = RequestBody::Complete(bytes);

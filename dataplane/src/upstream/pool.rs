@@ -54,6 +54,11 @@ impl Pool {
         None
     }
 
+    /// A place on a connection of HTTP/2 to `address` that is there already.
+    pub fn take_shared(self: &Rc<Self>, address: SocketAddr) -> Option<Lease> {
+        self.shared.take(self, address)
+    }
+
     /// Whose turn it is to open a connection to `address`.
     pub(super) fn turns(&self, address: SocketAddr) -> Rc<Semaphore> {
         let mut turns = self.turns.borrow_mut();

@@ -1,6 +1,13 @@
 //! One try at one endpoint.
 
-use std::{error::Error as _, future::Future, io, net::SocketAddr, pin::pin, rc::Rc};
+use std::{
+    error::Error as _,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+};
 
 use bytes::Bytes;
 use http::{
@@ -88,11 +95,15 @@ enum Unsent {
 
 async fn lease(caller: &Caller<'_>, forward: &LiveForward, address: SocketAddr) -> Result<Lease, Cause> {
     let (upstream, timeouts) = (&forward.upstream.source, &forward.timeouts);
+    let pool = caller.pool;
     let mut lease = match upstream.protocol {
-        Protocol::H2c => here(forward, address, acquire(caller.pool, address, upstream, timeouts)).await?,
-        Protocol::Http1 => match caller.pool.take(address) {
+        Protocol::Http1 => match pool.take(address) {
             Some(lease) => lease,
-            None => here(forward, address, connect(caller.pool, address, upstream, timeouts)).await?,
+            None => here(forward, address, Box::pin(connect(pool, address, upstream, timeouts))).await?,
+        },
+        Protocol::H2c => match pool.take_shared(address) {
+            Some(lease) => lease,
+            None => here(forward, address, Box::pin(acquire(pool, address, upstream, timeouts))).await?,
         },
     };
     lease.requests = lease.requests.saturating_add(1);
@@ -101,15 +112,16 @@ async fn lease(caller: &Caller<'_>, forward: &LiveForward, address: SocketAddr) 
 }
 
 /// Connects as long as the endpoint is here: where a Pod was nobody says no, so that only the time limit would end it.
+/// Connecting is large, and most requests never do it: it has no room in them.
 async fn here(
     forward: &LiveForward,
     address: SocketAddr,
-    connecting: impl Future<Output = Result<Lease, Cause>>,
+    connecting: Pin<Box<impl Future<Output = Result<Lease, Cause>>>>,
 ) -> Result<Lease, Cause> {
     tokio::select! {
         biased;
         connected = connecting => connected,
-        () = forward.upstream.left(address) => Err(Cause::Left),
+        () = Box::pin(forward.upstream.left(address)) => Err(Cause::Left),
     }
 }
 

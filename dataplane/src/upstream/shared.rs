@@ -46,6 +46,11 @@ impl SharedPool {
         self.groups.borrow_mut().clear();
     }
 
+    /// A place on a connection to `address` that is there already.
+    pub fn take(&self, pool: &Rc<Pool>, address: SocketAddr) -> Option<Lease> {
+        self.groups.borrow().get(&address)?.take(pool, address)
+    }
+
     fn group(&self, address: SocketAddr) -> Rc<Group> {
         Rc::clone(self.groups.borrow_mut().entry(address).or_default())
     }
@@ -67,8 +72,6 @@ pub async fn acquire(
     loop {
         let changed = group.changed.notified();
         if let Some(lease) = group.take(pool, address) {
-            // One that was woken wakes the next one: there may be more room than was freed.
-            group.changed.notify_one();
             return Ok(lease);
         }
         if group.may_open() {
@@ -110,6 +113,8 @@ impl Group {
         let mut connections = self.connections.borrow_mut();
         connections.retain(Shared::is_usable);
         let shared = connections.iter_mut().find(|shared| shared.has_room())?;
+        // One that was woken wakes the next one: there may be more room than was freed.
+        self.changed.notify_one();
         shared.requests = shared.requests.saturating_add(1);
         Some(Lease {
             sender: Sender::Http2(shared.http2.sender.clone(), Seat::take(&shared.seats)),
