@@ -12,9 +12,15 @@ use crate::{
     runtime::LiveListener,
 };
 
-/// The answer to a request that failed: its status in words.
-pub fn of_failure(failure: &Failure) -> Response<Body> {
+/// The answer to a request that failed: its status in words. A call of gRPC gets the status alone: its clients make one
+/// of theirs out of it, but some take the words for a broken message first
+/// (<https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>).
+pub fn of_failure(failure: &Failure, is_grpc: bool) -> Response<Body> {
     let mut response = of_status(failure.status());
+    if is_grpc {
+        *response.body_mut() = Body::Empty;
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
     if failure.ends_connection() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -24,6 +30,15 @@ pub fn of_failure(failure: &Failure) -> Response<Body> {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
     response
+}
+
+/// Whether a request is a call of gRPC, which are all of one kind
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+pub fn is_grpc(head: &http::request::Parts) -> bool {
+    let is_named = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/grpc");
+    head.version == http::Version::HTTP_2
+        && head.method == http::Method::POST
+        && head.headers.get(header::CONTENT_TYPE).is_some_and(is_named)
 }
 
 /// A short text.

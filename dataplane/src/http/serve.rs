@@ -36,7 +36,7 @@ pub async fn serve(
     let client =
         forwarded::client(&head.headers, &connection.accepted, &connection.peer, &listener.http.trusted_proxies);
     let facts = answer::facts(&head, &client, &connection.context);
-    let head_length = facts.head_length;
+    let (head_length, is_grpc) = (facts.head_length, answer::is_grpc(&head));
     let mut ticket = Ticket::new(facts, connection.context.sink.clone(), Arc::clone(&socket), connection.gauge.clone());
     let body = body(incoming, &head, &listener, &socket, &mut ticket);
     let websocket = websocket::translate(&mut head);
@@ -72,7 +72,7 @@ pub async fn serve(
             let halves = tunnel.zip(Some(upstream));
             tunnel::open(&connection, answer::head(&connection, &listener, response, &mut ticket), halves, ticket)
         }
-        Err(failure) => answer::seal(&connection, &listener, answer::of_failure(&failure), ticket),
+        Err(failure) => answer::seal(&connection, &listener, answer::of_failure(&failure, is_grpc), ticket),
     })
 }
 
