@@ -18,7 +18,7 @@ pub use deadline::{Deadlines, Elapsed, Wait, after};
 pub use driver::Driver;
 pub use failure::{Cause, Failure, RetryIf};
 pub use lease::{Home, Lease, Seat, Seats, Sender, Wire};
-pub use socket::{SEND_TIMEOUT, Socket};
+pub use socket::Socket;
 pub use ticket::{Answer, Facts, Sink, Ticket};
 pub use upstream_body::UpstreamBody;
 pub use watchdog::Watchdog;

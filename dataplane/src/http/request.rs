@@ -151,7 +151,11 @@ fn set_forwarded(exchange: &mut Exchange) {
     headers.insert(X_REQUEST_ID, request_id.clone());
     headers.insert(X_REAL_IP, client.address_text.clone());
     headers.insert(X_FORWARDED_FOR, client.address_text.clone());
-    headers.insert(X_FORWARDED_HOST, client.host.as_ref().unwrap_or(authority).clone());
+    match client.host.as_ref().unwrap_or(authority) {
+        // A client of HTTP/1.0 named none.
+        none if none.is_empty() => drop(headers.remove(X_FORWARDED_HOST)),
+        host => drop(headers.insert(X_FORWARDED_HOST, host.clone())),
+    }
     headers.insert(X_FORWARDED_PORT, client.port.clone());
     headers.insert(X_FORWARDED_PROTO, scheme.clone());
     headers.insert(X_FORWARDED_SCHEME, scheme.clone());

@@ -29,6 +29,7 @@ pub fn serve(connection: Rc<Connection>, socket: Arc<Socket>, mut request: Reque
     socket.begin();
     let listener = connection.begin();
     let tunnel = tunnel::client_half(&mut request);
+    let is_grpc = answer::is_grpc(&request);
     let Taken { mut ticket, websocket, mut exchange } = take(&connection, &listener, socket, request);
     // On the heap, and only what waiting needs: hyper moves it several times.
     Box::pin(async move {
@@ -42,7 +43,7 @@ pub fn serve(connection: Rc<Connection>, socket: Arc<Socket>, mut request: Reque
                 let halves = tunnel.zip(Some(upstream));
                 tunnel::open(&connection, answer::head(&connection, &listener, response, &mut ticket), halves, ticket)
             }
-            Err(failure) => answer::seal(&connection, &listener, answer::of_failure(&failure), ticket),
+            Err(failure) => answer::seal(&connection, &listener, answer::of_failure(&failure, is_grpc), ticket),
         })
     })
 }

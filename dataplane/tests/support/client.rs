@@ -119,6 +119,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
+    /// The lines up to an empty one, such as trailers.
+    pub async fn until_empty_line(&mut self) -> String {
+        let mut lines = String::new();
+        while !lines.ends_with("\r\n\r\n") && lines != "\r\n" {
+            lines += &self.line().await.expect("an empty line");
+        }
+        lines
+    }
+
     async fn line(&mut self) -> Option<String> {
         loop {
             if let Some(at) = self.unread.iter().position(|&byte| byte == b'\n') {

@@ -1,0 +1,102 @@
+//! The client: tonic's, in the clear or over TLS.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::{Uri, uri::PathAndQuery};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::{
+    IntoRequest, IntoStreamingRequest, Response, Status, Streaming,
+    client::Grpc,
+    transport::{Channel, Endpoint},
+};
+use tower::service_fn;
+
+use super::{service::Raw, support::Proxy};
+
+/// The largest message that the client takes.
+const LARGEST: usize = 8 << 20;
+
+/// A client of a.example.
+#[derive(Clone)]
+pub struct Client(Grpc<Channel>);
+
+impl Client {
+    /// In the clear, by prior knowledge (RFC 9113 section 3.3).
+    pub async fn in_the_clear(proxy: &Proxy) -> Self {
+        let address = proxy.http();
+        let connect = move |_: Uri| async move { TcpStream::connect(address).await.map(TokioIo::new) };
+        let endpoint = Endpoint::from_static("http://a.example");
+        Self::new(endpoint.connect_with_connector(service_fn(connect)).await.unwrap())
+    }
+
+    /// Over TLS with ALPN, where `certificate` is the one that is trusted.
+    pub async fn over_tls(proxy: &Proxy, certificate: &[u8]) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.to_vec().into()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let (connector, address) = (TlsConnector::from(Arc::new(config)), proxy.https());
+        let connect = move |_: Uri| {
+            let connector = connector.clone();
+            async move {
+                let stream = TcpStream::connect(address).await?;
+                let stream = connector.connect(ServerName::try_from("a.example").unwrap(), stream).await?;
+                assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+                Ok::<_, std::io::Error>(TokioIo::new(stream))
+            }
+        };
+        let endpoint = Endpoint::from_static("https://a.example");
+        Self::new(endpoint.connect_with_connector(service_fn(connect)).await.unwrap())
+    }
+
+    fn new(channel: Channel) -> Self {
+        Self(Grpc::new(channel).max_decoding_message_size(LARGEST))
+    }
+
+    pub async fn unary(
+        &mut self,
+        method: &'static str,
+        message: impl IntoRequest<Bytes>,
+    ) -> Result<Response<Bytes>, Status> {
+        self.0.ready().await.unwrap();
+        self.0.unary(message.into_request(), path(method), Raw).await
+    }
+
+    pub async fn client_streaming(
+        &mut self,
+        method: &'static str,
+        messages: impl Stream<Item = Bytes> + Send + 'static,
+    ) -> Result<Response<Bytes>, Status> {
+        self.0.ready().await.unwrap();
+        self.0.client_streaming(messages.into_streaming_request(), path(method), Raw).await
+    }
+
+    pub async fn server_streaming(
+        &mut self,
+        method: &'static str,
+        message: impl IntoRequest<Bytes>,
+    ) -> Result<Response<Streaming<Bytes>>, Status> {
+        self.0.ready().await.unwrap();
+        self.0.server_streaming(message.into_request(), path(method), Raw).await
+    }
+
+    pub async fn streaming(
+        &mut self,
+        method: &'static str,
+        messages: impl Stream<Item = Bytes> + Send + 'static,
+    ) -> Result<Response<Streaming<Bytes>>, Status> {
+        self.0.ready().await.unwrap();
+        self.0.streaming(messages.into_streaming_request(), path(method), Raw).await
+    }
+}
+
+fn path(method: &'static str) -> PathAndQuery {
+    PathAndQuery::from_static(method)
+}
