@@ -37,7 +37,7 @@ pub struct Exchange {
     pub uri: Uri,
     /// The path of it that is matched, and that decides about access.
     pub path: Path,
-    /// The fields; those about the connection are gone once [`crate::http`] has prepared them for the upstream.
+    /// The fields, as the client sent them ([`crate::upstream`] makes those that the upstream is to see).
     pub headers: HeaderMap,
     /// The host as the client named it, port and all: what the upstream gets to see.
     pub authority: HeaderValue,

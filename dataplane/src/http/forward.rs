@@ -9,13 +9,12 @@ use snapshot::Protocol;
 
 use super::{
     connection::Connection,
-    request::{prepare, strip_connection},
     tunnel::UpstreamHalf,
 };
 use crate::{
     exchange::{Body, BodyError, Cause, Exchange, Failure, RequestBody, Ticket, UpstreamBody},
     runtime::LiveRoute,
-    upstream::{Answered, Caller, LiveForward, forward},
+    upstream::{Answered, Caller, LiveForward, forward, strip_connection},
 };
 
 /// The answer of a backend.
@@ -44,7 +43,9 @@ pub async fn ask(
         return Err(Cause::Protocol.into());
     }
     take_body(exchange, route, protocol).await?;
-    prepare(exchange, protocol);
+    if protocol == Protocol::H2c {
+        exchange.upgrade = None;
+    }
     let mut caller = Caller { pool: &connection.context.pool, ticket };
     let answered = forward(&mut caller, exchange, way).await?;
     ticket.answered(answered.response.status().as_u16());

@@ -17,7 +17,7 @@ use http::{
 use hyper::body::Incoming;
 use snapshot::Protocol;
 
-use super::{LiveForward, Pool, connect::connect, shared::acquire};
+use super::{LiveForward, Pool, connect::connect, fields, shared::acquire};
 use crate::exchange::{Body, Cause, Elapsed, Exchange, Lease, RequestBody, Sender, Socket, Ticket, Upload};
 
 /// What a try needs besides the request.
@@ -161,14 +161,13 @@ fn upload(exchange: &Exchange) -> Option<Rc<Upload>> {
     }
 }
 
-/// The request for the wire. What may have to be sent again is copied, everything else moves.
+/// The request for the wire.
 fn take_request(exchange: &mut Exchange, protocol: Protocol, address: SocketAddr) -> Result<Request<Body>, Cause> {
     let uri = match protocol {
         Protocol::Http1 => exchange.uri.clone(),
         Protocol::H2c => absolute(exchange, address)?,
     };
-    let repeatable = exchange.is_repeatable();
-    let headers = if repeatable { exchange.headers.clone() } else { std::mem::take(&mut exchange.headers) };
+    let headers = fields::of_request(exchange, protocol);
     let body = match std::mem::replace(&mut exchange.body, RequestBody::Gone) {
         RequestBody::Complete(bytes) => {
             exchange.body = RequestBody::Complete(bytes.clone());
@@ -198,9 +197,7 @@ fn absolute(exchange: &Exchange, address: SocketAddr) -> Result<Uri, Cause> {
 }
 
 fn put_back(exchange: &mut Exchange, request: Request<Body>) {
-    let (head, body) = request.into_parts();
-    exchange.headers = head.headers;
-    exchange.body = match body {
+    exchange.body = match request.into_body() {
         Body::Client(body) => RequestBody::Streaming(body),
         Body::Full(bytes) => RequestBody::Complete(bytes),
         Body::Empty | Body::Upstream(_) => RequestBody::Complete(Bytes::new()),
