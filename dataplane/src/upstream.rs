@@ -7,7 +7,9 @@ mod pool;
 pub mod resolve;
 mod retry;
 mod send;
+mod sessions;
 mod shared;
+mod stream;
 
 pub use live::{LiveEndpoints, LiveUpstream, Place};
 pub use pool::Pool;

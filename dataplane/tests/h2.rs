@@ -374,7 +374,7 @@ async fn pseudo_fields_in_trailers_reach_no_backend() {
         http::Response::new(full(format!("{trailers:?}")))
     })
     .await;
-    let world = World::new().route("a.example", "/", &[upstream.address]).protocol(snapshot::Protocol::H2c);
+    let world = World::new().route("a.example", "/", &[upstream.address]).protocol(snapshot::Protocol::Http2);
     let proxy = Proxy::start(&world).await;
     let mut raw = Raw::connect(proxy.http()).await;
     raw.send(&[
@@ -405,7 +405,7 @@ async fn pseudo_fields_in_trailers_of_a_backend_reach_no_client() {
         raw.ended().await;
     })
     .await;
-    let world = World::new().route("a.example", "/", &[backend.address]).protocol(snapshot::Protocol::H2c);
+    let world = World::new().route("a.example", "/", &[backend.address]).protocol(snapshot::Protocol::Http2);
     let proxy = Proxy::start(&world).await;
     let mut client = Http2::connect(proxy.http()).await;
     let answer = client.send(get("http://a.example/")).await.unwrap();

@@ -14,7 +14,9 @@ mod origin;
 mod report;
 mod route;
 mod share;
+mod tls;
 mod upstream;
+mod upstream_tls;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -29,7 +31,9 @@ pub use listener::{ConnectionLimits, HeadLimits, Hsts, Http2, HttpOptions, KeepA
 pub use origin::Origin;
 pub use report::{Rejection, Report};
 pub use route::{Action, Forward, PathMatch, Retry, Route, RouteTable, Timeouts};
+pub use tls::{Ciphers, HostTls, Resumption, TicketKey, Tls12Suite, TlsOptions, TlsVersions};
 pub use upstream::{Protocol, Target, Upstream, UpstreamKeepAlive};
+pub use upstream_tls::{TlsWhen, TrustAnchors, UpstreamTls, Verification};
 
 /// What the data plane serves, complete: what is not in it is not served.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The annotations of an Ingress: one registry that knows every key.
 //!
-//! A group of keys is a file. No key is served yet: what each one's absence means is its [`Loss`].
+//! A group of keys is a file. What the absence of a key means that is not served yet is its [`Loss`].
 
 mod access_list;
 mod affinity;
@@ -27,6 +27,7 @@ mod rewrite;
 mod snippet;
 mod tls;
 mod unknown;
+mod upstream;
 mod verdict;
 mod waf;
 
@@ -38,6 +39,7 @@ use std::{
 use snapshot::Origin;
 
 pub use reference::reference;
+pub(crate) use upstream::{UpstreamKeys, upstream};
 
 use crate::{Problem, Severity, settings::Settings};
 use key::{Annotation, Loss, Risk, Scope, Support};
@@ -207,7 +209,8 @@ mod tests {
             let settings = Settings::default();
             assert_ne!(annotation.example, annotation.default, "{}", annotation.key);
             let quiet = annotation.verdict(annotation.example, &settings).is_none();
-            assert_eq!(quiet, annotation.key == "enable-global-auth", "{}", annotation.key);
+            let is_read_elsewhere = annotation.support == Support::Served;
+            assert_eq!(quiet, is_read_elsewhere || annotation.key == "enable-global-auth", "{}", annotation.key);
             for value in annotation.quiet {
                 assert_eq!(annotation.verdict(value, &settings), None, "{}: {value}", annotation.key);
             }

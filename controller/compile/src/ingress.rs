@@ -32,6 +32,7 @@ pub(crate) fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options)
         seniority: Seniority::new(ingress.metadata.creation_timestamp.as_ref(), name),
         hosts,
         tls,
+        upstream: Arc::default(),
         denied: None,
         host_denied: None,
         problems: drafter.notes.into_problems(),

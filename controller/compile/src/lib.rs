@@ -7,6 +7,7 @@ pub mod annotation;
 mod assemble;
 mod attach;
 mod cert;
+mod credentials;
 mod draft;
 mod endpoint;
 mod external_name;
@@ -67,15 +68,20 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     problems.extend(found);
     let drafts = drafts(&ours, options, &settings, memo);
     problems.extend(drafts.iter().flat_map(|draft| draft.problems.iter().cloned()));
-    let (backends, found) = service::resolve(objects, options, &drafts, policy.keep_alive);
+    let credentials = credentials::resolve(objects, &drafts, memo);
+    let (backends, found) = service::Resolver::new(objects, options, &credentials, policy.keep_alive).resolve(&drafts);
     problems.extend(found);
     let (certs, found) = cert::resolve(objects, options, &drafts, memo);
     problems.extend(found);
     memo.end();
 
     let parts = assemble::Parts { backends: &backends, certs: &certs, policy: &policy };
-    let assembled = assemble::assemble(&drafts, &parts);
+    let mut assembled = assemble::assemble(&drafts, &parts);
     problems.extend(assembled.problems);
+    for (id, (cert, key)) in backends.identities {
+        assembled.certs.insert(id.clone(), cert);
+        assembled.keys.insert(id, key);
+    }
     problems.sort();
     problems.dedup();
     let snapshot = Snapshot {
@@ -126,10 +132,16 @@ fn read_settings(objects: &Objects, options: &Options) -> (Settings, Vec<Problem
 fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, settings: &Settings) -> Draft {
     let mut draft = ingress::draft(name, ingress, options);
     let annotations = ingress.metadata.annotations.as_ref();
-    let read = annotation::read(&draft.origin, annotations, &options.annotations_prefix, settings);
+    let prefix = &options.annotations_prefix;
+    let read = annotation::read(&draft.origin, annotations, prefix, settings);
     draft.denied = read.denied;
     draft.host_denied = read.host_denied;
     draft.problems.extend(read.problems);
+    let annotation::UpstreamKeys { upstream, denied, problems } =
+        annotation::upstream(&draft.origin, annotations, prefix);
+    draft.upstream = Arc::new(upstream);
+    draft.denied = draft.denied.or(denied);
+    draft.problems.extend(problems);
     if read.left_out.is_some() {
         draft.hosts.clear();
         draft.tls.clear();

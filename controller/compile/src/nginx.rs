@@ -1,9 +1,11 @@
 //! Just enough of nginx's configuration syntax to read what ingress-nginx's users wrote in it.
 
+mod ciphers;
 mod size;
 mod snippet;
 mod time;
 
+pub(crate) use ciphers::{ciphers, usable_ciphers};
 pub(crate) use size::size;
 pub(crate) use snippet::Snippet;
 pub(crate) use time::time;

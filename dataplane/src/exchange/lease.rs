@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     fmt,
     net::SocketAddr,
+    num::NonZeroU64,
     rc::Rc,
     sync::{
         Arc,
@@ -21,6 +22,15 @@ use snapshot::UpstreamKeepAlive;
 use tokio::{sync::Notify, time::Instant};
 
 use super::Body;
+
+/// Whom a connection leads to, and as whom: only where all of it is the same may another request use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// The endpoint.
+    pub address: SocketAddr,
+    /// The way in which TLS is spoken, as `crate::tls::TlsClient` numbers them; none: it is not.
+    pub tls: Option<NonZeroU64>,
+}
 
 /// Where an upstream connection goes when a request is done with it.
 pub trait Home {
@@ -148,8 +158,8 @@ impl Drop for Seat {
 pub struct Lease {
     /// Sends requests.
     pub sender: Sender,
-    /// The endpoint.
-    pub address: SocketAddr,
+    /// Whom it leads to.
+    pub peer: Peer,
     /// When it was opened.
     pub born: Instant,
     /// How many requests it was used for, the present one included.
@@ -176,9 +186,6 @@ impl Lease {
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease")
-            .field("address", &self.address)
-            .field("requests", &self.requests)
-            .finish_non_exhaustive()
+        f.debug_struct("Lease").field("peer", &self.peer).field("requests", &self.requests).finish_non_exhaustive()
     }
 }

@@ -21,7 +21,7 @@ pub fn prepare(exchange: &mut Exchange, protocol: Protocol) {
     join_cookies(headers);
     match protocol {
         Protocol::Http1 => set_connection(headers, exchange.upgrade.as_ref(), trailers),
-        Protocol::H2c => {
+        Protocol::Http2 => {
             // There is no such switch in HTTP/2 (RFC 9113 section 8.6).
             exchange.upgrade = None;
             set_trailers(headers, trailers);
@@ -29,7 +29,7 @@ pub fn prepare(exchange: &mut Exchange, protocol: Protocol) {
     }
     set_framing(headers, &exchange.body, protocol);
     set_forwarded(exchange);
-    if protocol == Protocol::H2c {
+    if protocol == Protocol::Http2 {
         // The authority says it (RFC 9113 section 8.3.1).
         exchange.headers.remove(header::HOST);
     }

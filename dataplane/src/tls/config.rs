@@ -32,9 +32,10 @@ impl TlsSource {
     }
 }
 
-/// ALPN's names of what we speak (RFC 7301 section 6).
-const HTTP2: &[u8] = b"h2";
-const HTTP1: &[u8] = b"http/1.1";
+/// ALPN's name of HTTP/2 (RFC 7301 section 6).
+pub const HTTP2: &[u8] = b"h2";
+/// ALPN's name of HTTP/1.1 (RFC 7301 section 6).
+pub const HTTP1: &[u8] = b"http/1.1";
 
 /// Whether a client and we agreed on HTTP/2.
 pub fn is_http2(session: &rustls::ServerConnection) -> bool {
@@ -97,12 +98,17 @@ impl TlsFactory {
         (changed, rejected)
     }
 
+    /// A certificate that can be used.
+    pub fn certified(&self, id: &CertId) -> Option<Arc<CertifiedKey>> {
+        self.parsed.get(id).and_then(|parsed| parsed.usable.as_ref().ok()).cloned()
+    }
+
     /// The configuration of one listener. A name whose certificate is not usable falls back to the default.
     ///
     /// # Errors
     /// The library supports neither TLS 1.2 nor 1.3.
     pub fn config(&self, source: &TlsSource) -> Result<Arc<ServerConfig>, rustls::Error> {
-        let usable = |id: &CertId| self.parsed.get(id).and_then(|p| p.usable.as_ref().ok()).cloned();
+        let usable = |id: &CertId| self.certified(id);
         let default = source.default_cert.as_ref().and_then(usable).unwrap_or_else(|| Arc::clone(&self.fallback));
         let names = source.sni.iter().filter(|(host, _)| **host != HostPattern::Any);
         let names = names.filter_map(|(host, id)| Some((host.clone(), usable(id)?))).collect();

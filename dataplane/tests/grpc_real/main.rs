@@ -20,7 +20,7 @@ use tonic::{Code, IntoRequest, Request};
 
 /// The calls of a.example go to `endpoints`.
 fn world(endpoints: &[SocketAddr]) -> World {
-    let world = World::new().route("a.example", "/", endpoints).protocol(Protocol::H2c);
+    let world = World::new().route("a.example", "/", endpoints).protocol(Protocol::Http2);
     world.cert("own", &["a.example"]).tls(&[("a.example", "own")], None)
 }
 

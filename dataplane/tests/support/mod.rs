@@ -6,15 +6,16 @@ mod client;
 pub mod h2;
 mod h2c;
 mod proxy;
+pub mod tls_backend;
 mod world;
 
 use std::{future::Future, time::Duration};
 
 pub use backend::{Backend, Received, read_request};
-pub use client::{Answer, Client, get};
+pub use client::{Answer, Client, get, tls_client};
 pub use h2c::H2cBackend;
 pub use proxy::Proxy;
-pub use world::World;
+pub use world::{World, local};
 
 /// Far more than anything here takes: only a test that fails gets near it.
 pub const LIMIT: Duration = Duration::from_secs(20);

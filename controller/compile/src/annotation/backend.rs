@@ -1,6 +1,6 @@
 //! What backends are spoken to, and what of their answers is changed.
 
-use super::{Annotation, Loss, Risk, Scope, Support};
+use super::{Annotation, Risk, Scope, Support};
 use crate::nginx::FALSE;
 
 pub(super) static KEYS: &[Annotation] = &[
@@ -9,9 +9,11 @@ pub(super) static KEYS: &[Annotation] = &[
         scope: Scope::Service,
         value: "`HTTP`, `HTTPS`, `AUTO_HTTP`, `GRPC`, `GRPCS` or `FCGI`",
         default: "HTTP",
-        doc: "What is spoken to the backend. `HTTPS` checks its certificate only with `proxy-ssl-verify`.",
+        doc: "What is spoken to the backend: `GRPC` is HTTP/2, `AUTO_HTTP` what the client speaks of HTTP and HTTPS, and \
+              `FCGI` is not offered (503). TLS checks certificates only with `proxy-ssl-verify`. It counts more than the \
+              Service's `appProtocol`.",
         example: "HTTPS",
-        loss: Loss::Backend,
+        support: Support::Served,
         quiet: &["HTTP", "http", "Http"],
         ..Annotation::BASE
     },

@@ -89,6 +89,8 @@ pub(super) enum Risk {
 pub(super) enum Support {
     /// It is known, and not served yet.
     NotYet,
+    /// It is served: what its value says is read elsewhere, with what it depends on.
+    Served,
     /// It will not be served: why, and what to write instead.
     Refused(&'static str),
     /// It has no meaning here: why.

@@ -28,7 +28,10 @@ fn entry(page: &mut String, annotation: &Annotation) {
     let _ = writeln!(page, "- value: {value}; default: {default}");
     let _ = writeln!(page, "- example: `{key}: {}`", quoted(example));
     let _ = writeln!(page, "- holds for: {}; risk: {}", scope.text(), risk.text());
-    let _ = writeln!(page, "- {}: {}", support.text(), consequence(annotation));
+    let _ = match support {
+        Support::Served => writeln!(page, "- served"),
+        support => writeln!(page, "- {}: {}", support.text(), consequence(annotation)),
+    };
 }
 
 /// As a YAML scalar.
@@ -70,6 +73,7 @@ impl Risk {
 impl Support {
     fn text(self) -> &'static str {
         match self {
+            Self::Served => "served",
             Self::NotYet => "not served yet",
             Self::Refused(why) | Self::Ignored(why) => why,
             Self::Snippet => "refused, nginx's own configuration is never interpreted",

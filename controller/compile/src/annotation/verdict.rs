@@ -71,6 +71,7 @@ impl Annotation {
         }
         let effect = self.effect();
         let (reason, why) = match self.support {
+            Support::Served => return None,
             Support::NotYet => ("AnnotationNotServed", "is not served yet"),
             Support::Refused(why) => ("AnnotationRefused", why),
             Support::Ignored(why) => ("AnnotationIgnored", why),

@@ -12,7 +12,7 @@ use k8s_openapi::{
 /// Holds the whole object again, of Secrets too.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The keys of a Secret that are of use: a certificate, its key, and its issuer.
+/// The keys of a Secret that are of use: a certificate, its key, and certificates of CAs.
 const USED: [&str; 3] = ["tls.crt", "tls.key", "ca.crt"];
 
 /// Takes out what we have no use for.
@@ -34,9 +34,8 @@ impl Trim for Secret {
     fn trim(&mut self) {
         meta(&mut self.metadata);
         let Some(data) = &mut self.data else { return };
-        if data.contains_key("tls.crt") {
-            data.retain(|key, _| USED.contains(&key.as_str()));
-        } else {
+        data.retain(|key, _| USED.contains(&key.as_str()));
+        if data.is_empty() {
             self.data = None;
         }
     }
@@ -73,6 +72,7 @@ mod tests {
         let kept = |keys| secret(keys).data.map(|data| data.into_keys().collect::<Vec<_>>());
         assert_eq!(kept(&["password"]), None);
         assert_eq!(kept(&["tls.crt", "tls.key", "password"]), Some(vec!["tls.crt".to_owned(), "tls.key".to_owned()]));
+        assert_eq!(kept(&["ca.crt", "token"]), Some(vec!["ca.crt".to_owned()]));
         assert_eq!(secret(&[]).metadata.annotations.unwrap().len(), 0);
     }
 }
