@@ -53,6 +53,9 @@ pub struct Snapshot {
     /// The private keys. Never serialized: they get into no dump, log or golden file.
     #[serde(skip)]
     pub keys: BTreeMap<CertId, Arc<PrivateKey>>,
+    /// What the keys of session tickets come from; none: each process makes its own. Never serialized.
+    #[serde(skip)]
+    pub ticket_key: Option<TicketKey>,
     /// How long requests in flight may go on after a stop was asked for (`worker-shutdown-timeout`).
     pub drain_timeout: Duration,
     /// How many client connections there may be.

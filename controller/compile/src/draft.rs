@@ -1,11 +1,17 @@
 //! What an object asks for, checked by itself: before Services, Secrets and other objects are looked at.
 
+mod stated;
+mod upstream;
+
 use std::{cmp::Reverse, fmt, sync::Arc};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use snapshot::{HostPattern, Origin, Tls12Suite, TlsVersions};
+use snapshot::{HostPattern, Origin};
 
 use crate::{NamespacedName, Problem};
+
+pub(crate) use stated::{Redirect, Stated};
+pub(crate) use upstream::{BackendProtocol, UpstreamDraft, UpstreamTlsDraft};
 
 /// All that one object asks for.
 #[derive(Debug)]
@@ -16,12 +22,11 @@ pub(crate) struct Draft {
     /// In the order of the object; a host may come twice.
     pub hosts: Vec<HostDraft>,
     pub tls: Vec<TlsDraft>,
-    /// How its backends are spoken to.
-    pub upstream: Arc<UpstreamDraft>,
     /// Why its routes must answer 503.
     pub denied: Option<Arc<str>>,
     /// Why every route of its hosts must answer 503, those of other objects too.
     pub host_denied: Option<Arc<str>>,
+    pub stated: Stated,
     pub problems: Vec<Problem>,
 }
 
@@ -104,58 +109,6 @@ impl fmt::Display for PortRef {
             Self::Number(number) => write!(f, "{number}"),
             Self::Name(name) => write!(f, "{name:?}"),
             Self::First => f.write_str("at all"),
-        }
-    }
-}
-
-/// How the backends of an object are spoken to, as far as it says so.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct UpstreamDraft {
-    /// What is spoken; none: what the Service's port says.
-    pub protocol: Option<BackendProtocol>,
-    /// How TLS is, where it is.
-    pub tls: UpstreamTlsDraft,
-}
-
-/// What can be spoken to a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum BackendProtocol {
-    Http,
-    Https,
-    /// HTTPS for clients that speak it, else HTTP.
-    AutoHttp,
-    Grpc,
-    Grpcs,
-}
-
-/// TLS to backends.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct UpstreamTlsDraft {
-    /// The Secret with the CA that backends are checked against and the certificate that they are shown.
-    pub secret: Option<NamespacedName>,
-    /// Whether certificates are checked.
-    pub verify: bool,
-    /// How many certificates may stand between one and its CA.
-    pub depth: u32,
-    /// The name of the backend; none: the Service's.
-    pub name: Option<Arc<str>>,
-    /// Whether the backend is told the name.
-    pub send_name: bool,
-    pub versions: TlsVersions,
-    pub suites: Vec<Tls12Suite>,
-}
-
-/// What holds where no key says otherwise, as in ingress-nginx; that speaks TLS 1.3 only where it is told to.
-impl Default for UpstreamTlsDraft {
-    fn default() -> Self {
-        Self {
-            secret: None,
-            verify: false,
-            depth: 1,
-            name: None,
-            send_name: false,
-            versions: TlsVersions::Both,
-            suites: Tls12Suite::ALL.to_vec(),
         }
     }
 }

@@ -9,7 +9,9 @@ use snapshot::{HostPattern, Origin};
 
 use crate::{
     NamespacedName, Options,
-    draft::{BackendRef, Draft, HostDraft, PathClass, Place, PortRef, RouteDraft, Seniority, TlsDraft, TlsHosts},
+    draft::{
+        BackendRef, Draft, HostDraft, PathClass, Place, PortRef, RouteDraft, Seniority, Stated, TlsDraft, TlsHosts,
+    },
     notes::Notes,
     path::{self, RulePath},
 };
@@ -32,9 +34,9 @@ pub(crate) fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options)
         seniority: Seniority::new(ingress.metadata.creation_timestamp.as_ref(), name),
         hosts,
         tls,
-        upstream: Arc::default(),
         denied: None,
         host_denied: None,
+        stated: Stated::default(),
         problems: drafter.notes.into_problems(),
     }
 }

@@ -90,6 +90,7 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
         upstreams: backends.upstreams,
         certs: assembled.certs,
         keys: assembled.keys,
+        ticket_key: settings.ticket_key.clone(),
         drain_timeout: settings.worker_shutdown_timeout,
         connections: settings.connections,
         ..Snapshot::default()
@@ -132,16 +133,11 @@ fn read_settings(objects: &Objects, options: &Options) -> (Settings, Vec<Problem
 fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, settings: &Settings) -> Draft {
     let mut draft = ingress::draft(name, ingress, options);
     let annotations = ingress.metadata.annotations.as_ref();
-    let prefix = &options.annotations_prefix;
-    let read = annotation::read(&draft.origin, annotations, prefix, settings);
+    let read = annotation::read(&draft.origin, annotations, &options.annotations_prefix, settings);
     draft.denied = read.denied;
     draft.host_denied = read.host_denied;
+    draft.stated = read.stated;
     draft.problems.extend(read.problems);
-    let annotation::UpstreamKeys { upstream, denied, problems } =
-        annotation::upstream(&draft.origin, annotations, prefix);
-    draft.upstream = Arc::new(upstream);
-    draft.denied = draft.denied.or(denied);
-    draft.problems.extend(problems);
     if read.left_out.is_some() {
         draft.hosts.clear();
         draft.tls.clear();

@@ -15,7 +15,7 @@ use snapshot::{Cert, CertId, Origin, PrivateKey, ServicePort, Target, Upstream, 
 
 use crate::{
     EndpointSource, Family, NamespacedName, Objects, Options, Problem,
-    credentials::{AllCredentials, Credentials},
+    credentials::AllCredentials,
     draft::{BackendProtocol, BackendRef, Draft, Place, PortRef, UpstreamDraft},
     external_name,
     notes::Notes,
@@ -106,11 +106,11 @@ impl<'a> Resolver<'a> {
     fn draft(&mut self, draft: &Draft) -> Vec<Resolved> {
         let mut notes = Notes::new(&draft.origin);
         let routes = || draft.hosts.iter().flat_map(|host| &host.routes);
-        if let Err(reason) = self.credentials_of(&draft.upstream) {
-            let field = format!("metadata.annotations[{}/proxy-ssl-secret]", self.options.annotations_prefix);
-            notes.error(&field, "SecretUnusable", format!("{reason}: the paths of the Ingress answer 503"));
+        if let Err((key, why)) = self.check(draft) {
+            let field = format!("metadata.annotations[{}/{key}]", self.options.annotations_prefix);
+            notes.error(&field, "BackendRefused", format!("{why}: the paths of the Ingress answer 503"));
             self.problems.extend(notes.into_problems());
-            let reason: Arc<str> = reason.into();
+            let reason = Arc::from(format!("`{key}`: {why}"));
             return routes().map(|_| Err(Arc::clone(&reason))).collect();
         }
         // The paths of an Ingress mostly have one backend: no need to look it up for each.
@@ -122,7 +122,7 @@ impl<'a> Resolver<'a> {
                 Ok(backend) => {
                     let known = match previous.take() {
                         Some((same, known)) if same == backend => known,
-                        _ => self.look_up(backend, &draft.upstream),
+                        _ => self.look_up(backend, &draft.stated.upstream),
                     };
                     note(&known, route.place, &mut notes);
                     previous = Some((backend, Arc::clone(&known)));
@@ -134,14 +134,27 @@ impl<'a> Resolver<'a> {
         resolved
     }
 
-    /// What the Secret holds that a draft names, if it names one and it can be used.
-    fn credentials_of(&self, asked: &UpstreamDraft) -> Result<Option<&'a Credentials>, String> {
-        let Some(secret) = &asked.tls.secret else { return Ok(None) };
-        let credentials = self.credentials.find(secret)?;
-        if asked.tls.verify && credentials.anchors.is_none() {
-            return Err(format!("Secret {secret}: ca.crt is missing, which `proxy-ssl-verify` needs"));
+    /// Whether backends can be spoken to as a draft asks for; else the key that is wrong, and why.
+    fn check(&self, draft: &Draft) -> Result<(), (&'static str, String)> {
+        let UpstreamDraft { protocol, tls } = &*draft.stated.upstream;
+        if *protocol == Some(BackendProtocol::FastCgi) {
+            let why = "FastCGI is not spoken here; put a web server that speaks it before the application";
+            return Err(("backend-protocol", why.to_owned()));
         }
-        Ok(Some(credentials))
+        let Some(secret) = &tls.secret else {
+            let why = "wants the CA of a `proxy-ssl-secret`, and there is none";
+            return if tls.verify { Err(("proxy-ssl-verify", why.to_owned())) } else { Ok(()) };
+        };
+        if secret.namespace != draft.name.namespace {
+            let why = format!("Secret {secret} is in another namespace than the Ingress, which is not allowed");
+            return Err(("proxy-ssl-secret", why));
+        }
+        let credentials = self.credentials.find(secret).map_err(|why| ("proxy-ssl-secret", why))?;
+        if tls.verify && credentials.anchors.is_none() {
+            let why = format!("Secret {secret}: ca.crt is missing, which `proxy-ssl-verify` needs");
+            return Err(("proxy-ssl-secret", why));
+        }
+        Ok(())
     }
 
     /// By its first port.
@@ -200,7 +213,10 @@ impl<'a> Resolver<'a> {
     ) -> Result<UpstreamId, Missing> {
         let NamespacedName { namespace, name } = service;
         let refused = |reason: String| Missing::new("SecretUnusable", reason);
-        let credentials = self.credentials_of(asked).map_err(refused)?;
+        let credentials = match &asked.tls.secret {
+            Some(secret) => Some(self.credentials.find(secret).map_err(refused)?),
+            None => None,
+        };
         let used = Use { of_port, asked, credentials };
         let id = used.id(&format!("{namespace}/{name}:{port}"));
         let tls = used.tls(&target, &format!("{name}.{namespace}.svc")).map_err(refused)?;

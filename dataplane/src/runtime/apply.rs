@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use ahash::AHashMap;
 use http::HeaderValue;
 use snapshot::{
-    Action, EndpointSet, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route, RouteTable, Serves,
-    ServicePort, Snapshot, TableId, Target, Upstream, UpstreamId,
+    Action, EndpointSet, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route, RouteTable, ServicePort,
+    Snapshot, TableId, Target, Upstream, UpstreamId,
 };
 
 use super::{LiveAction, LiveListener, LiveRoute, LiveTable, Runtime};
@@ -75,6 +75,7 @@ impl Builder {
                 Err(error) => rejected.push(reject_listener(id, &error.to_string())),
             }
         }
+        self.tls.sweep(snapshot);
         self.rejected = rejected;
         runtime
     }
@@ -169,19 +170,18 @@ impl Builder {
     }
 
     fn listener(
-        &self,
+        &mut self,
         source: &Arc<Listener>,
         old: Option<&Arc<LiveListener>>,
         tables: &AHashMap<TableId, Arc<LiveTable>>,
         certs_changed: bool,
     ) -> Result<Arc<LiveListener>, rustls::Error> {
         let http = Arc::clone(source.serves.http());
-        let tls = match (&source.serves, old) {
-            (Serves::Http { .. }, _) => None,
-            (serves, Some(old)) if !certs_changed && same_tls(serves, &old.source.serves) => old.tls.clone(),
-            (Serves::Tls { sni, default_cert, .. }, _) => {
-                Some(self.tls.config(&TlsSource::new(sni, default_cert.as_ref(), http.http2.is_some()))?)
-            }
+        let held = old.and_then(|old| Some((TlsSource::of(&old.source.serves)?, old.tls.clone())));
+        let tls = match (TlsSource::of(&source.serves), held) {
+            (None, _) => None,
+            (Some(now), Some((before, tls))) if !certs_changed && now.is_same(&before) => tls,
+            (Some(now), _) => Some(Arc::new(self.tls.server(&now)?)),
         };
         let hsts = if tls.is_some() { http.hsts.as_ref().and_then(hsts) } else { None };
         let hosts = hosts(source.serves.hosts(), tables);
@@ -256,15 +256,6 @@ fn labels(table: &TableId, source: &Route, upstream: Option<&Arc<LiveUpstream>>)
         namespace: Arc::clone(&source.origin.namespace),
         ingress: Arc::clone(&source.origin.name),
         service: upstream.map(|upstream| Arc::clone(&upstream.source.service)).unwrap_or_default(),
-    }
-}
-
-fn same_tls(a: &Serves, b: &Serves) -> bool {
-    match (a, b) {
-        (Serves::Tls { sni, default_cert, .. }, Serves::Tls { sni: old_sni, default_cert: old_default, .. }) => {
-            sni == old_sni && default_cert == old_default && a.http().http2.is_some() == b.http().http2.is_some()
-        }
-        _ => false,
     }
 }
 

@@ -6,6 +6,7 @@ mod client;
 pub mod h2;
 mod h2c;
 mod proxy;
+pub mod tls;
 pub mod tls_backend;
 mod world;
 

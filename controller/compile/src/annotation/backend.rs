@@ -1,7 +1,9 @@
 //! What backends are spoken to, and what of their answers is changed.
 
-use super::{Annotation, Risk, Scope, Support};
-use crate::nginx::FALSE;
+use std::sync::Arc;
+
+use super::{Annotation, Loss, Risk, Scope, Support};
+use crate::{draft::BackendProtocol, nginx::FALSE};
 
 pub(super) static KEYS: &[Annotation] = &[
     Annotation {
@@ -13,8 +15,11 @@ pub(super) static KEYS: &[Annotation] = &[
               `FCGI` is not offered (503). TLS checks certificates only with `proxy-ssl-verify`. It counts more than the \
               Service's `appProtocol`.",
         example: "HTTPS",
-        support: Support::Served,
-        quiet: &["HTTP", "http", "Http"],
+        parse: Some(|value, stated| {
+            Arc::make_mut(&mut stated.upstream).protocol = Some(protocol(value)?);
+            Ok(())
+        }),
+        loss: Loss::Backend,
         ..Annotation::BASE
     },
     Annotation {
@@ -103,3 +108,16 @@ pub(super) static KEYS: &[Annotation] = &[
         ..Annotation::BASE
     },
 ];
+
+/// Case does not count, as in ingress-nginx.
+fn protocol(value: &str) -> Result<BackendProtocol, String> {
+    match value.to_ascii_uppercase().as_str() {
+        "HTTP" => Ok(BackendProtocol::Http),
+        "HTTPS" => Ok(BackendProtocol::Https),
+        "AUTO_HTTP" => Ok(BackendProtocol::AutoHttp),
+        "GRPC" => Ok(BackendProtocol::Grpc),
+        "GRPCS" => Ok(BackendProtocol::Grpcs),
+        "FCGI" => Ok(BackendProtocol::FastCgi),
+        _ => Err(format!("`{value}` is none of `HTTP`, `HTTPS`, `AUTO_HTTP`, `GRPC` and `GRPCS`")),
+    }
+}

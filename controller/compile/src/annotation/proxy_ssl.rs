@@ -1,6 +1,17 @@
 //! TLS between us and backends, where `backend-protocol` asks for it.
+//!
+//! Where it is not certain whom we would speak to, or as whom, nothing may be sent: such keys are about access.
 
-use super::{Annotation, Risk, Scope, Support};
+use std::sync::Arc;
+
+use rustls_pki_types::ServerName;
+
+use super::{Annotation, Loss, Risk, Scope, value::on_or_off};
+use crate::{
+    NamespacedName,
+    draft::{Stated, UpstreamTlsDraft},
+    nginx,
+};
 
 pub(super) static KEYS: &[Annotation] = &[
     Annotation {
@@ -12,7 +23,8 @@ pub(super) static KEYS: &[Annotation] = &[
         doc: "Which cipher suites are offered to the backend.",
         example: "ECDHE-RSA-AES128-GCM-SHA256",
         quiet: &["DEFAULT"],
-        support: Support::Served,
+        parse: Some(|value, stated| nginx::usable_ciphers(value).map(|suites| tls(stated).suites = suites)),
+        notice: Some(|value| nginx::ciphers(value).notice()),
         ..Annotation::BASE
     },
     Annotation {
@@ -23,7 +35,11 @@ pub(super) static KEYS: &[Annotation] = &[
         default: "`SERVICE.NAMESPACE.svc`; of an ExternalName Service the name that it stands for",
         doc: "The name, or address, that the backend's certificate must have, and that is sent as SNI.",
         example: "internal.example.com",
-        support: Support::Served,
+        parse: Some(|value, stated| {
+            ServerName::try_from(value).map_err(|_| format!("`{value}` is neither a DNS name nor an address"))?;
+            tls(stated).name = Some(value.into());
+            Ok(())
+        }),
         ..Annotation::BASE
     },
     Annotation {
@@ -34,7 +50,8 @@ pub(super) static KEYS: &[Annotation] = &[
         doc: "Which versions of TLS are offered to the backend.",
         example: "TLSv1.3",
         quiet: &["TLSv1.2 TLSv1.3", "TLSv1.3 TLSv1.2"],
-        support: Support::Served,
+        parse: Some(|value, stated| nginx::versions(value).map(|versions| tls(stated).versions = versions)),
+        notice: Some(nginx::versions_notice),
         ..Annotation::BASE
     },
     Annotation {
@@ -46,7 +63,13 @@ pub(super) static KEYS: &[Annotation] = &[
         doc: "The CA that backends are checked against (`ca.crt`), and the certificate and key that we show them (`tls.crt`, \
               `tls.key`).",
         example: "apps/backend-tls",
-        support: Support::Served,
+        parse: Some(|value, stated| {
+            let name = value.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
+            let (namespace, name) = name.ok_or_else(|| format!("`{value}` is not of the form `namespace/name`"))?;
+            tls(stated).secret = Some(NamespacedName::new(namespace, name));
+            Ok(())
+        }),
+        loss: Loss::Access,
         ..Annotation::BASE
     },
     Annotation {
@@ -57,7 +80,7 @@ pub(super) static KEYS: &[Annotation] = &[
         doc: "Whether the backend is told the name (SNI).",
         example: "on",
         quiet: &["off"],
-        support: Support::Served,
+        parse: Some(|value, stated| on_or_off(value).map(|on| tls(stated).send_name = on)),
         ..Annotation::BASE
     },
     Annotation {
@@ -68,7 +91,8 @@ pub(super) static KEYS: &[Annotation] = &[
         doc: "Whether the backend's certificate is checked; without a CA in `proxy-ssl-secret` nothing is served.",
         example: "on",
         quiet: &["off"],
-        support: Support::Served,
+        parse: Some(|value, stated| on_or_off(value).map(|on| tls(stated).verify = on)),
+        loss: Loss::Access,
         ..Annotation::BASE
     },
     Annotation {
@@ -79,7 +103,18 @@ pub(super) static KEYS: &[Annotation] = &[
         doc: "How many certificates may stand between the backend's and the CA's.",
         example: "2",
         quiet: &["1"],
-        support: Support::Served,
+        parse: Some(|value, stated| {
+            let depth: u32 = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+            // 0 is the default, as in ingress-nginx.
+            if depth > 0 {
+                tls(stated).depth = depth;
+            }
+            Ok(())
+        }),
         ..Annotation::BASE
     },
 ];
+
+fn tls(stated: &mut Stated) -> &mut UpstreamTlsDraft {
+    &mut Arc::make_mut(&mut stated.upstream).tls
+}

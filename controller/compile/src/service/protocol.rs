@@ -25,7 +25,7 @@ impl BackendProtocol {
     /// The version of HTTP.
     pub fn version(self) -> Protocol {
         match self {
-            Self::Http | Self::Https | Self::AutoHttp => Protocol::Http1,
+            Self::Http | Self::Https | Self::AutoHttp | Self::FastCgi => Protocol::Http1,
             Self::Grpc | Self::Grpcs => Protocol::Http2,
         }
     }
@@ -33,7 +33,7 @@ impl BackendProtocol {
     /// The TLS around it.
     pub fn tls(self) -> Option<TlsWhen> {
         match self {
-            Self::Http | Self::Grpc => None,
+            Self::Http | Self::Grpc | Self::FastCgi => None,
             Self::Https | Self::Grpcs => Some(TlsWhen::Always),
             Self::AutoHttp => Some(TlsWhen::ClientDoes),
         }
