@@ -3,6 +3,7 @@
 mod body;
 mod client_body;
 mod deadline;
+mod driver;
 mod failure;
 mod lease;
 mod socket;
@@ -14,6 +15,7 @@ mod watchdog;
 pub use body::{Body, BodyError};
 pub use client_body::{ClientBody, Upload};
 pub use deadline::{Deadlines, Elapsed, Wait, after};
+pub use driver::Driver;
 pub use failure::{Cause, Failure, RetryIf};
 pub use lease::{Home, Lease, Peer, Seat, Seats, Sender, Wire};
 pub use socket::Socket;
@@ -35,7 +37,7 @@ pub struct Exchange {
     pub uri: Uri,
     /// The path of it that is matched, and that decides about access.
     pub path: Path,
-    /// The fields; those about the connection are gone once [`crate::http`] has prepared them for the upstream.
+    /// The fields, as the client sent them ([`crate::upstream`] makes those that the upstream is to see).
     pub headers: HeaderMap,
     /// The host as the client named it, port and all: what the upstream gets to see.
     pub authority: HeaderValue,

@@ -9,6 +9,7 @@ use std::{
 };
 
 use http::StatusCode;
+use memchr::{memchr_iter, memchr2};
 use snapshot::HttpOptions;
 
 use super::{Deadlines, Wait, traffic::Traffic};
@@ -129,7 +130,7 @@ impl Socket {
         if !self.line_ended.load(Relaxed) {
             self.received_line(new);
         }
-        let lines = new.iter().filter(|byte| **byte == b'\n').count();
+        let lines = memchr_iter(b'\n', new).count();
         self.lines.store(self.lines.load(Relaxed).saturating_add(u32::try_from(lines).unwrap_or(u32::MAX)), Relaxed);
         let bytes = self.head_bytes.load(Relaxed);
         self.head_bytes.store(bytes.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)), Relaxed);
@@ -213,8 +214,8 @@ impl Socket {
     /// A target has no fragment (RFC 9112 section 3.2), and hyper drops it before we see it. Of a request that came
     /// together with the end of the one before, it is dropped: nobody gets to see it.
     fn received_line(&self, new: &[u8]) {
-        let end = new.iter().position(|byte| *byte == b'\n');
-        if new.iter().take(end.unwrap_or(new.len())).any(|byte| *byte == b'#') {
+        let end = memchr2(b'\n', b'#', new).and_then(|index| new.get(index));
+        if end == Some(&b'#') {
             self.refuse(StatusCode::BAD_REQUEST);
         }
         self.line_ended.store(end.is_some(), Relaxed);

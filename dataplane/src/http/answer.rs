@@ -3,7 +3,7 @@
 use std::{error::Error as _, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use snapshot::HttpOptions;
 
 use super::{connection::Connection, context::Context};
@@ -34,11 +34,11 @@ pub fn of_failure(failure: &Failure, is_grpc: bool) -> Response<Body> {
 
 /// Whether a request is a call of gRPC, which are all of one kind
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
-pub fn is_grpc(head: &http::request::Parts) -> bool {
+pub fn is_grpc<B>(request: &Request<B>) -> bool {
     let is_named = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/grpc");
-    head.version == http::Version::HTTP_2
-        && head.method == http::Method::POST
-        && head.headers.get(header::CONTENT_TYPE).is_some_and(is_named)
+    request.version() == http::Version::HTTP_2
+        && request.method() == http::Method::POST
+        && request.headers().get(header::CONTENT_TYPE).is_some_and(is_named)
 }
 
 /// A short text.

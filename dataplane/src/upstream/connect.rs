@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{Pool, io::UpstreamIo, stream::Stream};
 use crate::{
-    exchange::{Body, Cause, Lease, Peer, Sender, Wire, after},
+    exchange::{Body, Cause, Driver, Lease, Peer, Sender, Wire, after},
     tls::TlsClient,
 };
 
@@ -34,7 +34,7 @@ pub struct Destination<'a> {
     pub keep_alive: UpstreamKeepAlive,
 }
 
-/// Connects to an endpoint. The connection runs in a task of its own, which ends with it.
+/// Connects to an endpoint.
 ///
 /// Only so many are being opened to one endpoint at a time, or every request for one that is silent would open its own.
 /// Who has to wait for its turn may get a connection that has become free meanwhile.
@@ -58,13 +58,9 @@ pub async fn connect(pool: &Rc<Pool>, to: &Destination<'_>, timeouts: &Timeouts)
     let wire = Arc::new(Wire::default());
     let io = open(pool, to, until, &wire).await?;
     let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(|_| Cause::Connect)?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(address = %peer.address, %error, "upstream connection ended");
-        }
-    });
+    let sender = Sender::Http1(sender, Some(Driver::new(connection.with_upgrades())));
     let (born, home) = (Instant::now(), Rc::<Pool>::clone(pool));
-    Ok(Lease { sender: Sender::Http1(sender), peer, born, requests: 0, keep_alive, wire, home })
+    Ok(Lease { sender, peer, born, requests: 0, keep_alive, wire, home })
 }
 
 /// A new connection of HTTP/2, and what is to be known of it.

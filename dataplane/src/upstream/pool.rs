@@ -31,7 +31,10 @@ struct Idle {
 
 impl Idle {
     /// Not closed by its endpoint, not idle for too long, not too old.
-    fn is_usable(&self, now: Instant) -> bool {
+    fn is_usable(&mut self, now: Instant) -> bool {
+        if let Sender::Http1(_, Some(driver)) = &mut self.lease.sender {
+            driver.look();
+        }
         let keep = &self.lease.keep_alive;
         !self.lease.sender.is_closed()
             && now.duration_since(self.since) < keep.idle
@@ -45,12 +48,17 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let list = idle.get_mut(&peer)?;
         let now = Instant::now();
-        while let Some(candidate) = list.pop_back() {
+        while let Some(mut candidate) = list.pop_back() {
             if candidate.is_usable(now) && is_ready(&candidate.lease) {
                 return Some(candidate.lease);
             }
         }
         None
+    }
+
+    /// A place on a connection of HTTP/2 to `peer` that is there already.
+    pub fn take_shared(self: &Rc<Self>, peer: Peer) -> Option<Lease> {
+        self.shared.take(self, peer)
     }
 
     /// Whose turn it is to open a connection to `peer`.
@@ -63,7 +71,7 @@ impl Pool {
     pub fn sweep(&self) {
         let now = Instant::now();
         self.idle.borrow_mut().retain(|_, list| {
-            list.retain(|idle| idle.is_usable(now));
+            list.retain_mut(|idle| idle.is_usable(now));
             !list.is_empty()
         });
         self.turns.borrow_mut().retain(|_, turns| Rc::strong_count(turns) > 1);
@@ -83,6 +91,9 @@ impl Pool {
     }
 
     fn put(&self, lease: Lease) {
+        if let Sender::Http1(_, Some(driver)) = &lease.sender {
+            driver.rest();
+        }
         let most = usize::try_from(lease.keep_alive.connections).unwrap_or(usize::MAX);
         let mut idle = self.idle.borrow_mut();
         let list = idle.entry(lease.peer).or_default();
@@ -95,7 +106,7 @@ impl Pool {
 
 /// Whether it can take a request at once.
 fn is_ready(lease: &Lease) -> bool {
-    matches!(&lease.sender, Sender::Http1(sender) if sender.is_ready())
+    matches!(&lease.sender, Sender::Http1(sender, _) if sender.is_ready())
 }
 
 impl Home for Pool {
@@ -106,10 +117,11 @@ impl Home for Pool {
         }
         if is_ready(&lease) {
             self.put(lease);
-        } else if !lease.sender.is_closed() && matches!(lease.sender, Sender::Http1(_)) {
+        } else if !lease.sender.is_closed() && matches!(lease.sender, Sender::Http1(..)) {
             // The request's body may still be on its way although the answer is complete.
+            lease.sender.detach();
             tokio::task::spawn_local(async move {
-                if let Sender::Http1(sender) = &mut lease.sender
+                if let Sender::Http1(sender, _) = &mut lease.sender
                     && sender.ready().await.is_ok()
                 {
                     self.put(lease);

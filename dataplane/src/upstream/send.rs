@@ -1,6 +1,13 @@
 //! One try at one endpoint.
 
-use std::{error::Error as _, future::Future, io, net::SocketAddr, pin::pin, rc::Rc};
+use std::{
+    error::Error as _,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+};
 
 use bytes::Bytes;
 use http::{
@@ -13,6 +20,7 @@ use snapshot::Protocol;
 use super::{
     LiveForward, Pool,
     connect::{Destination, connect, note_tls},
+    fields,
     shared::acquire,
 };
 use crate::exchange::{Body, Cause, Elapsed, Exchange, Lease, RequestBody, Sender, Socket, Ticket, Upload};
@@ -54,7 +62,13 @@ pub async fn attempt(
         let request = take_request(exchange, forward.upstream.source.protocol, &to)?;
         let sent = send(&exchange.socket, &mut lease.sender, request, &upload, forward.timeouts.read).await;
         match sent {
-            Ok(response) => return check(exchange, response, lease),
+            Ok(response) => {
+                if upload.is_some_and(|upload| upload.ended().is_none()) {
+                    // Who waits for more of the answer must not be who sends the rest.
+                    lease.sender.detach();
+                }
+                return check(exchange, response, lease);
+            }
             Err(Unsent::Untouched(request)) => {
                 put_back(exchange, *request);
                 if !lease.is_reused() {
@@ -88,12 +102,15 @@ enum Unsent {
 }
 
 async fn lease(caller: &Caller<'_>, forward: &LiveForward, to: &Destination<'_>) -> Result<Lease, Cause> {
-    let (address, timeouts) = (to.peer.address, &forward.timeouts);
+    let (pool, timeouts, Destination { peer, .. }) = (caller.pool, &forward.timeouts, *to);
     let mut lease = match forward.upstream.source.protocol {
-        Protocol::Http2 => here(forward, address, acquire(caller.pool, to, timeouts)).await?,
-        Protocol::Http1 => match caller.pool.take(to.peer) {
+        Protocol::Http1 => match pool.take(peer) {
             Some(lease) => lease,
-            None => here(forward, address, connect(caller.pool, to, timeouts)).await?,
+            None => here(forward, peer.address, Box::pin(connect(pool, to, timeouts))).await?,
+        },
+        Protocol::Http2 => match pool.take_shared(peer) {
+            Some(lease) => lease,
+            None => here(forward, peer.address, Box::pin(acquire(pool, to, timeouts))).await?,
         },
     };
     lease.requests = lease.requests.saturating_add(1);
@@ -102,15 +119,16 @@ async fn lease(caller: &Caller<'_>, forward: &LiveForward, to: &Destination<'_>)
 }
 
 /// Connects as long as the endpoint is here: where a Pod was nobody says no, so that only the time limit would end it.
+/// Connecting is large, and most requests never do it: it has no room in them.
 async fn here(
     forward: &LiveForward,
     address: SocketAddr,
-    connecting: impl Future<Output = Result<Lease, Cause>>,
+    connecting: Pin<Box<impl Future<Output = Result<Lease, Cause>>>>,
 ) -> Result<Lease, Cause> {
     tokio::select! {
         biased;
         connected = connecting => connected,
-        () = forward.upstream.left(address) => Err(Cause::Left),
+        () = Box::pin(forward.upstream.left(address)) => Err(Cause::Left),
     }
 }
 
@@ -150,14 +168,13 @@ fn upload(exchange: &Exchange) -> Option<Rc<Upload>> {
     }
 }
 
-/// The request for the wire. What may have to be sent again is copied, everything else moves.
+/// The request for the wire.
 fn take_request(exchange: &mut Exchange, protocol: Protocol, to: &Destination<'_>) -> Result<Request<Body>, Cause> {
     let uri = match protocol {
         Protocol::Http1 => exchange.uri.clone(),
         Protocol::Http2 => absolute(exchange, to)?,
     };
-    let repeatable = exchange.is_repeatable();
-    let headers = if repeatable { exchange.headers.clone() } else { std::mem::take(&mut exchange.headers) };
+    let headers = fields::of_request(exchange, protocol);
     let body = match std::mem::replace(&mut exchange.body, RequestBody::Gone) {
         RequestBody::Complete(bytes) => {
             exchange.body = RequestBody::Complete(bytes.clone());
@@ -187,9 +204,7 @@ fn absolute(exchange: &Exchange, to: &Destination<'_>) -> Result<Uri, Cause> {
 }
 
 fn put_back(exchange: &mut Exchange, request: Request<Body>) {
-    let (head, body) = request.into_parts();
-    exchange.headers = head.headers;
-    exchange.body = match body {
+    exchange.body = match request.into_body() {
         Body::Client(body) => RequestBody::Streaming(body),
         Body::Full(bytes) => RequestBody::Complete(bytes),
         Body::Empty | Body::Upstream(_) => RequestBody::Complete(Bytes::new()),

@@ -45,6 +45,11 @@ impl SharedPool {
         self.groups.borrow_mut().clear();
     }
 
+    /// A place on a connection to `peer` that is there already.
+    pub fn take(&self, pool: &Rc<Pool>, peer: Peer) -> Option<Lease> {
+        self.groups.borrow().get(&peer)?.take(pool, peer)
+    }
+
     fn group(&self, peer: Peer) -> Rc<Group> {
         Rc::clone(self.groups.borrow_mut().entry(peer).or_default())
     }
@@ -61,8 +66,6 @@ pub async fn acquire(pool: &Rc<Pool>, to: &Destination<'_>, timeouts: &Timeouts)
     loop {
         let changed = group.changed.notified();
         if let Some(lease) = group.take(pool, to.peer) {
-            // One that was woken wakes the next one: there may be more room than was freed.
-            group.changed.notify_one();
             return Ok(lease);
         }
         if group.may_open() {
@@ -104,6 +107,8 @@ impl Group {
         let mut connections = self.connections.borrow_mut();
         connections.retain(Shared::is_usable);
         let shared = connections.iter_mut().find(|shared| shared.has_room())?;
+        // One that was woken wakes the next one: there may be more room than was freed.
+        self.changed.notify_one();
         shared.requests = shared.requests.saturating_add(1);
         Some(Lease {
             sender: Sender::Http2(shared.http2.sender.clone(), Seat::take(&shared.seats)),
