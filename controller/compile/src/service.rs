@@ -1,6 +1,7 @@
 //! Service → upstream: what the backends of drafts are.
 
 mod protocol;
+mod shared_host;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -95,6 +96,7 @@ impl<'a> Resolver<'a> {
     /// Looks up all backends of `drafts` and the global default backend. What is missing is a problem of each object
     /// that names it.
     pub fn resolve(mut self, drafts: &[Arc<Draft>]) -> (Backends, Vec<Problem>) {
+        self.problems.extend(shared_host::problems(drafts, &self.options.annotations_prefix));
         let of_drafts = drafts.iter().map(|draft| self.draft(draft)).collect();
         let service = self.options.default_backend_service.as_ref();
         let default = service.map(|name| (name.clone(), self.default_backend(name)));
