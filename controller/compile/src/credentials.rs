@@ -51,7 +51,7 @@ impl AllCredentials {
 /// Parses each Secret that a draft names.
 pub(crate) fn resolve(objects: &Objects, drafts: &[Arc<Draft>], memo: &mut Memo) -> AllCredentials {
     let named: BTreeSet<&NamespacedName> =
-        drafts.iter().filter_map(|draft| draft.stated.upstream.tls.secret.as_ref()).collect();
+        drafts.iter().filter_map(|draft| draft.stated.upstream.as_ref()?.tls.secret.as_ref()).collect();
     let parsed = named.into_iter().filter_map(|name| {
         let secret = objects.secrets.get(name)?;
         Some((name.clone(), memo.credentials.find(name, secret, || parse(name, secret))))

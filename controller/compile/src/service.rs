@@ -63,7 +63,7 @@ pub(crate) struct Resolver<'a> {
     options: &'a Options,
     credentials: &'a AllCredentials,
     keep_alive: UpstreamKeepAlive,
-    known: HashMap<(BackendRef, Arc<UpstreamDraft>), Known>,
+    known: HashMap<(BackendRef, Option<Arc<UpstreamDraft>>), Known>,
     upstreams: Vec<(UpstreamId, Arc<Upstream>)>,
     endpoint_sources: Vec<(ServicePort, EndpointSource)>,
     identities: BTreeMap<CertId, (Arc<Cert>, Arc<PrivateKey>)>,
@@ -138,7 +138,8 @@ impl<'a> Resolver<'a> {
 
     /// Whether backends can be spoken to as a draft asks for; else the key that is wrong, and why.
     fn check(&self, draft: &Draft) -> Result<(), (&'static str, String)> {
-        let UpstreamDraft { protocol, tls } = &*draft.stated.upstream;
+        let Some(asked) = &draft.stated.upstream else { return Ok(()) };
+        let UpstreamDraft { protocol, tls } = &**asked;
         if *protocol == Some(BackendProtocol::FastCgi) {
             let why = "FastCGI is not spoken here; put a web server that speaks it before the application";
             return Err(("backend-protocol", why.to_owned()));
@@ -161,7 +162,7 @@ impl<'a> Resolver<'a> {
 
     /// By its first port.
     fn default_backend(&mut self, service: &NamespacedName) -> Resolved {
-        let known = self.look_up(&BackendRef { service: service.clone(), port: PortRef::First }, &Arc::default());
+        let known = self.look_up(&BackendRef { service: service.clone(), port: PortRef::First }, &None);
         if let Err(Missing { reason, message }) = &*known {
             let mut notes = Notes::new(&Arc::new(Origin::new("Service", &service.namespace, &service.name)));
             notes.error("spec", reason, format!("{message}; as --default-backend-service it answers 503"));
@@ -170,12 +171,13 @@ impl<'a> Resolver<'a> {
         upstream_of(&known)
     }
 
-    fn look_up(&mut self, backend: &BackendRef, asked: &Arc<UpstreamDraft>) -> Known {
-        let key = (backend.clone(), Arc::clone(asked));
+    fn look_up(&mut self, backend: &BackendRef, asked: &Option<Arc<UpstreamDraft>>) -> Known {
+        let key = (backend.clone(), asked.clone());
         if let Some(known) = self.known.get(&key) {
             return Arc::clone(known);
         }
-        let found = Arc::new(self.find(backend, asked));
+        let asked = asked.as_deref().cloned().unwrap_or_default();
+        let found = Arc::new(self.find(backend, &asked));
         self.known.insert(key, Arc::clone(&found));
         found
     }

@@ -1,7 +1,5 @@
 //! What backends are spoken to, and what of their answers is changed.
 
-use std::sync::Arc;
-
 use super::{Annotation, Loss, Risk, Scope, Support};
 use crate::{draft::BackendProtocol, nginx::FALSE};
 
@@ -16,7 +14,7 @@ pub(super) static KEYS: &[Annotation] = &[
               Service's `appProtocol`.",
         example: "HTTPS",
         parse: Some(|value, stated| {
-            Arc::make_mut(&mut stated.upstream).protocol = Some(protocol(value)?);
+            stated.upstream_mut().protocol = Some(protocol(value)?);
             Ok(())
         }),
         loss: Loss::Backend,

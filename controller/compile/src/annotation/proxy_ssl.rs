@@ -2,8 +2,6 @@
 //!
 //! Where it is not certain whom we would speak to, or as whom, nothing may be sent: such keys are about access.
 
-use std::sync::Arc;
-
 use rustls_pki_types::ServerName;
 
 use super::{Annotation, Loss, Risk, Scope, value::on_or_off};
@@ -116,5 +114,5 @@ pub(super) static KEYS: &[Annotation] = &[
 ];
 
 fn tls(stated: &mut Stated) -> &mut UpstreamTlsDraft {
-    &mut Arc::make_mut(&mut stated.upstream).tls
+    &mut stated.upstream_mut().tls
 }

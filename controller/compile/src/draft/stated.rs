@@ -10,12 +10,19 @@ use super::UpstreamDraft;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Stated {
     pub redirect: Redirect,
-    /// How backends are spoken to.
-    pub upstream: Arc<UpstreamDraft>,
+    /// How backends are spoken to; none, as for most: nothing is said of it.
+    pub upstream: Option<Arc<UpstreamDraft>>,
     /// `ssl-ciphers`.
     pub ssl_ciphers: Option<Vec<Tls12Suite>>,
     /// `ssl-prefer-server-ciphers`.
     pub ssl_prefer_server_ciphers: Option<bool>,
+}
+
+impl Stated {
+    /// How backends are spoken to, to be changed.
+    pub fn upstream_mut(&mut self) -> &mut UpstreamDraft {
+        Arc::make_mut(self.upstream.get_or_insert_default())
+    }
 }
 
 /// The redirect to https.

@@ -64,7 +64,7 @@ impl Use<'_> {
             return port.into();
         }
         let digest = cert::fingerprint(format!("{protocol:?} {tls:?}").as_bytes());
-        format!("{port}#{}", digest.get(..8).unwrap_or_default()).into()
+        format!("{port}#{}", digest.get(..16).unwrap_or_default()).into()
     }
 
     /// # Errors

@@ -11,13 +11,15 @@ use crate::{Problem, draft::Draft, notes::Notes};
 /// is told. The most senior draft is the first.
 pub(super) fn problems(drafts: &[Arc<Draft>], prefix: &str) -> Vec<Problem> {
     let mut first: BTreeMap<&HostPattern, &Draft> = BTreeMap::new();
-    for draft in drafts.iter().filter(|draft| draft.stated.upstream.tls.secret.is_some()) {
+    let names_a_secret =
+        |draft: &&Arc<Draft>| draft.stated.upstream.as_ref().is_some_and(|upstream| upstream.tls.secret.is_some());
+    for draft in drafts.iter().filter(names_a_secret) {
         for host in &draft.hosts {
             first.entry(&host.host).or_insert(draft);
         }
     }
     let silent = |draft: &&Arc<Draft>| {
-        let upstream = &draft.stated.upstream;
+        let Some(upstream) = &draft.stated.upstream else { return false };
         upstream.tls.secret.is_none() && upstream.protocol.is_some_and(|protocol| protocol.tls().is_some())
     };
     drafts.iter().filter(silent).flat_map(|draft| inherited(draft, &first, prefix)).collect()
