@@ -24,7 +24,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use snapshot::{Action, PathMatch, RouteTable, Serves, Snapshot, Target};
+use snapshot::{Action, Filter, PathMatch, RouteTable, Serves, Snapshot, Target};
 
 proptest! {
     /// However the objects arrived, and whatever was compiled meanwhile with the same memo: the result is that of a
@@ -77,6 +77,7 @@ proptest! {
         for table in snapshot.tables.values() {
             check_order(table);
             check_backends(table, &compiled);
+            check_identities(table, &objects, snapshot);
         }
         for listener in snapshot.listeners.values() {
             prop_assert!(listener.serves.hosts().values().all(|table| snapshot.tables.contains_key(table)));
@@ -152,6 +153,29 @@ fn check_backends(table: &RouteTable, compiled: &Compiled) {
         let upstream = compiled.snapshot.upstreams.get(&forward.upstream).expect("an upstream");
         if let Target::Endpoints(id) = &upstream.target {
             assert!(compiled.endpoint_sources.contains_key(id));
+        }
+    }
+}
+
+/// Who wants backends checked has them checked, or gets nothing through; and what backends are shown is there.
+fn check_identities(table: &RouteTable, objects: &Objects, snapshot: &Snapshot) {
+    for route in &table.routes {
+        let Action::Forward(forward) = &route.then else { continue };
+        let Some(tls) = &snapshot.upstreams[&forward.upstream].tls else { continue };
+        let owner = NamespacedName::new(&route.origin.namespace, &route.origin.name);
+        let owner = if &*route.origin.kind == "Ingress" { objects.ingresses.get(&owner) } else { None };
+        let says = |key: &str| {
+            let key = format!("nginx.ingress.kubernetes.io/{key}");
+            owner.and_then(|owner| owner.metadata.annotations.as_ref()?.get(&key)).map(String::as_str)
+        };
+        let denied = route.filters.iter().any(|filter| matches!(filter, Filter::Deny(_)));
+        if !denied {
+            assert_eq!(tls.verify.is_some(), says("proxy-ssl-verify") == Some("on"), "{}", route.origin);
+            assert!(says("proxy-ssl-secret").is_some() || (tls.verify.is_none() && tls.identity.is_none()));
+        }
+        if let Some(identity) = &tls.identity {
+            assert!(snapshot.certs.contains_key(identity) && snapshot.keys.contains_key(identity));
+            assert!(identity.as_str().starts_with(&format!("{}/", route.origin.namespace)));
         }
     }
 }
@@ -249,10 +273,27 @@ fn meta() -> impl Strategy<Value = ObjectMeta> {
         ]),
         text(&["tidegate", "true", "other", ""]),
     );
-    (option::of(0_i64..3), option::weighted(0.2, annotation)).prop_map(|(created, annotation)| ObjectMeta {
+    let annotations = prop_oneof![
+        4 => option::weighted(0.2, annotation).prop_map(|annotation| annotation.into_iter().collect()),
+        1 => backend_tls(),
+    ];
+    (option::of(0_i64..3), annotations).prop_map(|(created, annotations)| ObjectMeta {
         creation_timestamp: created.map(|created| Time(Timestamp::from_second(created).unwrap())),
-        annotations: annotation.map(|annotation| BTreeMap::from([annotation])),
+        annotations: Some(annotations),
         ..ObjectMeta::default()
+    })
+}
+
+fn backend_tls() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let keys = (
+        option::of(text(&["HTTPS", "GRPCS", "AUTO_HTTP", "HTTP", "FCGI"])),
+        option::of(text(&["default/a", "team/a", "default/b", "default/web", "a"])),
+        option::of(text(&["on", "off", "true"])),
+    );
+    keys.prop_map(|(protocol, secret, verify)| {
+        let keys =
+            [("backend-protocol", protocol), ("proxy-ssl-secret", secret), ("proxy-ssl-verify", verify)].into_iter();
+        keys.filter_map(|(key, value)| Some((format!("nginx.ingress.kubernetes.io/{key}"), value?))).collect()
     })
 }
 
@@ -316,8 +357,11 @@ fn service() -> impl Strategy<Value = Service> {
 fn secret() -> impl Strategy<Value = Secret> {
     let pair = rcgen::generate_simple_self_signed(["a.example".to_owned(), "*.example".to_owned()]).unwrap();
     let (cert, key) = (pair.cert.pem(), pair.signing_key.serialize_pem());
-    (any::<bool>(), any::<bool>()).prop_map(move |(with_cert, with_key)| {
+    any::<[bool; 3]>().prop_map(move |[with_cert, with_key, with_ca]| {
         let mut data = BTreeMap::new();
+        if with_ca {
+            data.insert("ca.crt".to_owned(), cert.clone());
+        }
         if with_cert {
             data.insert("tls.crt".to_owned(), cert.clone());
         }
