@@ -77,7 +77,6 @@ proptest! {
         for table in snapshot.tables.values() {
             check_order(table);
             check_backends(table, &compiled);
-            check_identities(table, &objects, snapshot);
         }
         for listener in snapshot.listeners.values() {
             prop_assert!(listener.serves.hosts().values().all(|table| snapshot.tables.contains_key(table)));
@@ -90,6 +89,15 @@ proptest! {
         prop_assert!(compiled.problems.is_sorted());
         for patch in status(&objects, &compiled, &[]) {
             prop_assert!(compiled.attached.contains(&patch.ingress));
+        }
+    }
+
+    #[test]
+    fn backends_are_checked_where_that_is_asked_for(objects in tls_backends()) {
+        let options = Options { watch_ingress_without_class: true, ..Options::default() };
+        let compiled = compile(&objects, &options, &mut Memo::default());
+        for table in compiled.snapshot.tables.values() {
+            check_identities(table, &objects, &compiled.snapshot);
         }
     }
 
@@ -281,6 +289,33 @@ fn meta() -> impl Strategy<Value = ObjectMeta> {
         creation_timestamp: created.map(|created| Time(Timestamp::from_second(created).unwrap())),
         annotations: Some(annotations),
         ..ObjectMeta::default()
+    })
+}
+
+/// Ingresses with a path each, of a Service that is there; Secrets with whatever they hold.
+fn tls_backends() -> impl Strategy<Value = Objects> {
+    (vec(backend_tls(), 1..4), vec(secret(), 3)).prop_map(|(all, secrets)| {
+        let ingress = |(at, annotations): (usize, BTreeMap<String, String>)| {
+            let port = ServiceBackendPort { name: None, number: Some(80) };
+            let service = Some(IngressServiceBackend { name: "web".into(), port: Some(port) });
+            let backend = IngressBackend { service, resource: None };
+            let path = HTTPIngressPath { backend, path: Some(format!("/{at}")), path_type: "Prefix".into() };
+            let http = Some(HTTPIngressRuleValue { paths: vec![path] });
+            let rules = Some(vec![IngressRule { host: Some("a.example".into()), http }]);
+            let metadata = ObjectMeta { annotations: Some(annotations), ..ObjectMeta::default() };
+            let spec = Some(IngressSpec { rules, ..IngressSpec::default() });
+            (NamespacedName::new("default", &format!("i{at}")), Arc::new(Ingress { metadata, spec, status: None }))
+        };
+        let port = ServicePort { port: 80, ..ServicePort::default() };
+        let spec = ServiceSpec { ports: Some(vec![port]), ..ServiceSpec::default() };
+        let web = Service { spec: Some(spec), ..Service::default() };
+        let named = [("default", "a"), ("default", "b"), ("team", "a")].map(|(at, name)| NamespacedName::new(at, name));
+        Objects {
+            ingresses: all.into_iter().enumerate().map(ingress).collect(),
+            services: [(NamespacedName::new("default", "web"), Arc::new(web))].into(),
+            secrets: named.into_iter().zip(secrets.into_iter().map(Arc::new)).collect(),
+            ..Objects::default()
+        }
     })
 }
 
