@@ -448,7 +448,7 @@ async fn a_reader_that_stalls_is_cut_and_harms_nobody() {
     .await;
     let hello = Backend::named("hello").await;
     let world = World::new().route("a.example", "/", &[large.address]).route("b.example", "/", &[hello.address]);
-    let world = world.options(|http| http.send_timeout = Duration::from_secs(1));
+    let world = world.options(|http| http.send_timeout = Duration::from_secs(5));
     let proxy = Proxy::with_workers(1, &world).await;
     // Its window never grows beyond what every stream begins with.
     let mut raw = Raw::connect(proxy.http()).await;

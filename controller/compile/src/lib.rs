@@ -42,6 +42,7 @@ pub use endpoint::{EndpointSource, Family, endpoint_set};
 pub use memo::Memo;
 pub use objects::{NamespacedName, Objects};
 pub use options::{Options, check_options};
+pub use path::can_match;
 pub use problem::{Problem, Severity};
 pub use status::{StatusPatch, status};
 
