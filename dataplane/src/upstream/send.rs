@@ -219,9 +219,11 @@ fn cause(error: &hyper::Error, lease: &Lease, to: &Destination<'_>, upload: Opti
     let io = http2.map_or_else(|| error.source()?.downcast_ref::<io::Error>(), h2::Error::get_io);
     match io {
         Some(error) if error.kind() == io::ErrorKind::TimedOut => return Cause::SendTimeout,
-        Some(error) if to.tls.is_some_and(|client| note_tls(client, error)) && !lease.is_reused() => {
-            tracing::debug!(address = %to.peer.address, %error, "TLS was refused");
-            return Cause::TlsRefused;
+        Some(error) if to.tls.is_some_and(|client| note_tls(client, error)) => {
+            tracing::debug!(address = %to.peer.address, %error, "TLS was broken off");
+            if !lease.is_reused() && !lease.wire.is_answered() {
+                return Cause::TlsRefused;
+            }
         }
         Some(_) | None => {}
     }

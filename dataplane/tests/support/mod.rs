@@ -16,7 +16,7 @@ pub use backend::{Backend, Received, read_request};
 pub use client::{Answer, Client, get, tls_client};
 pub use h2c::H2cBackend;
 pub use proxy::Proxy;
-pub use world::{World, local};
+pub use world::World;
 
 /// Far more than anything here takes: only a test that fails gets near it.
 pub const LIMIT: Duration = Duration::from_secs(20);
