@@ -17,7 +17,7 @@ pub use client_body::{ClientBody, Upload};
 pub use deadline::{Deadlines, Elapsed, Wait, after};
 pub use driver::Driver;
 pub use failure::{Cause, Failure, RetryIf};
-pub use lease::{Home, Lease, Seat, Seats, Sender, Wire};
+pub use lease::{Home, Lease, Peer, Seat, Seats, Sender, Wire};
 pub use socket::Socket;
 pub use ticket::{Answer, Facts, Sink, Ticket};
 pub use upstream_body::UpstreamBody;

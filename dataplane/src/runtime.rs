@@ -10,11 +10,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ahash::AHashMap;
 use http::HeaderValue;
-use rustls::ServerConfig;
 use snapshot::{ConnectionLimits, HttpOptions, Listener, ListenerId, ServicePort, TableId, UpstreamId};
 
 use crate::{
     route::HostTable,
+    tls::TlsServer,
     upstream::{LiveEndpoints, LiveUpstream},
 };
 
@@ -46,5 +46,5 @@ pub struct LiveListener {
     /// `Strict-Transport-Security`, where it is sent.
     pub hsts: Option<HeaderValue>,
     /// How TLS is spoken; none: in the clear.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Arc<TlsServer>>,
 }

@@ -8,7 +8,9 @@ mod pool;
 pub mod resolve;
 mod retry;
 mod send;
+mod sessions;
 mod shared;
+mod stream;
 
 pub use fields::{
     X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, elements, of_request as request_fields,

@@ -62,7 +62,7 @@ fn call(body: AnyBody) -> http::Request<AnyBody> {
 }
 
 async fn served(backend: &H2cBackend) -> (Proxy, Http2) {
-    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::H2c);
+    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::Http2);
     let proxy = Proxy::start(&world).await;
     let client = Http2::connect(proxy.http()).await;
     (proxy, client)
@@ -133,7 +133,7 @@ async fn a_call_that_is_taken_back_is_cancelled_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_call_is_504_and_its_connection_gets_no_more() {
     let (backend, _asked, left) = stubborn(None).await;
-    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::H2c);
+    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::Http2);
     let proxy = Proxy::start(&world.timeouts(|timeouts| timeouts.read = Duration::from_secs(1))).await;
     let mut client = Http2::connect(proxy.http()).await;
     assert_eq!(client.get("http://a.example/slow").await.0, 504);
@@ -185,7 +185,7 @@ async fn at_the_endpoints_limit_another_connection_is_opened() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_there_is_no_room_at_all_it_is_503_after_a_while() {
     let (backend, _asked, _left) = stubborn(Some(1)).await;
-    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::H2c);
+    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::Http2);
     let world = world.timeouts(|timeouts| timeouts.connect = Duration::from_secs(2));
     let proxy = Proxy::start(&world).await;
     let mut client = Http2::connect(proxy.http()).await;

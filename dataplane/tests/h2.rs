@@ -374,7 +374,7 @@ async fn pseudo_fields_in_trailers_reach_no_backend() {
         http::Response::new(full(format!("{trailers:?}")))
     })
     .await;
-    let world = World::new().route("a.example", "/", &[upstream.address]).protocol(snapshot::Protocol::H2c);
+    let world = World::new().route("a.example", "/", &[upstream.address]).protocol(snapshot::Protocol::Http2);
     let proxy = Proxy::start(&world).await;
     let mut raw = Raw::connect(proxy.http()).await;
     raw.send(&[
@@ -405,7 +405,7 @@ async fn pseudo_fields_in_trailers_of_a_backend_reach_no_client() {
         raw.ended().await;
     })
     .await;
-    let world = World::new().route("a.example", "/", &[backend.address]).protocol(snapshot::Protocol::H2c);
+    let world = World::new().route("a.example", "/", &[backend.address]).protocol(snapshot::Protocol::Http2);
     let proxy = Proxy::start(&world).await;
     let mut client = Http2::connect(proxy.http()).await;
     let answer = client.send(get("http://a.example/")).await.unwrap();
@@ -448,7 +448,7 @@ async fn a_reader_that_stalls_is_cut_and_harms_nobody() {
     .await;
     let hello = Backend::named("hello").await;
     let world = World::new().route("a.example", "/", &[large.address]).route("b.example", "/", &[hello.address]);
-    let world = world.options(|http| http.send_timeout = Duration::from_secs(1));
+    let world = world.options(|http| http.send_timeout = Duration::from_secs(5));
     let proxy = Proxy::with_workers(1, &world).await;
     // Its window never grows beyond what every stream begins with.
     let mut raw = Raw::connect(proxy.http()).await;

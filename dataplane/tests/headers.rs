@@ -121,7 +121,7 @@ async fn http_is_sent_to_https() {
     let backend = Backend::named("x").await;
     let world = World::new()
         .route("a.example", "/", &[backend.address])
-        .filter(Filter::HttpsRedirect(HttpsRedirect { status: 308 }))
+        .filter(Filter::HttpsRedirect(HttpsRedirect { status: 308, preserve_trailing_slash: false }))
         .options(|http| http.trusted_proxies = vec!["127.0.0.2/32".parse().unwrap()]);
     let proxy = Proxy::start(&world).await;
     let mut client = proxy.client().await;

@@ -3,60 +3,19 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
 use snapshot::{Hsts, Report};
-use support::{Backend, Client, Proxy, World, h2::Http2};
+use support::{
+    Backend, Client, Proxy, World,
+    h2::Http2,
+    tls::{Spoken, try_handshake},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
-
-/// Takes every certificate and remembers it.
-#[derive(Debug, Default)]
-struct Seen(Mutex<Vec<u8>>);
-
-impl ServerCertVerifier for Seen {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.0.lock().unwrap() = leaf.to_vec();
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
-    }
-}
+use tokio_rustls::client::TlsStream;
 
 /// A connection and the certificate that was shown.
 async fn connect(
@@ -73,21 +32,12 @@ async fn handshake(
     proxy: &Proxy,
     name: &str,
     version: &'static rustls::SupportedProtocolVersion,
-    protocols: &[&str],
+    protocols: &[&'static str],
 ) -> (TlsStream<TcpStream>, Vec<u8>) {
-    let seen = Arc::new(Seen::default());
-    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&seen) as Arc<dyn ServerCertVerifier>)
-        .with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(proxy.https()).await.unwrap();
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-    let leaf = seen.0.lock().unwrap().clone();
-    (stream, leaf)
+    let spoken = Spoken { protocols: protocols.to_vec(), ..Spoken::version(version) };
+    let (config, seen) = spoken.config();
+    let stream = try_handshake(proxy.https(), name, &Arc::new(config)).await.unwrap();
+    (stream, seen.leaf())
 }
 
 async fn shown(proxy: &Proxy, name: &str) -> Vec<u8> {

@@ -14,7 +14,9 @@ mod origin;
 mod report;
 mod route;
 mod share;
+mod tls;
 mod upstream;
+mod upstream_tls;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -29,7 +31,9 @@ pub use listener::{ConnectionLimits, HeadLimits, Hsts, Http2, HttpOptions, KeepA
 pub use origin::Origin;
 pub use report::{Rejection, Report};
 pub use route::{Action, Forward, PathMatch, Retry, Route, RouteTable, Timeouts};
+pub use tls::{Ciphers, HostTls, Resumption, TicketKey, Tls12Suite, TlsOptions, TlsVersions};
 pub use upstream::{Protocol, Target, Upstream, UpstreamKeepAlive};
+pub use upstream_tls::{TlsWhen, TrustAnchors, UpstreamTls, Verification};
 
 /// What the data plane serves, complete: what is not in it is not served.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -49,6 +53,9 @@ pub struct Snapshot {
     /// The private keys. Never serialized: they get into no dump, log or golden file.
     #[serde(skip)]
     pub keys: BTreeMap<CertId, Arc<PrivateKey>>,
+    /// What the keys of session tickets come from; none: each process makes its own. Never serialized.
+    #[serde(skip)]
+    pub ticket_key: Option<TicketKey>,
     /// How long requests in flight may go on after a stop was asked for (`worker-shutdown-timeout`).
     pub drain_timeout: Duration,
     /// How many client connections there may be.

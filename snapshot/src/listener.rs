@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, sync::Arc, ti
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{CertId, HostPattern, TableId};
+use crate::{CertId, HostPattern, HostTls, TableId, TlsOptions};
 
 /// One service on one or more addresses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,12 @@ pub enum Serves {
         hosts: BTreeMap<HostPattern, TableId>,
         /// How HTTP is spoken.
         http: Arc<HttpOptions>,
+        /// How TLS is spoken.
+        tls: Arc<TlsOptions>,
+        /// How it is spoken instead where a client names one of these hosts. A host is the one that serves the name: an
+        /// exact one before the wildcard above it.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        by_host: BTreeMap<HostPattern, Arc<HostTls>>,
     },
 }
 

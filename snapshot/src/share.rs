@@ -22,13 +22,25 @@ impl Snapshot {
 
     /// Whether both say the same, whatever their ids are.
     pub fn same_content(&self, other: &Snapshot) -> bool {
-        let Self { id: _, listeners, tables, upstreams, endpoints, certs, keys, drain_timeout, connections } = self;
+        let Self {
+            id: _,
+            listeners,
+            tables,
+            upstreams,
+            endpoints,
+            certs,
+            keys,
+            ticket_key,
+            drain_timeout,
+            connections,
+        } = self;
         *listeners == other.listeners
             && *tables == other.tables
             && *upstreams == other.upstreams
             && *endpoints == other.endpoints
             && *certs == other.certs
             && *keys == other.keys
+            && *ticket_key == other.ticket_key
             && *drain_timeout == other.drain_timeout
             && *connections == other.connections
     }

@@ -1,6 +1,7 @@
 //! The annotations of an Ingress: one registry that knows every key.
 //!
-//! A group of keys is a file. No key is served yet: what each one's absence means is its [`Loss`].
+//! A group of keys is a file. What the absence of a key means that is not served, or whose value is none, is its
+//! [`Loss`].
 
 mod access_list;
 mod affinity;
@@ -27,6 +28,7 @@ mod rewrite;
 mod snippet;
 mod tls;
 mod unknown;
+mod value;
 mod verdict;
 mod waf;
 
@@ -39,7 +41,7 @@ use snapshot::Origin;
 
 pub use reference::reference;
 
-use crate::{Problem, Severity, settings::Settings};
+use crate::{Problem, Severity, draft::Stated, settings::Settings};
 use key::{Annotation, Loss, Risk, Scope, Support};
 use verdict::{Effect, Verdict};
 
@@ -60,6 +62,8 @@ pub struct Annotations {
     pub patterns: bool,
     /// What its owner should know.
     pub problems: Vec<Problem>,
+    /// What the keys say that are served.
+    pub(crate) stated: Stated,
 }
 
 /// Reads the annotations under `prefix/`; all others are somebody else's. `settings` tells what holds without a key.
@@ -73,7 +77,7 @@ pub fn read(
     for (name, value) in annotations.into_iter().flatten() {
         let Some(key) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) else { continue };
         let verdict = match find(key) {
-            Some(annotation) => annotation.verdict(value, settings),
+            Some(annotation) => annotation.read(value, settings, &mut read.stated),
             None => Some(unknown::verdict(key)),
         };
         if let Some(verdict) = verdict {
@@ -204,24 +208,28 @@ mod tests {
     #[test]
     fn examples_say_something_and_quiet_values_do_not() {
         for annotation in registry() {
-            let settings = Settings::default();
+            let (settings, mut stated) = (Settings::default(), Stated::default());
             assert_ne!(annotation.example, annotation.default, "{}", annotation.key);
-            let quiet = annotation.verdict(annotation.example, &settings).is_none();
-            assert_eq!(quiet, annotation.key == "enable-global-auth", "{}", annotation.key);
             for value in annotation.quiet {
-                assert_eq!(annotation.verdict(value, &settings), None, "{}: {value}", annotation.key);
+                assert_eq!(annotation.read(value, &settings, &mut stated), None, "{}: {value}", annotation.key);
             }
+            let mut stated = Stated::default();
+            let quiet = annotation.read(annotation.example, &settings, &mut stated).is_none();
+            let served = annotation.parse.is_some();
+            assert_eq!(quiet, served || annotation.key == "enable-global-auth", "{}", annotation.key);
+            assert_eq!(stated != Stated::default(), served, "{}", annotation.key);
         }
     }
 
     #[test]
-    fn keys_about_access_deny_whatever_their_value() {
+    fn keys_about_access_deny_where_they_are_not_served_or_not_understood() {
         for annotation in registry().filter(|annotation| annotation.is_about_access()) {
             for value in ["", " ", "no", "\u{0}", " false", "false ", "{}", annotation.default] {
-                if annotation.quiet.contains(&value) {
+                if annotation.quiet.contains(&value) || (annotation.parse.is_some() && value == annotation.default) {
                     continue;
                 }
-                let effect = annotation.verdict(value, &Settings::default()).map(|verdict| verdict.effect);
+                let verdict = annotation.read(value, &Settings::default(), &mut Stated::default());
+                let effect = verdict.map(|verdict| verdict.effect);
                 assert!(matches!(effect, Some(Effect::Denied | Effect::HostDenied)), "{}: `{value}`", annotation.key);
             }
         }
@@ -249,6 +257,8 @@ mod tests {
             "enable-global-auth",
             "enable-modsecurity",
             "enable-owasp-core-rules",
+            "proxy-ssl-secret",
+            "proxy-ssl-verify",
             "satisfy",
             "whitelist-source-range",
         ];

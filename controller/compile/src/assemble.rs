@@ -1,5 +1,6 @@
 //! Drafts → route tables: merged by host, in precedence order, one winner for each path.
 
+mod host;
 mod precedence;
 mod tls;
 
@@ -9,14 +10,14 @@ use std::{
 };
 
 use snapshot::{
-    Action, Cert, CertId, Deny, Filter, Forward, HostPattern, HttpsRedirect, Origin, PathMatch, PrivateKey, Route,
+    Action, Cert, CertId, Deny, Filter, Forward, HostPattern, HostTls, Origin, PathMatch, PrivateKey, Route,
     RouteTable, TableId,
 };
 
 use crate::{
     NamespacedName, Problem,
     cert::Certs,
-    draft::{Draft, PathClass},
+    draft::{Draft, PathClass, Redirect},
     policy::Policy,
     service::{Backends, Resolved},
 };
@@ -46,6 +47,8 @@ pub(crate) struct Names {
     pub sni: BTreeMap<HostPattern, CertId>,
     /// The certificate for all other server names.
     pub default_cert: Option<CertId>,
+    /// How TLS is spoken where a host wants it otherwise than the settings.
+    pub by_host: BTreeMap<HostPattern, Arc<HostTls>>,
 }
 
 /// Merges drafts, the most senior first.
@@ -58,7 +61,10 @@ pub(crate) fn assemble(drafts: &[Arc<Draft>], parts: &Parts<'_>) -> Assembled {
     let mut problems = tls.problems;
     let hosts: BTreeMap<HostPattern, TableId> =
         claims.keys().map(|host| ((*host).clone(), TableId::from(host.to_string()))).collect();
+    let mut by_host = BTreeMap::new();
     let tables = claims.into_iter().zip(hosts.values()).map(|((host, claims), id)| {
+        let ciphers = host::ciphers(host, &claims.drafts, &parts.policy.ciphers, &mut problems);
+        by_host.extend(host::host_tls(ciphers).map(|tls| (host.clone(), tls)));
         let (winners, lost) = precedence::settle(host, claims.routes);
         problems.extend(lost);
         let denied = claims.denied.or(parts.policy.denied.as_ref());
@@ -67,13 +73,15 @@ pub(crate) fn assemble(drafts: &[Arc<Draft>], parts: &Parts<'_>) -> Assembled {
     });
     let tables = tables.collect();
     let (certs, keys) = used_certs(&tls.sni, tls.default_cert.as_ref(), parts.certs);
-    let names = Names { hosts, sni: tls.sni, default_cert: tls.default_cert };
+    let names = Names { hosts, sni: tls.sni, default_cert: tls.default_cert, by_host };
     Assembled { names, tables, certs, keys, problems }
 }
 
 /// What drafts ask for on one host.
 #[derive(Default)]
 struct Claims<'a> {
+    /// Who asks for something, the most senior first.
+    drafts: Vec<&'a Draft>,
     /// The most senior draft's first.
     routes: Vec<Claim<'a>>,
     /// Why nothing of the host may be served.
@@ -86,6 +94,9 @@ fn by_host<'a>(drafts: &'a [Arc<Draft>], backends: &'a Backends) -> BTreeMap<&'a
         let mut backends = backends.iter();
         for host in &draft.hosts {
             let claims = hosts.entry(&host.host).or_default();
+            if claims.drafts.last().is_none_or(|last| last.name != draft.name) {
+                claims.drafts.push(draft);
+            }
             // The routes come first: `zip` then takes no backend of the next host when they end.
             let routes = host.routes.iter().zip(backends.by_ref());
             claims.routes.extend(routes.map(|(route, backend)| Claim { draft, route, backend }));
@@ -125,7 +136,7 @@ impl Builder<'_> {
             path,
             label: Arc::clone(&route.label),
             max_body: self.parts.policy.max_body,
-            filters: self.filters(&route.label, draft.denied.as_ref()),
+            filters: self.filters(&route.label, draft.denied.as_ref(), draft.stated.redirect),
             then: self.action(backend),
         }
     }
@@ -137,7 +148,7 @@ impl Builder<'_> {
             path: PathMatch::Prefix("".into()),
             label: "/".into(),
             max_body: self.parts.policy.max_body,
-            filters: self.filters("/", None),
+            filters: self.filters("/", None, Redirect::default()),
             then: self.action(backend),
         }
     }
@@ -151,17 +162,13 @@ impl Builder<'_> {
     }
 
     /// In the order of their stages.
-    fn filters(&self, label: &str, denied: Option<&Arc<str>>) -> Vec<Filter> {
+    fn filters(&self, label: &str, denied: Option<&Arc<str>>, redirect: Redirect) -> Vec<Filter> {
         let mut filters = Vec::new();
         if let Some(reason) = denied.or(self.denied) {
             filters.push(Filter::Deny(Deny { status: 503, reason: Arc::clone(reason) }));
         }
-        if self.covered
-            && let Some(status) = self.parts.policy.https_redirect
-            && !self.parts.policy.redirect_exempt.iter().any(|exempt| label.starts_with(exempt))
-        {
-            filters.push(Filter::HttpsRedirect(HttpsRedirect { status }));
-        }
+        let redirect = self.parts.policy.redirect.of(label, self.covered, redirect);
+        filters.extend(redirect.map(Filter::HttpsRedirect));
         filters.sort_by_key(Filter::stage);
         filters
     }

@@ -1,11 +1,17 @@
 //! What an object asks for, checked by itself: before Services, Secrets and other objects are looked at.
 
+mod stated;
+mod upstream;
+
 use std::{cmp::Reverse, fmt, sync::Arc};
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use snapshot::{HostPattern, Origin};
 
 use crate::{NamespacedName, Problem};
+
+pub(crate) use stated::{Redirect, Stated};
+pub(crate) use upstream::{BackendProtocol, UpstreamDraft, UpstreamTlsDraft};
 
 /// All that one object asks for.
 #[derive(Debug)]
@@ -20,6 +26,7 @@ pub(crate) struct Draft {
     pub denied: Option<Arc<str>>,
     /// Why every route of its hosts must answer 503, those of other objects too.
     pub host_denied: Option<Arc<str>>,
+    pub stated: Stated,
     pub problems: Vec<Problem>,
 }
 

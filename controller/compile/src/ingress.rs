@@ -9,7 +9,9 @@ use snapshot::{HostPattern, Origin};
 
 use crate::{
     NamespacedName, Options,
-    draft::{BackendRef, Draft, HostDraft, PathClass, Place, PortRef, RouteDraft, Seniority, TlsDraft, TlsHosts},
+    draft::{
+        BackendRef, Draft, HostDraft, PathClass, Place, PortRef, RouteDraft, Seniority, Stated, TlsDraft, TlsHosts,
+    },
     notes::Notes,
     path::{self, RulePath},
 };
@@ -34,6 +36,7 @@ pub(crate) fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options)
         tls,
         denied: None,
         host_denied: None,
+        stated: Stated::default(),
         problems: drafter.notes.into_problems(),
     }
 }

@@ -7,6 +7,7 @@ pub mod annotation;
 mod assemble;
 mod attach;
 mod cert;
+mod credentials;
 mod draft;
 mod endpoint;
 mod external_name;
@@ -68,15 +69,20 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     problems.extend(found);
     let drafts = drafts(&ours, options, &settings, memo);
     problems.extend(drafts.iter().flat_map(|draft| draft.problems.iter().cloned()));
-    let (backends, found) = service::resolve(objects, options, &drafts, policy.keep_alive);
+    let credentials = credentials::resolve(objects, &drafts, memo);
+    let (backends, found) = service::Resolver::new(objects, options, &credentials, policy.keep_alive).resolve(&drafts);
     problems.extend(found);
     let (certs, found) = cert::resolve(objects, options, &drafts, memo);
     problems.extend(found);
     memo.end();
 
     let parts = assemble::Parts { backends: &backends, certs: &certs, policy: &policy };
-    let assembled = assemble::assemble(&drafts, &parts);
+    let mut assembled = assemble::assemble(&drafts, &parts);
     problems.extend(assembled.problems);
+    for (id, (cert, key)) in backends.identities {
+        assembled.certs.insert(id.clone(), cert);
+        assembled.keys.insert(id, key);
+    }
     problems.sort();
     problems.dedup();
     let snapshot = Snapshot {
@@ -85,6 +91,7 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
         upstreams: backends.upstreams,
         certs: assembled.certs,
         keys: assembled.keys,
+        ticket_key: settings.ticket_key.clone(),
         drain_timeout: settings.worker_shutdown_timeout,
         connections: settings.connections,
         ..Snapshot::default()
@@ -130,6 +137,7 @@ fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, settings: 
     let read = annotation::read(&draft.origin, annotations, &options.annotations_prefix, settings);
     draft.denied = read.denied;
     draft.host_denied = read.host_denied;
+    draft.stated = read.stated;
     draft.problems.extend(read.problems);
     if read.left_out.is_some() {
         draft.hosts.clear();

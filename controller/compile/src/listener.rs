@@ -2,17 +2,18 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use snapshot::{HttpOptions, Listener, ListenerId, Serves};
+use snapshot::{HttpOptions, Listener, ListenerId, Serves, TlsOptions};
 
 use crate::{Options, assemble::Names, settings::Settings};
 
 /// `http` and `https`, on every `--bind-address`.
 pub(crate) fn listeners(options: &Options, settings: &Settings, names: Names) -> BTreeMap<ListenerId, Arc<Listener>> {
-    let Names { hosts, sni, default_cert } = names;
+    let Names { hosts, sni, default_cert, by_host } = names;
     let binds = |port| options.bind_addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
     let http = Arc::new(http_options(options, settings));
     let clear = Serves::Http { hosts: hosts.clone(), http: Arc::clone(&http) };
-    let tls = Serves::Tls { sni, default_cert, hosts, http };
+    let tls = Arc::new(TlsOptions { resumption: settings.sessions.resumption(), ..settings.tls.clone() });
+    let tls = Serves::Tls { sni, default_cert, hosts, http, tls, by_host };
     [
         (ListenerId::from("http"), Arc::new(Listener { binds: binds(options.http_port), serves: clear })),
         (ListenerId::from("https"), Arc::new(Listener { binds: binds(options.https_port), serves: tls })),

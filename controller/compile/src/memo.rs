@@ -4,12 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use k8s_openapi::api::{core::v1::Secret, networking::v1::Ingress};
 
-use crate::{NamespacedName, Options, cert::Parsed, draft::Draft, settings::Settings};
+use crate::{NamespacedName, Options, cert::Parsed, credentials::ParsedCredentials, draft::Draft, settings::Settings};
 
 /// Results of earlier compiles. A compile gives the same result with an empty one, only later.
 #[derive(Default)]
 pub struct Memo {
     pub(crate) certs: Cache<Secret, Parsed>,
+    pub(crate) credentials: Cache<Secret, ParsedCredentials>,
     pub(crate) drafts: Cache<Ingress, Draft>,
     /// What the drafts were made with.
     made_with: Option<(Options, Settings)>,
@@ -28,6 +29,7 @@ impl Memo {
     /// Forgets what this compile did not ask for.
     pub(crate) fn end(&mut self) {
         self.certs.sweep();
+        self.credentials.sweep();
         self.drafts.sweep();
     }
 }

@@ -2,9 +2,9 @@
 
 use std::{num::NonZeroU64, sync::Arc};
 
-use snapshot::{Retry, Timeouts, UpstreamKeepAlive};
+use snapshot::{Ciphers, HttpsRedirect, Retry, Timeouts, UpstreamKeepAlive};
 
-use crate::settings::Settings;
+use crate::{draft::Redirect, settings::Settings};
 
 /// The settings that routes and upstreams are made with.
 #[derive(Debug)]
@@ -13,12 +13,35 @@ pub(crate) struct Policy {
     pub timeouts: Timeouts,
     pub retry: Retry,
     pub keep_alive: UpstreamKeepAlive,
-    /// The status of the redirect to https; none: no redirect.
-    pub https_redirect: Option<u16>,
-    /// Paths that begin with one of these are not redirected.
-    pub redirect_exempt: Vec<String>,
+    pub redirect: RedirectPolicy,
+    /// Where no object of a host says otherwise.
+    pub ciphers: Ciphers,
     /// Why everything must answer 503.
     pub denied: Option<Arc<str>>,
+}
+
+/// When http is sent to https.
+#[derive(Debug)]
+pub(crate) struct RedirectPolicy {
+    /// Whether it is where `spec.tls` covers the host.
+    covered: bool,
+    /// Whether it is anyway.
+    forced: bool,
+    status: u16,
+    preserve_trailing_slash: bool,
+    /// Paths that begin with one of these are not redirected.
+    exempt: Vec<String>,
+}
+
+impl RedirectPolicy {
+    /// The redirect of a path, on a host that `spec.tls` covers or not, with what its object states.
+    pub fn of(&self, label: &str, covered: bool, stated: Redirect) -> Option<HttpsRedirect> {
+        let forced = stated.force_ssl_redirect.unwrap_or(self.forced);
+        let redirects = forced || (covered && stated.ssl_redirect.unwrap_or(self.covered));
+        let exempt = self.exempt.iter().any(|exempt| label.starts_with(exempt));
+        let preserve_trailing_slash = stated.preserve_trailing_slash.unwrap_or(self.preserve_trailing_slash);
+        (redirects && !exempt).then_some(HttpsRedirect { status: self.status, preserve_trailing_slash })
+    }
 }
 
 impl From<&Settings> for Policy {
@@ -32,8 +55,14 @@ impl From<&Settings> for Policy {
             },
             retry: Retry { tries: settings.proxy_next_upstream_tries, timeout: settings.proxy_next_upstream_timeout },
             keep_alive: settings.upstream_keep_alive,
-            https_redirect: settings.ssl_redirect.then_some(settings.http_redirect_code),
-            redirect_exempt: settings.no_tls_redirect_locations.clone(),
+            redirect: RedirectPolicy {
+                covered: settings.ssl_redirect,
+                forced: settings.force_ssl_redirect,
+                status: settings.http_redirect_code,
+                preserve_trailing_slash: settings.preserve_trailing_slash,
+                exempt: settings.no_tls_redirect_locations.clone(),
+            },
+            ciphers: settings.tls.ciphers.clone(),
             denied: settings.denied.as_deref().map(Arc::from),
         }
     }

@@ -3,6 +3,7 @@
 mod client;
 mod connections;
 mod default;
+mod handshake;
 mod http2;
 mod lifecycle;
 mod limits;
@@ -18,8 +19,11 @@ use std::{collections::BTreeMap, num::NonZeroU64, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::ConfigMap;
-use snapshot::{ConnectionLimits, HeadLimits, Hsts, Http2, KeepAlive, Origin, UpstreamKeepAlive};
+use snapshot::{
+    ConnectionLimits, HeadLimits, Hsts, Http2, KeepAlive, Origin, TicketKey, TlsOptions, UpstreamKeepAlive,
+};
 
+pub use handshake::Sessions;
 pub use reference::reference;
 
 use crate::{NamespacedName, Problem, Severity};
@@ -56,12 +60,22 @@ pub struct Settings {
     pub proxy_body_size: Option<NonZeroU64>,
     /// `ssl-redirect`.
     pub ssl_redirect: bool,
+    /// `force-ssl-redirect`.
+    pub force_ssl_redirect: bool,
+    /// `preserve-trailing-slash`.
+    pub preserve_trailing_slash: bool,
     /// `http-redirect-code`.
     pub http_redirect_code: u16,
     /// `no-tls-redirect-locations`: paths of Ingresses that begin with one of these are not redirected.
     pub no_tls_redirect_locations: Vec<String>,
     /// `hsts`, `hsts-max-age`, `hsts-include-subdomains`, `hsts-preload`.
     pub hsts: Option<Hsts>,
+    /// `ssl-protocols`, `ssl-ciphers`, `ssl-prefer-server-ciphers`, `ssl-reject-handshake`.
+    pub tls: TlsOptions,
+    /// `ssl-session-*`.
+    pub sessions: Sessions,
+    /// `ssl-session-ticket-key`.
+    pub ticket_key: Option<TicketKey>,
     /// `server-tokens`.
     pub server_tokens: bool,
     /// `use-forwarded-headers`.
@@ -96,6 +110,7 @@ fn served() -> impl Iterator<Item = &'static Setting> {
         limits::SETTINGS,
         upstream::SETTINGS,
         tls::SETTINGS,
+        handshake::SETTINGS,
         trust::SETTINGS,
         lifecycle::SETTINGS,
     ]
@@ -140,6 +155,8 @@ impl Reader {
             let error = shortened(&error);
             let otherwise = setting.otherwise();
             self.problem(Severity::Error, setting.key, "BadSetting", format!("{error}; {otherwise}"));
+        } else if let Some(notice) = handshake::notice(setting.key, value) {
+            self.problem(Severity::Warning, setting.key, "SettingNotServed", shortened(&notice));
         }
     }
 

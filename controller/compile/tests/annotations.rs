@@ -102,12 +102,19 @@ fn each_kind_of_key_does_what_it_should() {
         ("canary", "yes", "left out"),
         ("canary", "", "left out"),
         ("canary-weight", "10", "warning"),
-        ("backend-protocol", "HTTPS", "error"),
         ("backend-protocol", "nonsense", "error"),
         ("ssl-passthrough", "true", "error"),
         ("use-regex", "true", "error"),
         ("rewrite-target", "/$2", "error"),
         ("permanent-redirect", "https://example.org", "error"),
+        ("ssl-redirect", "false", "exact"),
+        ("force-ssl-redirect", "true", "exact"),
+        ("preserve-trailing-slash", "true", "exact"),
+        ("ssl-redirect", "no", "warning"),
+        ("ssl-ciphers", "ECDHE-RSA-AES128-GCM-SHA256", "exact"),
+        ("ssl-ciphers", "ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA", "warning"),
+        ("ssl-ciphers", "AES128-SHA", "warning"),
+        ("ssl-prefer-server-ciphers", "on", "warning"),
     ];
     for (key, value, expected) in cases {
         assert_eq!(outcome(&[(key, value)]), *expected, "{key}: {value}");
@@ -124,6 +131,7 @@ fn what_holds_anyway_is_no_problem() {
         ("proxy-next-upstream-tries", "3"),
         ("client-body-buffer-size", "8k"),
         ("backend-protocol", "HTTP"),
+        ("backend-protocol", "HTTPS"),
         ("enable-cors", "false"),
         ("ssl-passthrough", "false"),
         ("canary", "false"),
@@ -140,11 +148,11 @@ fn what_holds_anyway_is_no_problem() {
 
 #[test]
 fn what_holds_anyway_depends_on_the_global_settings() {
-    let settings = Settings { ssl_redirect: false, proxy_body_size: None, ..Settings::default() };
+    let settings = Settings { proxy_body_size: None, ..Settings::default() };
     let key = |key: &str| format!("{PREFIX}/{key}");
     for (name, value, problems) in [
-        ("ssl-redirect", "true", 1),
-        ("ssl-redirect", "false", 0),
+        ("client-body-buffer-size", "16k", 1),
+        ("client-body-buffer-size", "8k", 0),
         ("proxy-body-size", "1m", 1),
         ("proxy-body-size", "0", 0),
     ] {

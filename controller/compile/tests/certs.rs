@@ -2,6 +2,8 @@
 //! number 4660.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod support;
+
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use compile::{Compiled, Memo, NamespacedName, Objects, Options, compile, expired};
@@ -94,4 +96,35 @@ fn expired_is_served_and_told() {
     let problems = expired(&snapshot, end + 1);
     assert_eq!(problems.iter().map(|problem| problem.reason).collect::<Vec<_>>(), ["CertificateExpired"]);
     assert_eq!(problems[0].object.to_string(), "Secret default/cert");
+}
+
+/// One label is what a wildcard stands for: a host two labels deeper has the default certificate, and a problem.
+#[test]
+fn a_wildcard_does_not_reach_two_labels_deep() {
+    let name = NamespacedName::new("default", "web");
+    let mut objects = Objects::default();
+    support::add(
+        &mut objects,
+        serde_json::json!({
+            "kind": "Ingress",
+            "metadata": {"name": "web"},
+            "spec": {
+                "tls": [{"hosts": ["x.b.example", "x.y.b.example"], "secretName": "cert"}],
+                "rules": [{"host": "x.b.example"}, {"host": "x.y.b.example"}],
+            },
+        }),
+    );
+    let data = [("tls.crt", file("rsa.crt")), ("tls.key", file("rsa.pkcs8.key"))];
+    let data = data.map(|(name, bytes)| (name.to_owned(), ByteString(bytes)));
+    let secret = Secret { data: Some(BTreeMap::from(data)), ..Secret::default() };
+    objects.secrets.insert(NamespacedName::new("default", "cert"), Arc::new(secret));
+    let options = Options { watch_ingress_without_class: true, ..Options::default() };
+    let compiled = compile(&objects, &options, &mut Memo::default());
+    let problems: Vec<_> =
+        compiled.problems.iter().filter(|problem| problem.reason == "CertificateNotForHost").collect();
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(problem.object.to_string(), format!("Ingress {name}"));
+    assert!(problem.message.contains("does not cover host x.y.b.example"), "{}", problem.message);
+    let snapshot::Serves::Tls { sni, .. } = &compiled.snapshot.listeners["https"].serves else { panic!("no TLS") };
+    assert_eq!(sni.keys().map(ToString::to_string).collect::<Vec<_>>(), ["x.b.example"]);
 }

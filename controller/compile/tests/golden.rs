@@ -210,6 +210,7 @@ fn defaults() -> Map<String, Value> {
     }
     defaults.insert("sni".into(), json!({}));
     defaults.insert("default_cert".into(), Value::Null);
+    defaults.insert("tls".into(), snapshot.pointer("/listeners/https/serves/tls/tls").unwrap().clone());
     for key in ["id", "drain_timeout", "connections", "endpoints"] {
         defaults.insert(key.into(), snapshot.get(key).unwrap().clone());
     }

@@ -78,6 +78,49 @@ fn hsts_is_off_whatever_else_is_said_of_it() {
 }
 
 #[test]
+fn how_sessions_are_resumed() {
+    let sessions = |data| good(data).sessions;
+    assert!(sessions(&[]).tickets);
+    let kept = sessions(&[("ssl-session-tickets", "false"), ("ssl-session-cache-size", "1m")]);
+    assert_eq!((kept.tickets, kept.cache, kept.most.get()), (false, true, 4000));
+    assert!(!sessions(&[("ssl-session-cache", "false")]).cache);
+    assert_eq!(sessions(&[("ssl-session-timeout", "1d")]).lifetime, Duration::from_secs(86_400));
+}
+
+/// It is a secret: no problem and no debug output shows it, whether it is right or not.
+#[test]
+fn the_key_of_tickets_is_shown_nowhere() {
+    let key = "bm90IGEgc2VjcmV0OiBtYWtlIHlvdXJzIGJ5IG9wZW5zc2wsIG5vdCBieSB0aGlz";
+    let settings = good(&[("ssl-session-ticket-key", key)]);
+    assert_eq!(settings.ticket_key.as_ref().unwrap().secret(), b"not a secret: make yours by openssl, not by this");
+    assert!(!format!("{settings:?}").contains("bm90") && format!("{settings:?}").contains("TicketKey"));
+    for bad in [&key[..40], "no base64!"] {
+        let (settings, problems) = read(&[("ssl-session-ticket-key", bad)]);
+        assert_eq!(settings, Settings::default());
+        assert_eq!(problems.len(), 1);
+        assert!(!problems[0].message.contains(bad));
+    }
+}
+
+#[test]
+fn what_is_not_offered_is_told_and_the_rest_holds() {
+    let cases = [
+        ("ssl-protocols", "TLSv1 TLSv1.3", "`TLSv1` is not spoken and is left out"),
+        (
+            "ssl-ciphers",
+            "AES128-SHA:ECDHE-RSA-AES128-GCM-SHA256:FOO:BAR",
+            "`AES128-SHA` is not offered; `FOO`, `BAR` are no cipher suite; the rest of the list holds",
+        ),
+    ];
+    for (key, value, message) in cases {
+        let (settings, problems) = read(&[(key, value)]);
+        assert_ne!(settings, Settings::default(), "{key}");
+        let [problem] = problems.as_slice() else { panic!("{key}: {problems:?}") };
+        assert_eq!((problem.severity, problem.message.as_str()), (Severity::Warning, message), "{key}");
+    }
+}
+
+#[test]
 fn a_bad_value_is_a_problem_and_the_default_stays() {
     let cases = [
         ("keep-alive", "75s"),
@@ -95,6 +138,13 @@ fn a_bad_value_is_a_problem_and_the_default_stays() {
         ("worker-shutdown-timeout", "0"),
         ("hsts-max-age", ""),
         ("use-forwarded-headers", ""),
+        ("ssl-protocols", "TLSv1 TLSv1.1"),
+        ("ssl-protocols", ""),
+        ("ssl-ciphers", "AES128-SHA"),
+        ("ssl-session-cache-size", "0"),
+        ("ssl-session-timeout", "8d"),
+        ("ssl-session-timeout", "1s"),
+        ("force-ssl-redirect", "1.0"),
     ];
     for (key, value) in cases {
         let (settings, problems) = read(&[(key, value)]);
@@ -204,7 +254,7 @@ proptest! {
     #[test]
     fn never_panics(
         key in "keep-alive|proxy-body-size|large-client-header-buffers|worker-shutdown-timeout|proxy-real-ip-cidr|\
-                no-tls-redirect-locations|hsts-max-age|http-snippet|[a-z-]{0,20}|.{0,20}",
+                no-tls-redirect-locations|hsts-max-age|http-snippet|ssl-ciphers|ssl-protocols|ssl-session-ticket-key|ssl-session-timeout|ssl-session-cache-size|[a-z-]{0,20}|.{0,20}",
         value in "[0-9]{0,22}[a-zA-Z]{0,3}|[0-9 kmg]*|(?s).*",
     ) {
         let (_, problems) = read(&[(&key, &value)]);

@@ -49,7 +49,11 @@ impl Driver {
     }
 
     /// A step that may need nothing of the connection, or has to ask for it first.
-    pub fn poll_after<T>(&mut self, cx: &mut Context<'_>, mut step: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pub fn poll_after<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut step: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
         let first = self.relay.within(|| step(&mut Context::from_waker(&self.waker)));
         if first.is_ready() { first } else { self.poll(cx, step) }
     }

@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::{Future as _, poll_fn},
     net::SocketAddr,
+    num::NonZeroU64,
     pin::pin,
     rc::Rc,
     sync::{
@@ -23,6 +24,15 @@ use snapshot::UpstreamKeepAlive;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{Body, Driver};
+
+/// Whom a connection leads to, and as whom: only where all of it is the same may another request use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// The endpoint.
+    pub address: SocketAddr,
+    /// The way in which TLS is spoken, as `crate::tls::TlsClient` numbers them; none: it is not.
+    pub tls: Option<NonZeroU64>,
+}
 
 /// Where an upstream connection goes when a request is done with it.
 pub trait Home {
@@ -163,8 +173,8 @@ impl Drop for Seat {
 pub struct Lease {
     /// Sends requests.
     pub sender: Sender,
-    /// The endpoint.
-    pub address: SocketAddr,
+    /// Whom it leads to.
+    pub peer: Peer,
     /// When it was opened.
     pub born: Instant,
     /// How many requests it was used for, the present one included.
@@ -191,9 +201,6 @@ impl Lease {
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease")
-            .field("address", &self.address)
-            .field("requests", &self.requests)
-            .finish_non_exhaustive()
+        f.debug_struct("Lease").field("peer", &self.peer).field("requests", &self.requests).finish_non_exhaustive()
     }
 }

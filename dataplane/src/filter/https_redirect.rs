@@ -9,13 +9,15 @@ use crate::exchange::{Body, Exchange, Scheme};
 #[derive(Debug, Clone)]
 pub struct HttpsRedirect {
     status: StatusCode,
+    preserve_trailing_slash: bool,
 }
 
 impl HttpsRedirect {
     /// A status that is no redirect becomes 308.
     pub fn new(source: &snapshot::HttpsRedirect) -> Self {
         let status = StatusCode::from_u16(source.status).ok().filter(StatusCode::is_redirection);
-        Self { status: status.unwrap_or(StatusCode::PERMANENT_REDIRECT) }
+        let status = status.unwrap_or(StatusCode::PERMANENT_REDIRECT);
+        Self { status, preserve_trailing_slash: source.preserve_trailing_slash }
     }
 
     /// Answers what came in the clear. An HTTP/1.0 client that named no host can be sent nowhere: it goes on.
@@ -23,7 +25,7 @@ impl HttpsRedirect {
         if exchange.client.scheme == Scheme::Https || exchange.host.is_empty() {
             return Flow::Continue;
         }
-        let Ok(location) = HeaderValue::try_from(location(&exchange.host, &exchange.uri)) else {
+        let Ok(location) = HeaderValue::try_from(self.location(&exchange.host, &exchange.uri)) else {
             return Flow::Continue;
         };
         let mut response = Response::new(Body::Empty);
@@ -31,16 +33,17 @@ impl HttpsRedirect {
         response.headers_mut().insert(header::LOCATION, location);
         Flow::Respond(response)
     }
-}
 
-/// The same target over https: without port, and without one trailing slash of the path, as ingress-nginx has it. Its
-/// cutting the slash from the end of the query too is not copied.
-fn location(host: &str, uri: &http::Uri) -> String {
-    let path = uri.path();
-    let path = path.strip_suffix('/').unwrap_or(path);
-    match uri.query() {
-        Some(query) => format!("https://{host}{path}?{query}"),
-        None => format!("https://{host}{path}"),
+    /// The same target over https: without port, and without one trailing slash of the path unless it is to be kept, as
+    /// ingress-nginx has it. Its cutting the slash from the end of the query too is not copied.
+    fn location(&self, host: &str, uri: &http::Uri) -> String {
+        let path = uri.path();
+        let cut = if self.preserve_trailing_slash { None } else { path.strip_suffix('/') };
+        let path = cut.unwrap_or(path);
+        match uri.query() {
+            Some(query) => format!("https://{host}{path}?{query}"),
+            None => format!("https://{host}{path}"),
+        }
     }
 }
 
@@ -50,15 +53,18 @@ mod tests {
 
     #[test]
     fn keeps_path_and_query_and_cuts_one_slash_of_the_path() {
-        for (target, expected) in [
-            ("/", "https://a.b"),
-            ("/x", "https://a.b/x"),
-            ("/x/", "https://a.b/x"),
-            ("/x//", "https://a.b/x/"),
-            ("/x?y=/", "https://a.b/x?y=/"),
-            ("/x/?y", "https://a.b/x?y"),
+        for (target, cut, kept) in [
+            ("/", "https://a.b", "https://a.b/"),
+            ("/x", "https://a.b/x", "https://a.b/x"),
+            ("/x/", "https://a.b/x", "https://a.b/x/"),
+            ("/x//", "https://a.b/x/", "https://a.b/x//"),
+            ("/x?y=/", "https://a.b/x?y=/", "https://a.b/x?y=/"),
+            ("/x/?y", "https://a.b/x?y", "https://a.b/x/?y"),
         ] {
-            assert_eq!(location("a.b", &target.parse().unwrap()), expected, "{target}");
+            for (preserve_trailing_slash, expected) in [(false, cut), (true, kept)] {
+                let redirect = HttpsRedirect::new(&snapshot::HttpsRedirect { status: 308, preserve_trailing_slash });
+                assert_eq!(redirect.location("a.b", &target.parse().unwrap()), expected, "{target}");
+            }
         }
     }
 }

@@ -7,10 +7,7 @@ use http::{Response, StatusCode, header};
 use hyper::body::Incoming;
 use snapshot::Protocol;
 
-use super::{
-    connection::Connection,
-    tunnel::UpstreamHalf,
-};
+use super::{connection::Connection, tunnel::UpstreamHalf};
 use crate::{
     exchange::{Body, BodyError, Cause, Exchange, Failure, RequestBody, Ticket, UpstreamBody},
     runtime::LiveRoute,
@@ -38,15 +35,15 @@ pub async fn ask(
 ) -> Result<Outcome, Failure> {
     ticket.forwarded(&way.upstream.log_name);
     let protocol = way.upstream.source.protocol;
-    if protocol == Protocol::H2c && exchange.upgrade.is_some() && exchange.socket.is_stream() {
+    if protocol == Protocol::Http2 && exchange.upgrade.is_some() && exchange.socket.is_stream() {
         // A WebSocket over HTTP/2: there is no answer without a switch that its client could take.
         return Err(Cause::Protocol.into());
     }
     take_body(exchange, route, protocol).await?;
-    if protocol == Protocol::H2c {
+    if protocol == Protocol::Http2 {
         exchange.upgrade = None;
     }
-    let mut caller = Caller { pool: &connection.context.pool, ticket };
+    let mut caller = Caller { pool: &connection.context.pool, ticket, over_tls: connection.accepted.tls };
     let answered = forward(&mut caller, exchange, way).await?;
     ticket.answered(answered.response.status().as_u16());
     Ok(accept(exchange, answered, way))

@@ -8,12 +8,11 @@ use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 
 use super::desk::Desk;
 use crate::{
     http::{Accepted, Context, Guest, Speaks, serve_connection},
-    tls,
+    tls::{TlsServer, is_http2},
 };
 
 /// How long nothing is accepted after the process ran out of open files or memory.
@@ -84,25 +83,24 @@ pub fn spawn(stream: TcpStream, accepted: Accepted, guest: Guest) {
     }
     match &listener.tls {
         None => drop(tokio::task::spawn_local(serve_connection(stream, Speaks::Either, accepted, guest))),
-        Some(config) => {
-            let acceptor = TlsAcceptor::from(Arc::clone(config));
-            let patience = listener.http.header_timeout;
-            drop(tokio::task::spawn_local(serve_tls(acceptor, patience, stream, accepted, guest)));
+        Some(tls) => {
+            let (tls, patience) = (Arc::clone(tls), listener.http.header_timeout);
+            drop(tokio::task::spawn_local(serve_tls(tls, patience, stream, accepted, guest)));
         }
     }
 }
 
-async fn serve_tls(acceptor: TlsAcceptor, patience: Duration, stream: TcpStream, accepted: Accepted, guest: Guest) {
+async fn serve_tls(tls: Arc<TlsServer>, patience: Duration, stream: TcpStream, accepted: Accepted, guest: Guest) {
     let context = Rc::clone(guest.context());
     let drained = context.drain.notified();
-    let handshake = timeout(patience, acceptor.accept(stream));
+    let handshake = timeout(patience, tls.accept(stream));
     let result = tokio::select! {
         result = handshake => result,
         () = leave(&context, drained) => return,
     };
     match result {
         Ok(Ok(stream)) => {
-            let speaks = if tls::is_http2(stream.get_ref().1) { Speaks::Http2 } else { Speaks::Http1 };
+            let speaks = if is_http2(stream.get_ref().1) { Speaks::Http2 } else { Speaks::Http1 };
             // In a task of its own, and the stream in a box: the connection would keep the size of the handshake, and
             // several times that of the stream.
             drop(tokio::task::spawn_local(serve_connection(Box::new(stream), speaks, accepted, guest)));

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use ahash::AHashMap;
 use http::HeaderValue;
 use snapshot::{
-    Action, EndpointSet, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route, RouteTable, Serves,
-    ServicePort, Snapshot, TableId, Target, Upstream, UpstreamId,
+    Action, EndpointSet, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route, RouteTable, ServicePort,
+    Snapshot, TableId, Target, Upstream, UpstreamId,
 };
 
 use super::{LiveAction, LiveListener, LiveRoute, LiveTable, Runtime};
@@ -14,7 +14,7 @@ use crate::{
     filter::Filter,
     observe::{Metrics, RouteLabels},
     route::PathTable,
-    tls::{TlsFactory, TlsSource},
+    tls::{TlsClient, TlsClients, TlsFactory, TlsSource},
     upstream::{LiveEndpoints, LiveForward, LiveUpstream, Place, resolve::Resolver},
 };
 
@@ -29,6 +29,7 @@ pub struct Applied {
 /// Builds the live form of snapshots, off the request path. Whatever has the same source as before is carried over.
 pub struct Builder {
     tls: TlsFactory,
+    clients: TlsClients,
     resolver: Resolver,
     metrics: Metrics,
     seed: usize,
@@ -38,8 +39,8 @@ pub struct Builder {
 
 impl Builder {
     /// `seed` is where round robins begin: replicas must not march in step.
-    pub fn new(tls: TlsFactory, resolver: Resolver, metrics: Metrics, seed: usize) -> Self {
-        Self { tls, resolver, metrics, seed, rejected: Vec::new() }
+    pub fn new(tls: TlsFactory, clients: TlsClients, resolver: Resolver, metrics: Metrics, seed: usize) -> Self {
+        Self { tls, clients, resolver, metrics, seed, rejected: Vec::new() }
     }
 
     /// Builds what `snapshot` says; `old` is what `held`, the snapshot before, has become.
@@ -56,6 +57,7 @@ impl Builder {
     }
 
     fn build(&mut self, old: &Runtime, snapshot: &Snapshot, certs_changed: bool) -> Runtime {
+        self.clients.sweep();
         let mut rejected = Vec::new();
         let mut runtime =
             Runtime { endpoints: endpoints(old, snapshot), connections: snapshot.connections, ..Runtime::default() };
@@ -73,6 +75,7 @@ impl Builder {
                 Err(error) => rejected.push(reject_listener(id, &error.to_string())),
             }
         }
+        self.tls.sweep(snapshot);
         self.rejected = rejected;
         runtime
     }
@@ -97,10 +100,26 @@ impl Builder {
                 },
             },
         };
+        let (tls, place) = match self.client(source) {
+            Ok(tls) => (tls, place),
+            Err(reason) => {
+                rejected.push(reject_service(source, &reason));
+                (None, Place::Nowhere)
+            }
+        };
         match old {
-            Some(old) if Arc::ptr_eq(&old.source, source) && old.place.is(&place) => Arc::clone(old),
-            _ => Arc::new(LiveUpstream::new(Arc::clone(source), place, self.next_seed())),
+            Some(old) if Arc::ptr_eq(&old.source, source) && old.place.is(&place) && same(&old.tls, &tls) => {
+                Arc::clone(old)
+            }
+            _ => Arc::new(LiveUpstream::new(Arc::clone(source), place, tls, self.next_seed())),
         }
+    }
+
+    /// How TLS is spoken to an upstream. Where it cannot be, nothing is sent there.
+    fn client(&mut self, source: &Upstream) -> Result<Option<Arc<TlsClient>>, String> {
+        let Some(tls) = &source.tls else { return Ok(None) };
+        let identity = tls.identity.as_ref().and_then(|id| self.tls.certified(id));
+        self.clients.find(source.protocol, tls, identity).map(Some)
     }
 
     fn table(
@@ -151,19 +170,18 @@ impl Builder {
     }
 
     fn listener(
-        &self,
+        &mut self,
         source: &Arc<Listener>,
         old: Option<&Arc<LiveListener>>,
         tables: &AHashMap<TableId, Arc<LiveTable>>,
         certs_changed: bool,
     ) -> Result<Arc<LiveListener>, rustls::Error> {
         let http = Arc::clone(source.serves.http());
-        let tls = match (&source.serves, old) {
-            (Serves::Http { .. }, _) => None,
-            (serves, Some(old)) if !certs_changed && same_tls(serves, &old.source.serves) => old.tls.clone(),
-            (Serves::Tls { sni, default_cert, .. }, _) => {
-                Some(self.tls.config(&TlsSource::new(sni, default_cert.as_ref(), http.http2.is_some()))?)
-            }
+        let held = old.and_then(|old| Some((TlsSource::of(&old.source.serves)?, old.tls.clone())));
+        let tls = match (TlsSource::of(&source.serves), held) {
+            (None, _) => None,
+            (Some(now), Some((before, tls))) if !certs_changed && now.is_same(&before) => tls,
+            (Some(now), _) => Some(Arc::new(self.tls.server(&now)?)),
         };
         let hsts = if tls.is_some() { http.hsts.as_ref().and_then(hsts) } else { None };
         let hosts = hosts(source.serves.hosts(), tables);
@@ -175,6 +193,10 @@ impl Builder {
         self.seed = self.seed.wrapping_mul(5).wrapping_add(1);
         self.seed
     }
+}
+
+fn same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
+    a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
 }
 
 fn reject_service(upstream: &Upstream, reason: &str) -> Rejection {
@@ -234,15 +256,6 @@ fn labels(table: &TableId, source: &Route, upstream: Option<&Arc<LiveUpstream>>)
         namespace: Arc::clone(&source.origin.namespace),
         ingress: Arc::clone(&source.origin.name),
         service: upstream.map(|upstream| Arc::clone(&upstream.source.service)).unwrap_or_default(),
-    }
-}
-
-fn same_tls(a: &Serves, b: &Serves) -> bool {
-    match (a, b) {
-        (Serves::Tls { sni, default_cert, .. }, Serves::Tls { sni: old_sni, default_cert: old_default, .. }) => {
-            sni == old_sni && default_cert == old_default && a.http().http2.is_some() == b.http().http2.is_some()
-        }
-        _ => false,
     }
 }
 

@@ -2,134 +2,176 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ahash::AHashMap;
-use rustls::{
-    ServerConfig,
-    crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer},
-    server::ProducesTickets,
-    sign::CertifiedKey,
-};
-use snapshot::{Cert, CertId, HostPattern, KeyFormat, PrivateKey, Rejection, Snapshot};
+use rustls::{ServerConfig, sign::CertifiedKey};
+use snapshot::{CertId, Ciphers, HostPattern, HostTls, Rejection, Resumption, Serves, Snapshot, TlsOptions};
 
 use super::{
-    resolver::Resolver,
+    certs::Certs,
+    ciphers::{Providers, versions},
+    resolver::{Nobody, Resolver},
+    resumption::{Audience, Resumptions},
     self_signed::{SelfSignedError, self_signed},
+    server::{HostConfig, TlsServer},
 };
+use crate::route::HostTable;
 
-/// What a listener's configuration is made from: where nothing of it changed, the configuration stays.
-#[derive(Clone)]
-pub struct TlsSource {
-    sni: BTreeMap<HostPattern, CertId>,
-    default_cert: Option<CertId>,
-    http2: bool,
-}
-
-impl TlsSource {
-    /// The `sni` and `default_cert` of a listener, and whether HTTP/2 is spoken there.
-    pub fn new(sni: &BTreeMap<HostPattern, CertId>, default_cert: Option<&CertId>, http2: bool) -> Self {
-        Self { sni: sni.clone(), default_cert: default_cert.cloned(), http2 }
-    }
-}
-
-/// ALPN's names of what we speak (RFC 7301 section 6).
-const HTTP2: &[u8] = b"h2";
-const HTTP1: &[u8] = b"http/1.1";
+/// ALPN's name of HTTP/2 (RFC 7301 section 6).
+pub const HTTP2: &[u8] = b"h2";
+/// ALPN's name of HTTP/1.1 (RFC 7301 section 6).
+pub const HTTP1: &[u8] = b"http/1.1";
 
 /// Whether a client and we agreed on HTTP/2.
 pub fn is_http2(session: &rustls::ServerConnection) -> bool {
     session.alpn_protocol() == Some(HTTP2)
 }
 
-/// A certificate with the snapshot's parts that it was made from.
-struct Parsed {
-    cert: Arc<Cert>,
-    key: Arc<PrivateKey>,
-    usable: Result<Arc<CertifiedKey>, String>,
+/// What a listener's configurations are made from: where nothing of it changed, they stay.
+#[derive(Clone, Copy, PartialEq)]
+pub struct TlsSource<'a> {
+    sni: &'a BTreeMap<HostPattern, CertId>,
+    default_cert: Option<&'a CertId>,
+    hosts: &'a BTreeMap<HostPattern, snapshot::TableId>,
+    tls: &'a TlsOptions,
+    by_host: &'a BTreeMap<HostPattern, Arc<HostTls>>,
+    http2: bool,
+}
+
+impl<'a> TlsSource<'a> {
+    /// What a listener says of TLS; none where it speaks none.
+    pub fn of(serves: &'a Serves) -> Option<Self> {
+        match serves {
+            Serves::Http { .. } => None,
+            Serves::Tls { sni, default_cert, hosts, http, tls, by_host } => {
+                let (default_cert, http2) = (default_cert.as_ref(), http.http2.is_some());
+                Some(Self { sni, default_cert, hosts, tls, by_host, http2 })
+            }
+        }
+    }
+
+    /// Whether every name is handled alike, whichever hosts there are.
+    fn is_uniform(&self) -> bool {
+        self.by_host.is_empty() && !self.tls.reject_unknown_names
+    }
+
+    /// Whether the configurations of `other` do for this one.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let hosts = |source: &Self| (!source.is_uniform()).then_some(source.hosts);
+        Self { hosts: other.hosts, ..*self } == *other && hosts(self) == hosts(other)
+    }
 }
 
 /// Makes TLS configurations, and keeps what survives a change: parsed certificates, ticket keys, the self-signed
 /// certificate.
 pub struct TlsFactory {
-    provider: Arc<CryptoProvider>,
+    providers: Providers,
     fallback: Arc<CertifiedKey>,
-    tickets: Arc<dyn ProducesTickets>,
-    parsed: AHashMap<CertId, Parsed>,
+    resumptions: Resumptions,
+    certs: Certs,
 }
 
 impl TlsFactory {
-    /// Makes the self-signed certificate and the first ticket key.
+    /// Makes the self-signed certificate.
     ///
     /// # Errors
-    /// The certificate cannot be made, or there is no randomness.
+    /// The certificate cannot be made.
     pub fn new() -> Result<Self, SelfSignedError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let fallback = self_signed(&provider)?;
-        // Rotates its keys by itself; one for all listeners and configurations, so that a change costs no handshakes.
-        let tickets = rustls::crypto::aws_lc_rs::Ticketer::new()?;
-        Ok(Self { provider, fallback, tickets, parsed: AHashMap::new() })
+        let (resumptions, certs) = (Resumptions::default(), Certs::default());
+        Ok(Self { providers: Providers::new(provider), fallback, resumptions, certs })
     }
 
-    /// Takes up the certificates of a snapshot. Only those that changed are parsed.
+    /// Takes up the certificates and the ticket key of a snapshot.
     ///
-    /// Returns whether anything changed, and what cannot be used.
+    /// Returns whether configurations have to be made anew, and what cannot be used.
     pub fn update(&mut self, snapshot: &Snapshot) -> (bool, Vec<Rejection>) {
-        let before = self.parsed.len();
-        self.parsed.retain(|id, _| snapshot.certs.contains_key(id));
-        let mut changed = before != self.parsed.len();
-        let mut rejected = Vec::new();
-        for (id, cert) in &snapshot.certs {
-            let Some(key) = snapshot.keys.get(id) else {
-                rejected.push(reject(cert, "its key is missing"));
-                changed |= self.parsed.remove(id).is_some();
-                continue;
-            };
-            let same = |p: &Parsed| Arc::ptr_eq(&p.cert, cert) && Arc::ptr_eq(&p.key, key);
-            if !self.parsed.get(id).is_some_and(same) {
-                let usable = self.parse(cert, key);
-                self.parsed.insert(id.clone(), Parsed { cert: Arc::clone(cert), key: Arc::clone(key), usable });
-                changed = true;
-            }
-            if let Some(Err(reason)) = self.parsed.get(id).map(|p| &p.usable) {
-                rejected.push(reject(cert, reason));
-            }
-        }
-        (changed, rejected)
+        let update = self.certs.update(snapshot, self.providers.base());
+        let key_changed = self.resumptions.set_key(snapshot.ticket_key.as_ref());
+        (update.changed || key_changed, update.rejected)
     }
 
-    /// The configuration of one listener. A name whose certificate is not usable falls back to the default.
+    /// A certificate that can be used.
+    pub fn certified(&self, id: &CertId) -> Option<Arc<CertifiedKey>> {
+        self.certs.usable(id)
+    }
+
+    /// The configurations of one listener. A name whose certificate is not usable falls back to the default.
     ///
     /// # Errors
-    /// The library supports neither TLS 1.2 nor 1.3.
-    pub fn config(&self, source: &TlsSource) -> Result<Arc<ServerConfig>, rustls::Error> {
-        let usable = |id: &CertId| self.parsed.get(id).and_then(|p| p.usable.as_ref().ok()).cloned();
-        let default = source.default_cert.as_ref().and_then(usable).unwrap_or_else(|| Arc::clone(&self.fallback));
+    /// The library does not take what is asked for, or there is no randomness.
+    pub fn server(&mut self, source: &TlsSource<'_>) -> Result<TlsServer, rustls::Error> {
+        let default = source.default_cert.and_then(|id| self.certs.usable(id));
         let names = source.sni.iter().filter(|(host, _)| **host != HostPattern::Any);
-        let names = names.filter_map(|(host, id)| Some((host.clone(), usable(id)?))).collect();
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(Resolver::new(names, default)));
-        let offered = if source.http2 { &[HTTP2, HTTP1][..] } else { &[HTTP1] };
-        config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
-        config.ticketer = Arc::clone(&self.tickets);
-        Ok(Arc::new(config))
+        let names = names.filter_map(|(host, id)| Some((host.clone(), self.certs.usable(id)?))).collect();
+        let resolver = Arc::new(Resolver::new(names, default.unwrap_or_else(|| Arc::clone(&self.fallback))));
+        let mut maker = Maker { factory: self, source, resolver, made: Vec::new() };
+        let plain = maker.make(&source.tls.ciphers)?;
+        let server = if source.is_uniform() { TlsServer::uniform(plain) } else { maker.by_name(plain)? };
+        self.providers.sweep();
+        Ok(server)
     }
 
-    fn parse(&self, cert: &Cert, key: &PrivateKey) -> Result<Arc<CertifiedKey>, String> {
-        let chain: Vec<_> = cert.chain.iter().cloned().map(CertificateDer::from).collect();
-        if chain.is_empty() {
-            return Err("it holds no certificate".to_owned());
-        }
-        let der = key.secret_der().to_vec();
-        let der: PrivateKeyDer<'static> = match key.format() {
-            KeyFormat::Pkcs1 => PrivatePkcs1KeyDer::from(der).into(),
-            KeyFormat::Pkcs8 => PrivatePkcs8KeyDer::from(der).into(),
-            KeyFormat::Sec1 => PrivateSec1KeyDer::from(der).into(),
+    /// Forgets the ticket keys and sessions that no listener needs any more.
+    pub fn sweep(&mut self, snapshot: &Snapshot) {
+        let sources: Vec<_> =
+            snapshot.listeners.values().filter_map(|listener| TlsSource::of(&listener.serves)).collect();
+        let has = |source: &TlsSource<'_>, how: Resumption, audience: &Audience| {
+            source.tls.resumption == how && *audience == Audience(None)
         };
-        CertifiedKey::from_der(chain, der, &self.provider).map(Arc::new).map_err(|error| error.to_string())
+        self.resumptions.sweep(|how, audience| sources.iter().any(|source| has(source, how, audience)));
     }
 }
 
-fn reject(cert: &Cert, reason: &str) -> Rejection {
-    Rejection { origin: Arc::clone(&cert.origin), reason: format!("the certificate cannot be used: {reason}") }
+/// Makes the configurations of one listener, each once.
+struct Maker<'a> {
+    factory: &'a mut TlsFactory,
+    source: &'a TlsSource<'a>,
+    resolver: Arc<Resolver>,
+    made: Vec<(Ciphers, Arc<HostConfig>)>,
+}
+
+impl Maker<'_> {
+    fn by_name(mut self, plain: Arc<HostConfig>) -> Result<TlsServer, rustls::Error> {
+        let mut names = Vec::with_capacity(self.source.hosts.len());
+        let mut others = Arc::clone(&plain);
+        for host in self.source.hosts.keys().chain(self.source.by_host.keys()) {
+            let config = match self.source.by_host.get(host) {
+                Some(own) => self.make(&own.ciphers)?,
+                None => Arc::clone(&plain),
+            };
+            match host {
+                HostPattern::Any => others = config,
+                HostPattern::Exact(_) | HostPattern::Wildcard(_) => names.push((host.clone(), config)),
+            }
+        }
+        if self.source.tls.reject_unknown_names {
+            others = Arc::new(HostConfig { config: Arc::new(self.refusal()?) });
+        }
+        Ok(TlsServer::by_name(others, names.into_iter().collect::<HostTable<_>>()))
+    }
+
+    fn make(&mut self, ciphers: &Ciphers) -> Result<Arc<HostConfig>, rustls::Error> {
+        if let Some((_, made)) = self.made.iter().find(|(of, _)| of == ciphers) {
+            return Ok(Arc::clone(made));
+        }
+        let TlsOptions { versions: spoken, resumption, .. } = *self.source.tls;
+        let builder = ServerConfig::builder_with_provider(self.factory.providers.with(ciphers))
+            .with_protocol_versions(versions(spoken))?;
+        let resolver: Arc<Resolver> = Arc::clone(&self.resolver);
+        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        config.ignore_client_order = ciphers.server_order;
+        let offered = if self.source.http2 { &[HTTP2, HTTP1][..] } else { &[HTTP1] };
+        config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+        self.factory.resumptions.apply(resumption, &Audience(None), &mut config)?;
+        let made = Arc::new(HostConfig { config: Arc::new(config) });
+        self.made.push((ciphers.clone(), Arc::clone(&made)));
+        Ok(made)
+    }
+
+    /// Ends every handshake with an alert.
+    fn refusal(&self) -> Result<ServerConfig, rustls::Error> {
+        let builder = ServerConfig::builder_with_provider(Arc::clone(self.factory.providers.base()))
+            .with_protocol_versions(versions(self.source.tls.versions))?;
+        Ok(builder.with_no_client_auth().with_cert_resolver(Arc::new(Nobody)))
+    }
 }

@@ -32,6 +32,16 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
+/// No certificate for anybody: the handshake ends with an alert.
+#[derive(Debug)]
+pub struct Nobody;
+
+impl ResolvesServerCert for Nobody {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
+    }
+}
+
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolver").finish_non_exhaustive()

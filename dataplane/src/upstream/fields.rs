@@ -210,13 +210,7 @@ mod tests {
 
     #[test]
     fn what_connection_names_goes_with_it() {
-        let sent = [
-            ("connection", "x-a, Keep-Alive"),
-            ("connection", "x-b"),
-            ("x-a", "1"),
-            ("x-b", "2"),
-            ("x-c", "3"),
-        ];
+        let sent = [("connection", "x-a, Keep-Alive"), ("connection", "x-b"), ("x-a", "1"), ("x-b", "2"), ("x-c", "3")];
         let mut answer = headers(&sent);
         strip_connection(&mut answer);
         for fields in [answer, passed_on(&sent)] {

@@ -1,14 +1,10 @@
 //! The client: tonic's, in the clear or over TLS.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures_util::Stream;
 use http::{Uri, uri::PathAndQuery};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tonic::{
     IntoRequest, IntoStreamingRequest, Response, Status, Streaming,
     client::Grpc,
@@ -16,7 +12,10 @@ use tonic::{
 };
 use tower::service_fn;
 
-use super::{service::Raw, support::Proxy};
+use super::{
+    service::Raw,
+    support::{Proxy, tls_client},
+};
 
 /// The largest message that the client takes.
 const LARGEST: usize = 8 << 20;
@@ -36,21 +35,11 @@ impl Client {
 
     /// Over TLS with ALPN, where `certificate` is the one that is trusted.
     pub async fn over_tls(proxy: &Proxy, certificate: &[u8]) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.to_vec().into()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let (connector, address) = (TlsConnector::from(Arc::new(config)), proxy.https());
+        let stream = tls_client(proxy, certificate, b"h2").await.stream;
+        let mut stream = Some(TokioIo::new(stream));
         let connect = move |_: Uri| {
-            let connector = connector.clone();
-            async move {
-                let stream = TcpStream::connect(address).await?;
-                let stream = connector.connect(ServerName::try_from("a.example").unwrap(), stream).await?;
-                assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-                Ok::<_, std::io::Error>(TokioIo::new(stream))
-            }
+            let stream = stream.take().ok_or_else(|| std::io::Error::other("connected once"));
+            async move { stream }
         };
         let endpoint = Endpoint::from_static("https://a.example");
         Self::new(endpoint.connect_with_connector(service_fn(connect)).await.unwrap())

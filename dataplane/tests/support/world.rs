@@ -81,6 +81,13 @@ impl World {
         self
     }
 
+    /// How TLS is spoken to every backend.
+    pub fn upstream_tls(mut self, tls: &UpstreamTls) -> Self {
+        let tls = Some(Arc::new(tls.clone()));
+        self.snapshot.upstreams.values_mut().for_each(|upstream| Arc::make_mut(upstream).tls = tls.clone());
+        self
+    }
+
     /// Changes the time limits of every route.
     pub fn timeouts(self, change: impl Fn(&mut Timeouts)) -> Self {
         self.routes(|route| {
@@ -106,8 +113,31 @@ impl World {
             default_cert: default_cert.map(CertId::from),
             hosts: serves.hosts().clone(),
             http: Arc::clone(serves.http()),
+            tls: Arc::default(),
+            by_host: BTreeMap::new(),
         };
         self.snapshot.listeners.insert("https".into(), Arc::new(Listener { binds: vec![local(0)], serves }));
+        self
+    }
+
+    /// Changes how TLS is spoken.
+    pub fn tls_options(mut self, change: impl Fn(&mut TlsOptions)) -> Self {
+        for listener in self.snapshot.listeners.values_mut() {
+            if let Serves::Tls { tls, .. } = &mut Arc::make_mut(listener).serves {
+                change(Arc::make_mut(tls));
+            }
+        }
+        self
+    }
+
+    /// How TLS is spoken on one host.
+    pub fn host_tls(mut self, host: &str, own: HostTls) -> Self {
+        let own = Arc::new(own);
+        for listener in self.snapshot.listeners.values_mut() {
+            if let Serves::Tls { by_host, .. } = &mut Arc::make_mut(listener).serves {
+                by_host.insert(host.parse().unwrap(), Arc::clone(&own));
+            }
+        }
         self
     }
 
@@ -153,6 +183,7 @@ pub fn upstream(service: &str, target: Target) -> Upstream {
         port: 80,
         target,
         protocol: Protocol::Http1,
+        tls: None,
         keep_alive: UpstreamKeepAlive {
             connections: 320,
             idle: Duration::from_secs(60),

@@ -1,8 +1,11 @@
 //! One key of the registry.
 
-use crate::settings::Settings;
+use crate::{draft::Stated, settings::Settings};
 
-/// A key: what it means, and what follows while it is not served.
+/// Takes a value in.
+pub(super) type Parse = fn(&str, &mut Stated) -> Result<(), String>;
+
+/// A key: what it means, and what follows while it is not served, or its value is none.
 pub(super) struct Annotation {
     /// The key without its prefix.
     pub(super) key: &'static str,
@@ -22,6 +25,10 @@ pub(super) struct Annotation {
     pub(super) example: &'static str,
     /// What we do about it.
     pub(super) support: Support,
+    /// Where it is served: takes the value in, or says what is wrong with it.
+    pub(super) parse: Option<Parse>,
+    /// What the owner of a value that is served should know of it all the same.
+    pub(super) notice: Option<fn(&str) -> Option<String>>,
     /// What serving the Ingress without it would lose.
     pub(super) loss: Loss,
     /// Values with which the key says nothing that does not hold without it, to the letter.
@@ -42,6 +49,8 @@ impl Annotation {
         doc: "",
         example: "",
         support: Support::NotYet,
+        parse: None,
+        notice: None,
         loss: Loss::Detail,
         quiet: &[],
         same_as_global: None,
@@ -84,7 +93,7 @@ pub(super) enum Risk {
     Critical,
 }
 
-/// What we do about a key.
+/// What we do about a key that is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Support {
     /// It is known, and not served yet.

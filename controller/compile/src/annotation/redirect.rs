@@ -1,7 +1,7 @@
 //! Answers that send the client elsewhere.
 
-use super::{Annotation, Loss, Risk, Scope};
-use crate::nginx::{FALSE, boolean};
+use super::{Annotation, Loss, Risk, Scope, value::boolean};
+use crate::nginx::FALSE;
 
 pub(super) static KEYS: &[Annotation] = &[
     Annotation {
@@ -17,9 +17,10 @@ pub(super) static KEYS: &[Annotation] = &[
         key: "force-ssl-redirect",
         risk: Risk::Medium,
         value: "`true` or `false`",
-        default: "false",
+        default: "the global `force-ssl-redirect`",
         doc: "Sends http to https although no certificate is named, because TLS ended in front of us.",
         example: "true",
+        parse: Some(|value, stated| boolean(value).map(|on| stated.redirect.force_ssl_redirect = Some(on))),
         quiet: FALSE,
         ..Annotation::BASE
     },
@@ -56,9 +57,10 @@ pub(super) static KEYS: &[Annotation] = &[
         key: "preserve-trailing-slash",
         risk: Risk::Medium,
         value: "`true` or `false`",
-        default: "false",
+        default: "the global `preserve-trailing-slash`",
         doc: "Keeps a slash at the end of the path in the redirect to https.",
         example: "true",
+        parse: Some(|value, stated| boolean(value).map(|on| stated.redirect.preserve_trailing_slash = Some(on))),
         quiet: FALSE,
         ..Annotation::BASE
     },
@@ -77,7 +79,7 @@ pub(super) static KEYS: &[Annotation] = &[
         default: "the global `ssl-redirect`",
         doc: "Sends http to https where `spec.tls` covers the host.",
         example: "false",
-        same_as_global: Some(|value, settings| boolean(value) == Some(settings.ssl_redirect)),
+        parse: Some(|value, stated| boolean(value).map(|on| stated.redirect.ssl_redirect = Some(on))),
         ..Annotation::BASE
     },
     Annotation {

@@ -20,7 +20,7 @@ pub fn reference() -> String {
 }
 
 fn entry(page: &mut String, annotation: &Annotation) {
-    let Annotation { key, aliases, scope, risk, value, default, doc, example, support, .. } = annotation;
+    let Annotation { key, aliases, scope, risk, value, default, doc, example, support, parse, .. } = annotation;
     let _ = write!(page, "\n### `{key}`\n\n{doc}\n\n");
     for alias in *aliases {
         let _ = writeln!(page, "- also written: `{alias}`");
@@ -28,7 +28,8 @@ fn entry(page: &mut String, annotation: &Annotation) {
     let _ = writeln!(page, "- value: {value}; default: {default}");
     let _ = writeln!(page, "- example: `{key}: {}`", quoted(example));
     let _ = writeln!(page, "- holds for: {}; risk: {}", scope.text(), risk.text());
-    let _ = writeln!(page, "- {}: {}", support.text(), consequence(annotation));
+    let state = if parse.is_some() { "served; where the value cannot be used" } else { support.text() };
+    let _ = writeln!(page, "- {state}: {}", consequence(annotation));
 }
 
 /// As a YAML scalar.

@@ -1,7 +1,8 @@
 //! TLS between clients and us.
 
+use super::value::boolean;
 use super::{Annotation, Loss, Scope};
-use crate::nginx::FALSE;
+use crate::nginx::{self, FALSE};
 
 pub(super) static KEYS: &[Annotation] = &[
     Annotation {
@@ -9,8 +10,10 @@ pub(super) static KEYS: &[Annotation] = &[
         scope: Scope::Host,
         value: "OpenSSL cipher names with colons",
         default: "the global `ssl-ciphers`",
-        doc: "Which cipher suites of TLS 1.2 are offered.",
+        doc: "Which cipher suites of TLS 1.2 are offered; those of TLS 1.3 always are.",
         example: "ECDHE-RSA-AES128-GCM-SHA256",
+        parse: Some(|value, stated| nginx::usable_ciphers(value).map(|suites| stated.ssl_ciphers = Some(suites))),
+        notice: Some(|value| nginx::ciphers(value).notice()),
         ..Annotation::BASE
     },
     Annotation {
@@ -31,6 +34,7 @@ pub(super) static KEYS: &[Annotation] = &[
         default: "the global `ssl-prefer-server-ciphers`",
         doc: "Whether our order of cipher suites counts, not the client's.",
         example: "true",
+        parse: Some(|value, stated| boolean(value).map(|on| stated.ssl_prefer_server_ciphers = Some(on))),
         ..Annotation::BASE
     },
 ];

@@ -1,7 +1,7 @@
-//! What a key does to its Ingress while it is not served.
+//! What a key does to its Ingress while it is not served, or cannot be understood.
 
 use super::{Annotation, Loss, Scope, Support, snippet};
-use crate::{Severity, settings::Settings};
+use crate::{Severity, draft::Stated, settings::Settings};
 
 /// What one annotation does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +63,25 @@ impl Effect {
 }
 
 impl Annotation {
-    /// What the key does with this value; none where it says nothing that does not hold without it.
-    pub(super) fn verdict(&self, value: &str, settings: &Settings) -> Option<Verdict> {
+    /// Takes the value in where the key is served. Returns what is wrong; none where all is as written, or the value says
+    /// nothing that does not hold without it.
+    pub(super) fn read(&self, value: &str, settings: &Settings, stated: &mut Stated) -> Option<Verdict> {
+        let Some(parse) = self.parse else { return self.unserved(value, settings) };
+        match parse(value, stated) {
+            Ok(()) => {
+                let message = self.notice.and_then(|notice| notice(value))?;
+                Some(Verdict { effect: Effect::Lessened, reason: "AnnotationNotServed", message })
+            }
+            Err(error) => {
+                let effect = self.effect();
+                let message = format!("{error}: {}", effect.consequence());
+                Some(Verdict { effect, reason: "BadAnnotation", message })
+            }
+        }
+    }
+
+    /// What the key does with this value while it is not served.
+    fn unserved(&self, value: &str, settings: &Settings) -> Option<Verdict> {
         let as_global = self.same_as_global.is_some_and(|same| same(value, settings));
         if as_global || self.quiet.contains(&value) {
             return None;

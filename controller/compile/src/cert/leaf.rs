@@ -55,9 +55,10 @@ fn common_name<'a>(name: &'a X509Name<'_>) -> Option<&'a str> {
     name.iter_common_name().next().and_then(|name| name.as_str().ok())
 }
 
-fn fingerprint(der: &[u8]) -> Arc<str> {
+/// SHA-256 in hexadecimal.
+pub(crate) fn fingerprint(bytes: &[u8]) -> Arc<str> {
     let mut hexadecimal = String::with_capacity(64);
-    for byte in digest::digest(&digest::SHA256, der).as_ref() {
+    for byte in digest::digest(&digest::SHA256, bytes).as_ref() {
         // Writing to a String cannot fail.
         let _ = write!(hexadecimal, "{byte:02x}");
     }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net};
-use snapshot::{ConnectionLimits, Hsts, HttpOptions, UpstreamKeepAlive};
+use snapshot::{ConnectionLimits, Hsts, HttpOptions, TlsOptions, UpstreamKeepAlive};
 
-use super::Settings;
+use super::{Sessions, Settings};
 
 impl Default for Settings {
     fn default() -> Self {
@@ -34,9 +34,19 @@ impl Default for Settings {
             proxy_next_upstream_timeout: Duration::ZERO,
             proxy_body_size: NonZeroU64::new(1 << 20),
             ssl_redirect: true,
+            force_ssl_redirect: false,
+            preserve_trailing_slash: false,
             http_redirect_code: 308,
             no_tls_redirect_locations: vec!["/.well-known/acme-challenge".to_owned()],
             hsts: Some(Hsts { max_age: 31_536_000, include_subdomains: true, preload: false }),
+            tls: TlsOptions::default(),
+            sessions: Sessions {
+                tickets: true,
+                cache: true,
+                most: NonZeroU32::new(40_000).unwrap_or(NonZeroU32::MIN),
+                lifetime: Duration::from_secs(600),
+            },
+            ticket_key: None,
             server_tokens: http.server_tokens,
             use_forwarded_headers: false,
             // Only IPv4, as ingress-nginx has it: whoever is reached over IPv6 names whom he trusts there.

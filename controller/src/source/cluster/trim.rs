@@ -12,8 +12,11 @@ use k8s_openapi::{
 /// Holds the whole object again, of Secrets too.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The keys of a Secret that are of use: a certificate, its key, and its issuer.
-const USED: [&str; 3] = ["tls.crt", "tls.key", "ca.crt"];
+/// The keys of a Secret that are of use: a certificate, its key, CAs, and what they revoked.
+const USED: [&str; 4] = ["tls.crt", "tls.key", "ca.crt", "ca.crl"];
+
+/// Those without which the others are of none.
+const WANTED: [&str; 2] = ["tls.crt", "ca.crt"];
 
 /// Takes out what we have no use for.
 pub(crate) trait Trim {
@@ -34,7 +37,7 @@ impl Trim for Secret {
     fn trim(&mut self) {
         meta(&mut self.metadata);
         let Some(data) = &mut self.data else { return };
-        if data.contains_key("tls.crt") {
+        if WANTED.iter().any(|key| data.contains_key(*key)) {
             data.retain(|key, _| USED.contains(&key.as_str()));
         } else {
             self.data = None;
@@ -73,6 +76,8 @@ mod tests {
         let kept = |keys| secret(keys).data.map(|data| data.into_keys().collect::<Vec<_>>());
         assert_eq!(kept(&["password"]), None);
         assert_eq!(kept(&["tls.crt", "tls.key", "password"]), Some(vec!["tls.crt".to_owned(), "tls.key".to_owned()]));
+        assert_eq!(kept(&["ca.crt", "ca.crl", "token"]), Some(vec!["ca.crl".to_owned(), "ca.crt".to_owned()]));
+        assert_eq!(kept(&["ca.crl", "tls.key"]), None);
         assert_eq!(secret(&[]).metadata.annotations.unwrap().len(), 0);
     }
 }

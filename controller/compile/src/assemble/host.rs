@@ -1,0 +1,63 @@
+//! What holds for a host as a whole, whichever of its objects states it.
+
+use std::sync::Arc;
+
+use snapshot::{Ciphers, HostPattern, HostTls};
+
+use crate::{Problem, draft::Draft, notes::Notes};
+
+/// Who states something of a host.
+pub(super) struct Settled<'a, T> {
+    /// The most senior draft that does, and what.
+    pub winner: (&'a Draft, &'a T),
+    /// Those that state something else.
+    pub losers: Vec<&'a Draft>,
+}
+
+/// Whose word holds, among the drafts of a host, the most senior first; none where nobody states anything.
+pub(super) fn settle<'a, T: PartialEq>(
+    drafts: &[&'a Draft],
+    stated: impl Fn(&'a Draft) -> Option<&'a T>,
+) -> Option<Settled<'a, T>> {
+    let mut all = drafts.iter().filter_map(|draft| Some((*draft, stated(draft)?)));
+    let winner = all.next()?;
+    let losers = all.filter(|(_, value)| *value != winner.1).map(|(draft, _)| draft).collect();
+    Some(Settled { winner, losers })
+}
+
+/// How TLS is spoken on a host, where its objects want it otherwise than the settings.
+pub(super) fn ciphers(
+    host: &HostPattern,
+    drafts: &[&Draft],
+    global: &Ciphers,
+    problems: &mut Vec<Problem>,
+) -> Option<Ciphers> {
+    let suites = settle(drafts, |draft| draft.stated.ssl_ciphers.as_ref());
+    let order = settle(drafts, |draft| draft.stated.ssl_prefer_server_ciphers.as_ref());
+    problems.extend(suites.iter().flat_map(|settled| lost(host, "ssl-ciphers", settled)));
+    problems.extend(order.iter().flat_map(|settled| lost(host, "ssl-prefer-server-ciphers", settled)));
+    let ciphers = Ciphers {
+        suites: suites.map_or(&global.suites, |settled| settled.winner.1).clone(),
+        server_order: order.map_or(global.server_order, |settled| *settled.winner.1),
+    };
+    (ciphers != *global).then_some(ciphers)
+}
+
+fn lost<T>(host: &HostPattern, key: &str, settled: &Settled<'_, T>) -> Vec<Problem> {
+    let problem = |loser: &&Draft| {
+        let mut notes = Notes::new(&loser.origin);
+        let by = &settled.winner.0.origin;
+        let message = format!(
+            "`{key}` is of a host as a whole, and on {host} that of {by} holds, which is older (or of the same age, and \
+             its name is greater)"
+        );
+        notes.warning("metadata.annotations", "HostConflict", message);
+        notes.into_problems()
+    };
+    settled.losers.iter().flat_map(problem).collect()
+}
+
+/// The entry of a listener for a host.
+pub(super) fn host_tls(ciphers: Option<Ciphers>) -> Option<Arc<HostTls>> {
+    Some(Arc::new(HostTls { ciphers: ciphers? }))
+}
