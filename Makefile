@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test survival check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply fuzz
+.PHONY: help run test survival check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply bench-certs fuzz testssl
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -53,6 +53,9 @@ fmt: ## format the code
 conformance-h2: ## the public tests of RFC 9113 (needs httpwg: cargo install --locked httpwg-cli)
 	@dataplane/conformance/run
 
+testssl: ## testssl.sh on our port: no finding above LOW (needs testssl.sh: apt-get install testssl.sh); five minutes
+	@dataplane/conformance/testssl
+
 e2e: ## end-to-end tests on a real cluster on this machine (says what it installs)
 	@e2e/run
 
@@ -90,6 +93,9 @@ bench-compile: ## how long compiling takes: 5,000 and 20,000 Ingresses
 
 bench-manifests: ## from 5,000 files to ready, and from a changed file to served
 	$(BENCH) -p tidegate --bench manifests
+
+bench-certs: ## memory and start-up with 1,000 certificates, a changed one, and a handshake among them
+	$(BENCH) -p tidegate --bench certs
 
 bench-route: ## finding the route among 10,000 hosts of five paths
 	$(BENCH) -p dataplane --bench route

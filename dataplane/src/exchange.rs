@@ -1,6 +1,7 @@
 //! One request in flight: what is known of it, its bodies, its time limits, and what went wrong.
 
 mod body;
+mod certificate;
 mod client_body;
 mod deadline;
 mod driver;
@@ -13,6 +14,7 @@ mod upstream_body;
 mod watchdog;
 
 pub use body::{Body, BodyError};
+pub use certificate::{Certificate, CertificateFields};
 pub use client_body::{ClientBody, Upload};
 pub use deadline::{Deadlines, Elapsed, Wait, after};
 pub use driver::Driver;
@@ -55,6 +57,8 @@ pub struct Exchange {
     pub options: Arc<HttpOptions>,
     /// The client's connection or stream, whose task keeps the time limits.
     pub socket: Arc<Socket>,
+    /// What the upstream is told of the client's certificate; none: nothing, its host does not ask for one.
+    pub certificate: Option<Certificate>,
 }
 
 /// Who asks, after `X-Forwarded-*` of trusted proxies was taken into account.

@@ -1,6 +1,7 @@
 //! HTTP towards clients: one `serve` for HTTP/1.1 and HTTP/2.
 
 mod answer;
+mod client_cert;
 mod clients;
 mod connection;
 mod context;

@@ -1,9 +1,11 @@
 //! What is served now: the live form of a [`snapshot::Snapshot`].
 
 mod apply;
+mod client_cert;
 mod table;
 
 pub use apply::{Applied, Builder};
+pub use client_cert::LiveClientCert;
 pub use table::{LiveAction, LiveRoute, LiveTable};
 
 use std::{collections::BTreeMap, sync::Arc};

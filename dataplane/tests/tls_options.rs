@@ -98,7 +98,7 @@ async fn the_order_of_suites_is_ours_unless_it_is_to_be_the_clients() {
 async fn a_host_has_its_own_suites() {
     let (world, _backend) = world().await;
     let own = Ciphers { suites: vec![Tls12Suite::EcdheEcdsaAes256Gcm], server_order: true };
-    let proxy = Proxy::start(&world.host_tls("a.example", HostTls { ciphers: own })).await;
+    let proxy = Proxy::start(&world.host_tls("a.example", HostTls { ciphers: Some(own), client_auth: None })).await;
     let client = chacha_first();
     for (name, expected) in [
         ("a.example", CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
@@ -182,7 +182,7 @@ async fn tickets_outlive_a_change() {
     world.set_cert("cert", &["a.example", "b.example"]);
     proxy.apply(&world).await;
     assert!(resumed(&proxy, "a.example", &client).await, "another certificate");
-    let own = HostTls { ciphers: Ciphers { server_order: false, ..Ciphers::default() } };
+    let own = HostTls { ciphers: Some(Ciphers { server_order: false, ..Ciphers::default() }), client_auth: None };
     proxy.apply(&world.host_tls("b.example", own)).await;
     assert!(resumed(&proxy, "a.example", &client).await, "another host's suites");
 }
@@ -229,7 +229,7 @@ async fn a_handshake_has_its_time() {
     let (world, _backend) = world().await;
     let limit = Duration::from_millis(300);
     let world = world.options(|http| http.header_timeout = limit);
-    let own = HostTls { ciphers: Ciphers { server_order: false, ..Ciphers::default() } };
+    let own = HostTls { ciphers: Some(Ciphers { server_order: false, ..Ciphers::default() }), client_auth: None };
     for world in [world.clone(), world.host_tls("b.example", own)] {
         let proxy = Proxy::start(&world).await;
         // A record of 512 bytes that never comes whole.

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-pub use tls::Leaf;
+pub use tls::{Identity, Leaf};
 
 /// No test request takes longer, unless something is wrong.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -45,13 +45,15 @@ pub struct Target {
     pub http_port: u16,
     /// Port for `https`.
     pub https_port: u16,
+    /// What is shown where a certificate is asked for.
+    pub identity: Option<Identity>,
 }
 
 impl Target {
     /// An address with the usual ports.
     #[must_use]
     pub fn new(address: std::net::IpAddr) -> Self {
-        Self { address, http_port: 80, https_port: 443 }
+        Self { address, http_port: 80, https_port: 443, identity: None }
     }
 
     /// One GET over `http` on a connection of its own.
@@ -101,7 +103,7 @@ impl Target {
         let request = request.body(RequestBody::default())?;
         if uri.scheme_str() == Some("https") {
             let stream = self.connect(self.https_port).await?;
-            let (stream, leaf) = tls::connect(stream, uri.host().unwrap_or_default()).await?;
+            let (stream, leaf) = tls::connect(stream, uri.host().unwrap_or_default(), self.identity.as_ref()).await?;
             Ok(Answer { leaf: Some(leaf), ..answer(stream, request).await? })
         } else {
             answer(self.connect(self.http_port).await?, request).await

@@ -5,6 +5,7 @@
 //! same pointer in both (see [`Snapshot::share`]), so "what changed?" is `Arc::ptr_eq` for everyone downstream.
 
 mod cert;
+mod client_cert;
 mod endpoint;
 mod filter;
 mod host;
@@ -23,6 +24,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use cert::{Cert, CertInfo, KeyFormat, PrivateKey};
+pub use client_cert::{CaBundle, ClientAuth, ClientCertRule, VerifyClient};
 pub use endpoint::{Endpoint, EndpointSet};
 pub use filter::{Deny, Filter, HttpsRedirect, Stage};
 pub use host::{HostPattern, InvalidHost};

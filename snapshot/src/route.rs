@@ -4,13 +4,16 @@ use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Filter, Origin, UpstreamId};
+use crate::{ClientCertRule, Filter, Origin, UpstreamId};
 
 /// The routes of one host, in precedence order: the first that matches serves.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RouteTable {
     /// Exact paths first, then prefixes, longest first; the host's default backend last.
     pub routes: Vec<Arc<Route>>,
+    /// What the host wants of clients' certificates, before any route; none: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cert: Option<Arc<ClientCertRule>>,
 }
 
 /// What happens to the requests of one path.

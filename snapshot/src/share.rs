@@ -96,7 +96,10 @@ mod tests {
     }
 
     fn snapshot(routes: Vec<Arc<Route>>) -> Snapshot {
-        Snapshot { tables: [("a.b".into(), Arc::new(RouteTable { routes }))].into(), ..Snapshot::default() }
+        Snapshot {
+            tables: [("a.b".into(), Arc::new(RouteTable { routes, client_cert: None }))].into(),
+            ..Snapshot::default()
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ClientAuth;
+
 /// What holds for every handshake of a listener, but for what [`HostTls`] says of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsOptions {
@@ -20,8 +22,12 @@ pub struct TlsOptions {
 /// What holds for the handshakes of a host in place of the listener's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostTls {
-    /// Which cipher suites are offered.
-    pub ciphers: Ciphers,
+    /// Which cipher suites are offered; none: those of the listener.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ciphers: Option<Ciphers>,
+    /// How clients' certificates are asked for; none: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_auth: Option<Arc<ClientAuth>>,
 }
 
 /// Versions of TLS.

@@ -85,6 +85,9 @@ pub fn read(
             read.add(origin, name, &verdict);
         }
     }
+    if let Some(verdict) = auth_tls::settle(&mut read.stated, origin, settings) {
+        read.add(origin, &format!("{prefix}/{}", auth_tls::SECRET), &verdict);
+    }
     if read.patterns {
         read.deny_hosts(origin);
     }

@@ -1,5 +1,6 @@
 //! Drafts → route tables: merged by host, in precedence order, one winner for each path.
 
+mod client_cert;
 mod host;
 mod precedence;
 mod tls;
@@ -10,13 +11,14 @@ use std::{
 };
 
 use snapshot::{
-    Action, Cert, CertId, Deny, Filter, Forward, HostPattern, HostTls, Origin, PathMatch, PrivateKey, Route,
-    RouteTable, TableId,
+    Action, Cert, CertId, ClientCertRule, Deny, Filter, Forward, HostPattern, HostTls, Origin, PathMatch, PrivateKey,
+    Route, RouteTable, TableId,
 };
 
 use crate::{
     NamespacedName, Problem,
     cert::Certs,
+    client_ca::ClientCas,
     draft::{Draft, PathClass, Redirect},
     policy::Policy,
     service::{Backends, Resolved},
@@ -27,6 +29,9 @@ use precedence::Claim;
 pub(crate) struct Parts<'a> {
     pub backends: &'a Backends,
     pub certs: &'a Certs,
+    pub client_cas: &'a ClientCas,
+    /// `--annotations-prefix`.
+    pub annotations_prefix: &'a str,
     pub policy: &'a Policy,
 }
 
@@ -63,13 +68,10 @@ pub(crate) fn assemble(drafts: &[Arc<Draft>], parts: &Parts<'_>) -> Assembled {
         claims.keys().map(|host| ((*host).clone(), TableId::from(host.to_string()))).collect();
     let mut by_host = BTreeMap::new();
     let tables = claims.into_iter().zip(hosts.values()).map(|((host, claims), id)| {
-        let ciphers = host::ciphers(host, &claims.drafts, &parts.policy.ciphers, &mut problems);
-        by_host.extend(host::host_tls(ciphers).map(|tls| (host.clone(), tls)));
-        let (winners, lost) = precedence::settle(host, claims.routes);
-        problems.extend(lost);
-        let denied = claims.denied.or(parts.policy.denied.as_ref());
-        let builder = Builder { parts, covered: tls.covered.contains(host), denied };
-        (id.clone(), Arc::new(builder.table(&winners)))
+        let assembler = HostAssembler { parts, host, covered: tls.covered.contains(host) };
+        let (table, own_tls) = assembler.assemble(claims, &mut problems);
+        by_host.extend(own_tls.map(|tls| (host.clone(), tls)));
+        (id.clone(), Arc::new(table))
     });
     let tables = tables.collect();
     let (certs, keys) = used_certs(&tls.sni, tls.default_cert.as_ref(), parts.certs);
@@ -106,23 +108,65 @@ fn by_host<'a>(drafts: &'a [Arc<Draft>], backends: &'a Backends) -> BTreeMap<&'a
     hosts
 }
 
+/// Puts together what is served on one host.
+struct HostAssembler<'a> {
+    parts: &'a Parts<'a>,
+    host: &'a HostPattern,
+    /// Whether `spec.tls` of an Ingress covers the host.
+    covered: bool,
+}
+
+impl HostAssembler<'_> {
+    fn assemble(&self, claims: Claims<'_>, problems: &mut Vec<Problem>) -> (RouteTable, Option<Arc<HostTls>>) {
+        let Self { parts, host, covered } = *self;
+        let (prefix, global) = (parts.annotations_prefix, &parts.policy.ciphers);
+        let ciphers = host::ciphers(host, &claims.drafts, global, prefix, problems);
+        let certs = client_cert::of_host(host, &claims.drafts, parts.client_cas, prefix, problems);
+        let (winners, lost) = precedence::settle(host, claims.routes);
+        problems.extend(lost);
+        let unserved = claims.denied.or(parts.policy.denied.as_ref()).map(unserved);
+        let denied = certs.denied.or(unserved);
+        let builder = Builder { parts, covered, denied, refused: &certs.refused };
+        let table = builder.table(&winners, certs.rule);
+        if let Some(rule) = &table.client_cert {
+            client_cert::note_clear(host, rule, answers_in_the_clear(&table, &rule.origin), prefix, problems);
+        }
+        let auth = table.client_cert.as_ref().and_then(|rule| rule.auth.clone());
+        let own_tls = host::host_tls(ciphers, auth);
+        (table, own_tls)
+    }
+}
+
+/// Whether a route of an object neither redirects to https nor refuses.
+fn answers_in_the_clear(table: &RouteTable, origin: &Origin) -> bool {
+    let stops = |filter: &Filter| matches!(filter, Filter::Deny(_) | Filter::HttpsRedirect(_));
+    table.routes.iter().any(|route| *route.origin == *origin && !route.filters.iter().any(stops))
+}
+
+/// A setting about access that is not served, or not understood.
+fn unserved(reason: &Arc<str>) -> Deny {
+    Deny { status: 503, reason: Arc::clone(reason) }
+}
+
 /// Builds the table of one host.
 struct Builder<'a> {
     parts: &'a Parts<'a>,
     /// Whether `spec.tls` of an Ingress covers the host.
     covered: bool,
     /// Why nothing of the host may be served.
-    denied: Option<&'a Arc<str>>,
+    denied: Option<Deny>,
+    /// Why nothing of an object may be.
+    refused: &'a BTreeMap<&'a NamespacedName, Deny>,
 }
 
 impl Builder<'_> {
-    fn table(&self, winners: &[Claim<'_>]) -> RouteTable {
+    fn table(&self, winners: &[Claim<'_>], client_cert: Option<Arc<ClientCertRule>>) -> RouteTable {
         let mut routes: Vec<Arc<Route>> = winners.iter().map(|claim| Arc::new(self.route(claim))).collect();
         let all_is_served = winners.last().is_some_and(|claim| claim.path().is_everything());
         if !all_is_served && let Some((service, backend)) = &self.parts.backends.default {
             routes.push(Arc::new(self.default_route(service, backend)));
         }
-        RouteTable { routes }
+        RouteTable { routes, client_cert }
     }
 
     fn route(&self, claim: &Claim<'_>) -> Route {
@@ -136,7 +180,7 @@ impl Builder<'_> {
             path,
             label: Arc::clone(&route.label),
             max_body: self.parts.policy.max_body,
-            filters: self.filters(&route.label, draft.denied.as_ref(), draft.stated.redirect),
+            filters: self.filters(&route.label, self.denied(draft), draft.stated.redirect),
             then: self.action(backend),
         }
     }
@@ -148,7 +192,7 @@ impl Builder<'_> {
             path: PathMatch::Prefix("".into()),
             label: "/".into(),
             max_body: self.parts.policy.max_body,
-            filters: self.filters("/", None, Redirect::default()),
+            filters: self.filters("/", self.denied.clone(), Redirect::default()),
             then: self.action(backend),
         }
     }
@@ -161,12 +205,14 @@ impl Builder<'_> {
         }
     }
 
+    fn denied(&self, draft: &Draft) -> Option<Deny> {
+        let own = || draft.denied.as_ref().map(unserved);
+        self.refused.get(&draft.name).cloned().or_else(own).or_else(|| self.denied.clone())
+    }
+
     /// In the order of their stages.
-    fn filters(&self, label: &str, denied: Option<&Arc<str>>, redirect: Redirect) -> Vec<Filter> {
-        let mut filters = Vec::new();
-        if let Some(reason) = denied.or(self.denied) {
-            filters.push(Filter::Deny(Deny { status: 503, reason: Arc::clone(reason) }));
-        }
+    fn filters(&self, label: &str, denied: Option<Deny>, redirect: Redirect) -> Vec<Filter> {
+        let mut filters: Vec<Filter> = denied.map(Filter::Deny).into_iter().collect();
         let redirect = self.parts.policy.redirect.of(label, self.covered, redirect);
         filters.extend(redirect.map(Filter::HttpsRedirect));
         filters.sort_by_key(Filter::stage);

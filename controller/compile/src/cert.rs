@@ -17,7 +17,7 @@ use snapshot::{Cert, CertId, Origin, PrivateKey, Snapshot};
 use crate::{NamespacedName, Objects, Options, Problem, draft::Draft, memo::Memo, notes::Notes};
 
 pub(crate) use cover::covers;
-pub(crate) use leaf::fingerprint;
+pub(crate) use leaf::{fingerprint, hexadecimal};
 
 /// The key of a Secret that holds the certificate chain, the leaf first.
 pub(crate) const CHAIN: &str = "tls.crt";

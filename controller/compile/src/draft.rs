@@ -10,7 +10,7 @@ use snapshot::{HostPattern, Origin};
 
 use crate::{NamespacedName, Problem};
 
-pub(crate) use stated::{Redirect, Stated};
+pub(crate) use stated::{AuthTls, ClientCertAsk, Redirect, Stated};
 pub(crate) use upstream::{BackendProtocol, UpstreamDraft, UpstreamTlsDraft};
 
 /// All that one object asks for.

@@ -7,6 +7,7 @@ pub mod annotation;
 mod assemble;
 mod attach;
 mod cert;
+mod client_ca;
 mod credentials;
 mod draft;
 mod endpoint;
@@ -74,9 +75,17 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     problems.extend(found);
     let (certs, found) = cert::resolve(objects, options, &drafts, memo);
     problems.extend(found);
+    let (client_cas, found) = client_ca::resolve(objects, &drafts, memo);
+    problems.extend(found);
     memo.end();
 
-    let parts = assemble::Parts { backends: &backends, certs: &certs, policy: &policy };
+    let parts = assemble::Parts {
+        backends: &backends,
+        certs: &certs,
+        client_cas: &client_cas,
+        policy: &policy,
+        annotations_prefix: &options.annotations_prefix,
+    };
     let mut assembled = assemble::assemble(&drafts, &parts);
     problems.extend(assembled.problems);
     for (id, (cert, key)) in backends.identities {

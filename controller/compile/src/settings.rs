@@ -82,6 +82,8 @@ pub struct Settings {
     pub use_forwarded_headers: bool,
     /// `proxy-real-ip-cidr`; empty: nobody.
     pub proxy_real_ip_cidr: Vec<IpNet>,
+    /// `allow-cross-namespace-resources`.
+    pub allow_cross_namespace_resources: bool,
     /// `max-worker-connections`, `max-connections-per-client`.
     pub connections: ConnectionLimits,
     /// `worker-shutdown-timeout`.

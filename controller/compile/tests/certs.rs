@@ -128,3 +128,73 @@ fn a_wildcard_does_not_reach_two_labels_deep() {
     let snapshot::Serves::Tls { sni, .. } = &compiled.snapshot.listeners["https"].serves else { panic!("no TLS") };
     assert_eq!(sni.keys().map(ToString::to_string).collect::<Vec<_>>(), ["x.b.example"]);
 }
+
+/// So many CAs that their names fill a handshake: told, and served without the names.
+#[test]
+fn five_hundred_cas_are_told_of_and_served() {
+    let ca = |number: usize| {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, format!("ca-{number}"));
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+    };
+    let of = |count: usize| {
+        let mut objects = Objects::default();
+        support::add(
+            &mut objects,
+            serde_json::json!({
+                "kind": "Ingress",
+                "metadata": {
+                    "name": "web",
+                    "annotations": {"nginx.ingress.kubernetes.io/auth-tls-secret": "default/cas"},
+                },
+                "spec": {"tls": [{"hosts": ["a.example"]}], "rules": [{"host": "a.example"}]},
+            }),
+        );
+        let pem: String = (0..count).map(ca).collect();
+        let data = BTreeMap::from([("ca.crt".to_owned(), ByteString(pem.into_bytes()))]);
+        let secret = Secret { data: Some(data), ..Secret::default() };
+        objects.secrets.insert(NamespacedName::new("default", "cas"), Arc::new(secret));
+        let options = Options { watch_ingress_without_class: true, ..Options::default() };
+        compile(&objects, &options, &mut Memo::default())
+    };
+    for (count, told) in [(20, false), (500, true)] {
+        let compiled = of(count);
+        let problem = compiled.problems.iter().find(|problem| problem.reason == "ClientCaTooLarge");
+        assert_eq!(problem.is_some(), told, "{:?}", compiled.problems);
+        if let Some(problem) = problem {
+            assert_eq!(problem.object.to_string(), "Secret default/cas");
+            assert!(problem.message.starts_with("holds 500 certificates"), "{}", problem.message);
+        }
+        let rule = compiled.snapshot.tables["a.example"].client_cert.as_ref().unwrap();
+        let ca = &rule.auth.as_ref().unwrap().ca;
+        assert_eq!((ca.certs.len(), ca.tell_names), (count, !told));
+    }
+}
+
+/// What was parsed is kept by its Secret: one that changed among 1,000 is one that is parsed.
+#[test]
+fn one_changed_secret_parses_one_certificate() {
+    let name = |number: usize| NamespacedName::new("default", &format!("c{number}"));
+    let secret = |number: usize| {
+        let pair = rcgen::generate_simple_self_signed([format!("h{number}.example")]).unwrap();
+        let data = [("tls.crt", pair.cert.pem()), ("tls.key", pair.signing_key.serialize_pem())];
+        let data = data.map(|(name, text)| (name.to_owned(), ByteString(text.into_bytes())));
+        Arc::new(Secret { data: Some(BTreeMap::from(data)), ..Secret::default() })
+    };
+    let mut objects = Objects::default();
+    for number in 0..1000 {
+        let (cert, host) = (format!("c{number}"), format!("h{number}.example"));
+        let spec = serde_json::json!({"tls": [{"hosts": [host], "secretName": cert}], "rules": [{"host": host}]});
+        support::add(&mut objects, serde_json::json!({"kind": "Ingress", "metadata": {"name": cert}, "spec": spec}));
+        objects.secrets.insert(name(number), secret(number));
+    }
+    let options = Options { watch_ingress_without_class: true, ..Options::default() };
+    let mut memo = Memo::default();
+    let before = compile(&objects, &options, &mut memo).snapshot;
+    objects.secrets.insert(name(7), secret(7));
+    let after = compile(&objects, &options, &mut memo).snapshot;
+    assert_eq!((before.certs.len(), after.certs.len()), (1000, 1000));
+    let parsed: Vec<_> = after.certs.iter().filter(|(id, cert)| !Arc::ptr_eq(&before.certs[*id], cert)).collect();
+    assert_eq!(parsed.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(), ["default/c7"]);
+}

@@ -24,7 +24,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use snapshot::{Action, Filter, PathMatch, RouteTable, Serves, Snapshot, Target};
+use snapshot::{Action, Filter, HostPattern, HostTls, PathMatch, RouteTable, Serves, Snapshot, Target};
 
 proptest! {
     /// However the objects arrived, and whatever was compiled meanwhile with the same memo: the result is that of a
@@ -80,7 +80,8 @@ proptest! {
         }
         for listener in snapshot.listeners.values() {
             prop_assert!(listener.serves.hosts().values().all(|table| snapshot.tables.contains_key(table)));
-            if let Serves::Tls { sni, default_cert, .. } = &listener.serves {
+            if let Serves::Tls { sni, default_cert, by_host, .. } = &listener.serves {
+                prop_assert!(asks_as_it_checks(snapshot, by_host));
                 for cert in sni.values().chain(default_cert) {
                     prop_assert!(snapshot.certs.contains_key(cert) && snapshot.keys.contains_key(cert));
                 }
@@ -188,6 +189,14 @@ fn check_identities(table: &RouteTable, objects: &Objects, snapshot: &Snapshot) 
     }
 }
 
+/// Whether the handshake of each host asks for exactly what its requests are checked for.
+fn asks_as_it_checks(snapshot: &Snapshot, by_host: &BTreeMap<HostPattern, Arc<HostTls>>) -> bool {
+    let asked = by_host.iter().filter_map(|(host, own)| Some((host.to_string(), own.client_auth.clone()?)));
+    let checked = snapshot.tables.iter();
+    let checked = checked.filter_map(|(id, table)| Some((id.to_string(), table.client_cert.as_ref()?.auth.clone()?)));
+    asked.collect::<BTreeMap<_, _>>() == checked.collect::<BTreeMap<_, _>>()
+}
+
 #[derive(Debug, Clone)]
 enum Object {
     Ingress(NamespacedName, Arc<Ingress>),
@@ -278,11 +287,16 @@ fn meta() -> impl Strategy<Value = ObjectMeta> {
             "kubernetes.io/ingress.class",
             "nginx.ingress.kubernetes.io/auth-url",
             "nginx.ingress.kubernetes.io/canary",
+            "nginx.ingress.kubernetes.io/auth-tls-secret",
+            "nginx.ingress.kubernetes.io/auth-tls-secret",
+            "nginx.ingress.kubernetes.io/auth-tls-verify-client",
+            "nginx.ingress.kubernetes.io/ssl-ciphers",
+            "nginx.ingress.kubernetes.io/force-ssl-redirect",
         ]),
-        text(&["tidegate", "true", "other", ""]),
+        text(&["tidegate", "true", "other", "", "default/a", "team/a", "team-a/web", "optional", "off", "CHACHA20"]),
     );
     let annotations = prop_oneof![
-        4 => option::weighted(0.2, annotation).prop_map(|annotation| annotation.into_iter().collect()),
+        4 => option::weighted(0.3, vec(annotation, 1..4)).prop_map(|some| some.into_iter().flatten().collect()),
         1 => backend_tls(),
     ];
     (option::of(0_i64..3), annotations).prop_map(|(created, annotations)| ObjectMeta {
@@ -402,6 +416,9 @@ fn secret() -> impl Strategy<Value = Secret> {
         }
         if with_key {
             data.insert("tls.key".to_owned(), key.clone());
+        }
+        if with_ca {
+            data.insert("ca.crt".to_owned(), cert.clone());
         }
         Secret { string_data: Some(data), ..Secret::default() }
     })

@@ -58,6 +58,19 @@ pub enum Cause {
     /// The body's framing is broken, or the client went away within it.
     #[error("broken request body")]
     BodyBroken,
+    /// Its host needs a certificate of the client, and there is none (nginx's 496).
+    #[error("no client certificate")]
+    CertificateMissing,
+    /// The client's certificate is not accepted (nginx's 495).
+    #[error("client certificate refused: {0}")]
+    CertificateRefused(&'static str),
+    /// The subject of the client's certificate is not one that the host wants.
+    #[error("client certificate of somebody else")]
+    CertificateSubject,
+    /// Its host asks for clients' certificates otherwise than the one that the connection was made for (RFC 9110 section
+    /// 15.5.20).
+    #[error("misdirected request")]
+    Misdirected,
     /// No rule names the host or path.
     #[error("no route")]
     NoRoute,
@@ -104,7 +117,11 @@ const fn verdict(cause: Cause) -> (Fault, StatusCode, RetryIf) {
     use Fault::{Client, Gateway, Upstream};
     use RetryIf::{Idempotent, Never, Untouched};
     match cause {
-        Cause::BadRequest(_) | Cause::BodyBroken => (Client, StatusCode::BAD_REQUEST, Never),
+        Cause::BadRequest(_) | Cause::BodyBroken | Cause::CertificateMissing | Cause::CertificateRefused(_) => {
+            (Client, StatusCode::BAD_REQUEST, Never)
+        }
+        Cause::CertificateSubject => (Client, StatusCode::FORBIDDEN, Never),
+        Cause::Misdirected => (Client, StatusCode::MISDIRECTED_REQUEST, Never),
         Cause::MethodNotAllowed => (Client, StatusCode::METHOD_NOT_ALLOWED, Never),
         Cause::TransferCoding | Cause::Protocol => (Client, StatusCode::NOT_IMPLEMENTED, Never),
         Cause::NoKey => (Gateway, StatusCode::INTERNAL_SERVER_ERROR, Never),
@@ -145,7 +162,10 @@ impl Failure {
     /// Whether the client's connection is to end: where its next request begins is not certain, or it is up to no good.
     pub fn ends_connection(&self) -> bool {
         self.fault == Fault::Client
-            && !matches!(self.cause, Cause::NoRoute | Cause::MethodNotAllowed | Cause::BodyTooLarge)
+            && !matches!(
+                self.cause,
+                Cause::NoRoute | Cause::MethodNotAllowed | Cause::BodyTooLarge | Cause::CertificateSubject
+            )
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     exchange::{Client, Socket},
     observe::OpenConnection,
     runtime::LiveListener,
+    tls::{Asked, Peer},
 };
 
 /// A connection that was accepted.
@@ -59,6 +60,8 @@ pub struct Connection {
     pub accepted: Accepted,
     /// Who asks over it, unless a trusted proxy names somebody else.
     pub peer: Client,
+    /// What its handshake told; none: it is in the clear.
+    pub tls: Option<Peer>,
     /// Where log and metrics see it.
     pub gauge: Rc<OpenConnection>,
     /// How many requests of an HTTP/2 connection are being answered.
@@ -70,12 +73,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn new(accepted: Accepted, listener: Arc<LiveListener>, guest: Guest) -> Self {
+    fn new(accepted: Accepted, listener: Arc<LiveListener>, guest: Guest, tls: Option<Peer>) -> Self {
         let context = Rc::clone(guest.context());
         Self {
             socket: Arc::new(Socket::new(&listener.http)),
             peer: forwarded::peer(&accepted),
             accepted,
+            tls,
             gauge: Rc::new(context.gauges.open()),
             context,
             streams: Cell::new(0),
@@ -83,6 +87,11 @@ impl Connection {
             requests: Cell::new(0),
             _guest: guest,
         }
+    }
+
+    /// The client, where it was asked for a certificate.
+    pub fn asked_for_certificate(&self) -> Option<&Asked> {
+        self.tls.as_ref()?.asked.as_deref()
     }
 
     /// Another request came.
@@ -119,14 +128,14 @@ impl Connection {
     }
 }
 
-/// Serves a connection to its end.
-pub async fn serve_connection<S>(stream: S, speaks: Speaks, accepted: Accepted, guest: Guest)
+/// Serves a connection to its end. `tls` is what its handshake told.
+pub async fn serve_connection<S>(stream: S, speaks: Speaks, accepted: Accepted, guest: Guest, tls: Option<Peer>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Some(listener) = guest.context().listener(&accepted.listener) else { return };
     let options = Arc::clone(&listener.http);
-    let connection = Rc::new(Connection::new(accepted, listener, guest));
+    let connection = Rc::new(Connection::new(accepted, listener, guest, tls));
     let mut io = ClientIo::new(stream, Arc::clone(&connection.socket));
     match find_out(&mut io, speaks, &connection, options.http2).await {
         // A task of its own size for each: an idle connection must not pay for the largest.

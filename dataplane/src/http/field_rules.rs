@@ -56,6 +56,7 @@ impl FieldRules {
             upgrade,
             options: Arc::clone(&self.http),
             socket: Arc::clone(&self.socket),
+            certificate: None,
         };
         Some(request_fields(&exchange, Protocol::Http1))
     }

@@ -6,7 +6,7 @@ use http::{Request, Response, StatusCode, header, request::Parts};
 use hyper::body::{Body as _, Incoming};
 
 use super::{
-    answer,
+    answer, client_cert,
     connection::Connection,
     forward::{Outcome, ask},
     forwarded,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     exchange::{Answer, Cause, ClientBody, Exchange, Failure, RequestBody, Socket, Ticket, Upload},
     filter::Flow,
-    runtime::{LiveAction, LiveListener, LiveRoute},
+    runtime::{LiveAction, LiveListener, LiveRoute, LiveTable},
 };
 
 /// The answer to one request, once it is polled to its end. What goes wrong is an answer too.
@@ -73,7 +73,21 @@ fn take(connection: &Connection, listener: &LiveListener, socket: Arc<Socket>, r
         let upgrade = if websocket.is_some() { Some(websocket::NAME) } else { upgrade_of(&head) };
         let Parts { method, headers, .. } = head;
         let (request_id, options) = (ticket.request_id(), Arc::clone(&listener.http));
-        Exchange { method, uri, path, headers, authority, host, request_id, client, body, upgrade, options, socket }
+        Exchange {
+            method,
+            uri,
+            path,
+            headers,
+            authority,
+            host,
+            request_id,
+            client,
+            body,
+            upgrade,
+            options,
+            socket,
+            certificate: None,
+        }
     });
     Taken { ticket, websocket, exchange }
 }
@@ -85,12 +99,20 @@ async fn answer(
     exchange: &mut Exchange,
     ticket: &mut Ticket,
 ) -> Result<Outcome, Failure> {
-    let route = match find(listener, &exchange.host, exchange.path()) {
-        Found::Route(route) => Arc::clone(route),
+    let found = find(listener, &exchange.host, exchange.path());
+    if let Found::Route(_, route) = &found {
+        ticket.routed(&route.metrics);
+    }
+    let table = match found {
         Found::Ourselves => return Ok(Outcome::Message(answer::of_status(StatusCode::OK))),
-        Found::Nothing => return Err(Cause::NoRoute.into()),
+        Found::Route(table, _) => Some(table),
+        Found::Nothing(table) => table,
     };
-    ticket.routed(&route.metrics);
+    if let Flow::Respond(response) = client_cert::check(connection, table, exchange)? {
+        return Ok(Outcome::Message(response));
+    }
+    let Found::Route(_, route) = found else { return Err(Cause::NoRoute.into()) };
+    let route = Arc::clone(route);
     for filter in &route.filters {
         if let Flow::Respond(response) = filter.request(exchange)? {
             return Ok(Outcome::Message(response));
@@ -103,11 +125,13 @@ async fn answer(
 }
 
 /// Who answers.
+#[derive(Clone, Copy)]
 enum Found<'a> {
-    Route(&'a Arc<LiveRoute>),
+    Route(&'a LiveTable, &'a Arc<LiveRoute>),
     /// A question to the proxy itself: `OPTIONS *`, or a load balancer's health check.
     Ourselves,
-    Nothing,
+    /// No route; the host may be known all the same.
+    Nothing(Option<&'a LiveTable>),
 }
 
 fn find<'a>(listener: &'a LiveListener, host: &str, path: Option<&str>) -> Found<'a> {
@@ -115,7 +139,11 @@ fn find<'a>(listener: &'a LiveListener, host: &str, path: Option<&str>) -> Found
     if path == &*listener.http.health_check_path && !listener.hosts.names(host) {
         return Found::Ourselves;
     }
-    listener.hosts.find(host).and_then(|table| table.find(path)).map_or(Found::Nothing, Found::Route)
+    let table = listener.hosts.find(host).map(|table| &**table);
+    match table.and_then(|table| Some((table, table.find(path)?))) {
+        Some((table, route)) => Found::Route(table, route),
+        None => Found::Nothing(table),
+    }
 }
 
 fn body(

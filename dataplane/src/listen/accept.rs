@@ -82,7 +82,7 @@ pub fn spawn(stream: TcpStream, accepted: Accepted, guest: Guest) {
         return tracing::debug!(peer = %accepted.peer, %error, "cannot prepare a connection");
     }
     match &listener.tls {
-        None => drop(tokio::task::spawn_local(serve_connection(stream, Speaks::Either, accepted, guest))),
+        None => drop(tokio::task::spawn_local(serve_connection(stream, Speaks::Either, accepted, guest, None))),
         Some(tls) => {
             let (tls, patience) = (Arc::clone(tls), listener.http.header_timeout);
             drop(tokio::task::spawn_local(serve_tls(tls, patience, stream, accepted, guest)));
@@ -99,11 +99,11 @@ async fn serve_tls(tls: Arc<TlsServer>, patience: Duration, stream: TcpStream, a
         () = leave(&context, drained) => return,
     };
     match result {
-        Ok(Ok(stream)) => {
+        Ok(Ok((stream, peer))) => {
             let speaks = if is_http2(stream.get_ref().1) { Speaks::Http2 } else { Speaks::Http1 };
             // In a task of its own, and the stream in a box: the connection would keep the size of the handshake, and
             // several times that of the stream.
-            drop(tokio::task::spawn_local(serve_connection(Box::new(stream), speaks, accepted, guest)));
+            drop(tokio::task::spawn_local(serve_connection(Box::new(stream), speaks, accepted, guest, Some(peer))));
         }
         Ok(Err(error)) => tracing::debug!(peer = %accepted.peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %accepted.peer, "TLS handshake timed out"),

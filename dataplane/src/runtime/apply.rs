@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use ahash::AHashMap;
 use http::HeaderValue;
 use snapshot::{
-    Action, EndpointSet, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route, RouteTable, ServicePort,
-    Snapshot, TableId, Target, Upstream, UpstreamId,
+    Action, ClientCertRule, EndpointSet, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route, RouteTable,
+    ServicePort, Snapshot, TableId, Target, Upstream, UpstreamId,
 };
 
-use super::{LiveAction, LiveListener, LiveRoute, LiveTable, Runtime};
+use super::{LiveAction, LiveClientCert, LiveListener, LiveRoute, LiveTable, Runtime};
 use crate::{
     filter::Filter,
     observe::{Metrics, RouteLabels},
@@ -66,7 +66,9 @@ impl Builder {
             runtime.upstreams.insert(id.clone(), live);
         }
         for (id, table) in &snapshot.tables {
-            let live = self.table(id, table, old.tables.get(id), &runtime.upstreams);
+            let held = old.tables.get(id);
+            let client_cert = table.client_cert.as_ref().map(|rule| self.client_cert(rule, held, &mut rejected));
+            let live = self.table((id, table), held, client_cert, &runtime.upstreams);
             runtime.tables.insert(id.clone(), live);
         }
         for (id, listener) in &snapshot.listeners {
@@ -124,14 +126,15 @@ impl Builder {
 
     fn table(
         &self,
-        id: &TableId,
-        source: &Arc<RouteTable>,
+        (id, source): (&TableId, &Arc<RouteTable>),
         old: Option<&Arc<LiveTable>>,
+        client_cert: Option<Arc<LiveClientCert>>,
         upstreams: &AHashMap<UpstreamId, Arc<LiveUpstream>>,
     ) -> Arc<LiveTable> {
         if let Some(old) = old
             && Arc::ptr_eq(&old.source, source)
             && old.routes.iter().all(|route| is_current(route, upstreams))
+            && is_same(old.client_cert.as_ref(), client_cert.as_ref())
         {
             return Arc::clone(old);
         }
@@ -142,7 +145,25 @@ impl Builder {
             _ => Arc::new(self.route(id, route, upstreams)),
         };
         let routes = source.routes.iter().map(live).collect();
-        Arc::new(LiveTable { source: Arc::clone(source), paths: PathTable::new(&source.routes), routes })
+        let paths = PathTable::new(&source.routes);
+        Arc::new(LiveTable { source: Arc::clone(source), paths, routes, client_cert })
+    }
+
+    fn client_cert(
+        &mut self,
+        rule: &Arc<ClientCertRule>,
+        old: Option<&Arc<LiveTable>>,
+        rejected: &mut Vec<Rejection>,
+    ) -> Arc<LiveClientCert> {
+        let authority = rule.auth.as_ref().map(|auth| {
+            let (authority, rejection) = self.tls.authority(&auth.ca);
+            rejected.extend(rejection);
+            authority
+        });
+        match old.and_then(|old| old.client_cert.as_ref()) {
+            Some(old) if old.source == *rule && is_same(old.authority.as_ref(), authority.as_ref()) => Arc::clone(old),
+            _ => Arc::new(LiveClientCert::new(Arc::clone(rule), authority)),
+        }
     }
 
     fn route(
@@ -206,6 +227,14 @@ fn reject_service(upstream: &Upstream, reason: &str) -> Rejection {
 
 fn reject_listener(id: &ListenerId, reason: &str) -> Rejection {
     Rejection { origin: Arc::new(Origin::new("Listener", "", id.as_str())), reason: reason.to_owned() }
+}
+
+fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 /// Endpoints of services that are served already are swapped in place, at once.

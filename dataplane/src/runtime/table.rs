@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use snapshot::{Action, Route, RouteTable};
 
+use super::LiveClientCert;
 use crate::{filter::Filter, observe::RouteMetrics, route::PathTable, upstream::LiveForward};
 
 /// The routes of one host.
@@ -16,6 +17,8 @@ pub struct LiveTable {
     pub paths: PathTable,
     /// The routes, in precedence order.
     pub routes: Vec<Arc<LiveRoute>>,
+    /// What the host wants of clients' certificates.
+    pub client_cert: Option<Arc<LiveClientCert>>,
 }
 
 impl LiveTable {

@@ -2,14 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use rustls::{ServerConfig, sign::CertifiedKey};
-use snapshot::{CertId, Ciphers, HostPattern, HostTls, Rejection, Resumption, Serves, Snapshot, TlsOptions};
+use ahash::{AHashMap, AHashSet};
+use rustls::{ServerConfig, server::danger::ClientCertVerifier, sign::CertifiedKey};
+use snapshot::{CaBundle, CertId, Ciphers, ClientAuth, HostPattern, HostTls, Rejection, Serves, Snapshot, TlsOptions};
 
 use super::{
+    authority::{Authorities, Authority},
     certs::Certs,
     ciphers::{Providers, versions},
+    client_auth::AskAny,
     resolver::{Nobody, Resolver},
-    resumption::{Audience, Resumptions},
+    resumption::{Audience, Kept, Resumptions},
     self_signed::{SelfSignedError, self_signed},
     server::{HostConfig, TlsServer},
 };
@@ -48,6 +51,12 @@ impl<'a> TlsSource<'a> {
         }
     }
 
+    /// What of resumed sessions outlives its configurations.
+    fn kept(&self) -> impl Iterator<Item = Kept> {
+        let auths = self.by_host.values().map(|own| own.client_auth.as_deref());
+        std::iter::once(None).chain(auths).map(|auth| (self.tls.resumption, Audience::of(auth)))
+    }
+
     /// Whether every name is handled alike, whichever hosts there are.
     fn is_uniform(&self) -> bool {
         self.by_host.is_empty() && !self.tls.reject_unknown_names
@@ -67,6 +76,7 @@ pub struct TlsFactory {
     fallback: Arc<CertifiedKey>,
     resumptions: Resumptions,
     certs: Certs,
+    authorities: Authorities,
 }
 
 impl TlsFactory {
@@ -77,8 +87,13 @@ impl TlsFactory {
     pub fn new() -> Result<Self, SelfSignedError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let fallback = self_signed(&provider)?;
-        let (resumptions, certs) = (Resumptions::default(), Certs::default());
-        Ok(Self { providers: Providers::new(provider), fallback, resumptions, certs })
+        Ok(Self {
+            providers: Providers::new(provider),
+            fallback,
+            resumptions: Resumptions::default(),
+            certs: Certs::default(),
+            authorities: Authorities::default(),
+        })
     }
 
     /// Takes up the certificates and the ticket key of a snapshot.
@@ -104,21 +119,30 @@ impl TlsFactory {
         let names = source.sni.iter().filter(|(host, _)| **host != HostPattern::Any);
         let names = names.filter_map(|(host, id)| Some((host.clone(), self.certs.usable(id)?))).collect();
         let resolver = Arc::new(Resolver::new(names, default.unwrap_or_else(|| Arc::clone(&self.fallback))));
-        let mut maker = Maker { factory: self, source, resolver, made: Vec::new() };
-        let plain = maker.make(&source.tls.ciphers)?;
+        let mut maker = Maker { factory: self, source, resolver, made: AHashMap::new() };
+        let plain = maker.make(&source.tls.ciphers, None)?;
         let server = if source.is_uniform() { TlsServer::uniform(plain) } else { maker.by_name(plain)? };
         self.providers.sweep();
         Ok(server)
     }
 
-    /// Forgets the ticket keys and sessions that no listener needs any more.
+    /// Who vouches for clients, and why nobody does where a bundle cannot be used.
+    pub fn authority(&mut self, bundle: &CaBundle) -> (Arc<Authority>, Option<Rejection>) {
+        let algorithms = self.providers.base().signature_verification_algorithms;
+        let (authority, reason) = self.authorities.find(bundle, algorithms);
+        let rejection = reason.map(|reason| Rejection {
+            origin: Arc::clone(&bundle.origin),
+            reason: format!("the CA cannot be used, so no client certificate is accepted: {reason}"),
+        });
+        (authority, rejection)
+    }
+
+    /// Forgets what no listener needs any more.
     pub fn sweep(&mut self, snapshot: &Snapshot) {
-        let sources: Vec<_> =
-            snapshot.listeners.values().filter_map(|listener| TlsSource::of(&listener.serves)).collect();
-        let has = |source: &TlsSource<'_>, how: Resumption, audience: &Audience| {
-            source.tls.resumption == how && *audience == Audience(None)
-        };
-        self.resumptions.sweep(|how, audience| sources.iter().any(|source| has(source, how, audience)));
+        let sources = snapshot.listeners.values().filter_map(|listener| TlsSource::of(&listener.serves));
+        let wanted: AHashSet<Kept> = sources.flat_map(|source| source.kept().collect::<Vec<_>>()).collect();
+        self.resumptions.sweep(&wanted);
+        self.authorities.sweep();
     }
 }
 
@@ -127,8 +151,11 @@ struct Maker<'a> {
     factory: &'a mut TlsFactory,
     source: &'a TlsSource<'a>,
     resolver: Arc<Resolver>,
-    made: Vec<(Ciphers, Arc<HostConfig>)>,
+    made: AHashMap<Kind, Arc<HostConfig>>,
 }
+
+/// What makes a configuration another one: suites, how clients are asked, and what vouches for them.
+type Kind = (Ciphers, Audience, Option<Arc<str>>);
 
 impl Maker<'_> {
     fn by_name(mut self, plain: Arc<HostConfig>) -> Result<TlsServer, rustls::Error> {
@@ -136,7 +163,10 @@ impl Maker<'_> {
         let mut others = Arc::clone(&plain);
         for host in self.source.hosts.keys().chain(self.source.by_host.keys()) {
             let config = match self.source.by_host.get(host) {
-                Some(own) => self.make(&own.ciphers)?,
+                Some(own) => {
+                    let ciphers = own.ciphers.as_ref().unwrap_or(&self.source.tls.ciphers);
+                    self.make(ciphers, own.client_auth.as_ref())?
+                }
                 None => Arc::clone(&plain),
             };
             match host {
@@ -145,27 +175,39 @@ impl Maker<'_> {
             }
         }
         if self.source.tls.reject_unknown_names {
-            others = Arc::new(HostConfig { config: Arc::new(self.refusal()?) });
+            others = Arc::new(HostConfig { config: Arc::new(self.refusal()?), client_auth: None });
         }
         Ok(TlsServer::by_name(others, names.into_iter().collect::<HostTable<_>>()))
     }
 
-    fn make(&mut self, ciphers: &Ciphers) -> Result<Arc<HostConfig>, rustls::Error> {
-        if let Some((_, made)) = self.made.iter().find(|(of, _)| of == ciphers) {
+    fn make(&mut self, ciphers: &Ciphers, auth: Option<&Arc<ClientAuth>>) -> Result<Arc<HostConfig>, rustls::Error> {
+        let audience = Audience::of(auth.map(|auth| &**auth));
+        let kind = (ciphers.clone(), audience.clone(), auth.map(|auth| Arc::clone(&auth.ca.fingerprint)));
+        if let Some(made) = self.made.get(&kind) {
             return Ok(Arc::clone(made));
         }
         let TlsOptions { versions: spoken, resumption, .. } = *self.source.tls;
         let builder = ServerConfig::builder_with_provider(self.factory.providers.with(ciphers))
             .with_protocol_versions(versions(spoken))?;
+        let builder = match auth {
+            Some(auth) => builder.with_client_cert_verifier(self.verifier(auth)),
+            None => builder.with_no_client_auth(),
+        };
         let resolver: Arc<Resolver> = Arc::clone(&self.resolver);
-        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        let mut config = builder.with_cert_resolver(resolver);
         config.ignore_client_order = ciphers.server_order;
         let offered = if self.source.http2 { &[HTTP2, HTTP1][..] } else { &[HTTP1] };
         config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
-        self.factory.resumptions.apply(resumption, &Audience(None), &mut config)?;
-        let made = Arc::new(HostConfig { config: Arc::new(config) });
-        self.made.push((ciphers.clone(), Arc::clone(&made)));
+        self.factory.resumptions.apply(resumption, &audience, &mut config)?;
+        let made = Arc::new(HostConfig { config: Arc::new(config), client_auth: auth.cloned() });
+        self.made.insert(kind, Arc::clone(&made));
         Ok(made)
+    }
+
+    fn verifier(&mut self, auth: &ClientAuth) -> Arc<dyn ClientCertVerifier> {
+        // What cannot be used is told where the rule for requests is made.
+        let (authority, _) = self.factory.authority(&auth.ca);
+        Arc::new(AskAny::new(authority, self.factory.providers.base().signature_verification_algorithms))
     }
 
     /// Ends every handshake with an alert.

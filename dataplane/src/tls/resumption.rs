@@ -2,25 +2,35 @@
 
 use std::sync::Arc;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use rustls::{
     ServerConfig,
     server::{NoServerSessionStorage, ProducesTickets},
 };
-use snapshot::{Resumption, TicketKey};
+use snapshot::{ClientAuth, Resumption, TicketKey};
 
 use super::{sessions::Sessions, tickets};
 
 /// Whom a session was made with: never taken up by any other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Audience(pub Option<String>);
+pub struct Audience(Option<String>);
+
+impl Audience {
+    /// Those who were asked for certificates like this; none: those who were not asked.
+    pub fn of(auth: Option<&ClientAuth>) -> Self {
+        Self(auth.map(|ClientAuth { ca, verify, depth }| format!("{} {verify:?} {depth}", ca.origin)))
+    }
+}
+
+/// How sessions are resumed, and with whom.
+pub type Kept = (Resumption, Audience);
 
 /// Ticket keys and sessions, for all listeners, workers and configurations, so that a change costs no handshakes; but
 /// apart for each way to authenticate clients, so that a session made where no certificate is needed opens nothing
 /// where one is.
 #[derive(Default)]
 pub struct Resumptions {
-    kept: AHashMap<(Resumption, Audience), Means>,
+    kept: AHashMap<Kept, Means>,
     key: Option<TicketKey>,
 }
 
@@ -62,8 +72,8 @@ impl Resumptions {
     }
 
     /// Forgets what is not `wanted` any more.
-    pub fn sweep(&mut self, wanted: impl Fn(Resumption, &Audience) -> bool) {
-        self.kept.retain(|(how, audience), _| wanted(*how, audience));
+    pub fn sweep(&mut self, wanted: &AHashSet<Kept>) {
+        self.kept.retain(|kept, _| wanted.contains(kept));
     }
 
     fn means(&mut self, how: Resumption, audience: &Audience) -> Result<Means, rustls::Error> {

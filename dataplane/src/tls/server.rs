@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use rustls::{ServerConfig, server::Acceptor};
+use snapshot::ClientAuth;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
 
+use super::peer::Peer;
 use crate::route::HostTable;
 
 /// How the handshakes of some hosts go.
@@ -13,6 +15,8 @@ use crate::route::HostTable;
 pub struct HostConfig {
     /// For the TLS library.
     pub config: Arc<ServerConfig>,
+    /// How clients are asked for certificates; none: not at all.
+    pub client_auth: Option<Arc<ClientAuth>>,
 }
 
 /// The configurations of a listener.
@@ -39,16 +43,20 @@ impl TlsServer {
     ///
     /// # Errors
     /// The client left, or does not speak TLS in a way that we do.
-    pub async fn accept<S>(&self, stream: S) -> std::io::Result<TlsStream<S>>
+    pub async fn accept<S>(&self, stream: S) -> std::io::Result<(TlsStream<S>, Peer)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let Some(by_name) = &self.by_name else {
-            return TlsAcceptor::from(Arc::clone(&self.others.config)).accept(stream).await;
+            let stream = TlsAcceptor::from(Arc::clone(&self.others.config)).accept(stream).await?;
+            let peer = Peer::new(stream.get_ref().1, self.others.client_auth.as_ref());
+            return Ok((stream, peer));
         };
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let name = start.client_hello().server_name().map(str::to_ascii_lowercase);
         let host = name.and_then(|name| by_name.find(&name)).unwrap_or(&self.others);
-        start.into_stream(Arc::clone(&host.config)).await
+        let stream = start.into_stream(Arc::clone(&host.config)).await?;
+        let peer = Peer::new(stream.get_ref().1, host.client_auth.as_ref());
+        Ok((stream, peer))
     }
 }

@@ -35,6 +35,9 @@ pub fn of_request(exchange: &Exchange, protocol: Protocol) -> HeaderMap {
     set_connection(&mut fields, exchange, protocol, seen.wants_trailers);
     set_framing(&mut fields, &exchange.body, protocol, seen.announced);
     set_forwarded(&mut fields, exchange);
+    if let Some(certificate) = &exchange.certificate {
+        certificate.set(&mut fields);
+    }
     fields
 }
 

@@ -5,6 +5,8 @@ mod backend;
 mod client;
 pub mod h2;
 mod h2c;
+pub mod pki;
+pub mod private;
 mod proxy;
 pub mod tls;
 pub mod tls_backend;

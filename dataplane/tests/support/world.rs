@@ -141,6 +141,17 @@ impl World {
         self
     }
 
+    /// A rule about clients' certificates on a host.
+    pub fn client_cert(mut self, host: &str, rule: ClientCertRule) -> Self {
+        let client_auth = rule.auth.clone();
+        let table = self.snapshot.tables.get_mut(host).unwrap();
+        Arc::make_mut(table).client_cert = Some(Arc::new(rule));
+        match client_auth {
+            None => self,
+            Some(_) => self.host_tls(host, HostTls { ciphers: None, client_auth }),
+        }
+    }
+
     /// A self-made certificate for these names.
     pub fn cert(mut self, id: &str, names: &[&str]) -> Self {
         self.set_cert(id, names);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -19,10 +19,29 @@ pub struct Leaf {
     pub dns_names: Vec<String>,
 }
 
+/// A client's certificate and its key.
+#[derive(Clone)]
+pub struct Identity {
+    /// In DER, its own first.
+    pub chain: Vec<Vec<u8>>,
+    /// In PKCS#8.
+    pub key: Vec<u8>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
 /// Shakes hands as a client of `host` (the SNI).
-pub(super) async fn connect(stream: TcpStream, host: &str) -> anyhow::Result<(TlsStream<TcpStream>, Leaf)> {
+pub(super) async fn connect(
+    stream: TcpStream,
+    host: &str,
+    identity: Option<&Identity>,
+) -> anyhow::Result<(TlsStream<TcpStream>, Leaf)> {
     let name = ServerName::try_from(host.to_owned()).context("host as SNI")?;
-    let stream = TlsConnector::from(Arc::new(config()?)).connect(name, stream).await?;
+    let stream = TlsConnector::from(Arc::new(config(identity)?)).connect(name, stream).await?;
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let leaf = leaf(certificates.first().context("the server sent no certificate")?)?;
     Ok((stream, leaf))
@@ -42,14 +61,15 @@ fn leaf(der: &CertificateDer<'_>) -> anyhow::Result<Leaf> {
     Ok(Leaf { dns_names })
 }
 
-fn config() -> anyhow::Result<ClientConfig> {
+fn config(identity: Option<&Identity>) -> anyhow::Result<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(TrustAnybody(provider)))
-        .with_no_client_auth();
-    Ok(config)
+        .with_custom_certificate_verifier(Arc::new(TrustAnybody(provider)));
+    let Some(Identity { chain, key }) = identity else { return Ok(builder.with_no_client_auth()) };
+    let chain = chain.iter().cloned().map(CertificateDer::from).collect();
+    Ok(builder.with_client_auth_cert(chain, PrivatePkcs8KeyDer::from(key.clone()).into())?)
 }
 
 /// The tests look at the certificate themselves; that the server holds its key

@@ -116,8 +116,8 @@ pub(super) const MODULES: &[ModuleRule] = &[
     ),
     data_plane(
         "http",
-        &["exchange", "filter", "observe", "route", "runtime", "upstream"],
-        "a request's way; it does not know which socket it came from",
+        &["exchange", "filter", "observe", "route", "runtime", "tls", "upstream"],
+        "a request's way; it does not know which socket it came from, but what the handshake told of the client",
     ),
     data_plane(
         "listen",

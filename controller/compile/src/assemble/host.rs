@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use snapshot::{Ciphers, HostPattern, HostTls};
+use snapshot::{Ciphers, ClientAuth, HostPattern, HostTls};
 
 use crate::{Problem, draft::Draft, notes::Notes};
 
@@ -25,17 +25,19 @@ pub(super) fn settle<'a, T: PartialEq>(
     Some(Settled { winner, losers })
 }
 
-/// How TLS is spoken on a host, where its objects want it otherwise than the settings.
+/// The cipher suites of a host, where its objects want others than the settings. `prefix` is that of annotations.
 pub(super) fn ciphers(
     host: &HostPattern,
     drafts: &[&Draft],
     global: &Ciphers,
+    prefix: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<Ciphers> {
     let suites = settle(drafts, |draft| draft.stated.ssl_ciphers.as_ref());
     let order = settle(drafts, |draft| draft.stated.ssl_prefer_server_ciphers.as_ref());
-    problems.extend(suites.iter().flat_map(|settled| lost(host, "ssl-ciphers", settled)));
-    problems.extend(order.iter().flat_map(|settled| lost(host, "ssl-prefer-server-ciphers", settled)));
+    problems.extend(suites.iter().flat_map(|settled| lost(host, &format!("{prefix}/ssl-ciphers"), settled)));
+    problems
+        .extend(order.iter().flat_map(|settled| lost(host, &format!("{prefix}/ssl-prefer-server-ciphers"), settled)));
     let ciphers = Ciphers {
         suites: suites.map_or(&global.suites, |settled| settled.winner.1).clone(),
         server_order: order.map_or(global.server_order, |settled| *settled.winner.1),
@@ -48,16 +50,16 @@ fn lost<T>(host: &HostPattern, key: &str, settled: &Settled<'_, T>) -> Vec<Probl
         let mut notes = Notes::new(&loser.origin);
         let by = &settled.winner.0.origin;
         let message = format!(
-            "`{key}` is of a host as a whole, and on {host} that of {by} holds, which is older (or of the same age, and \
-             its name is greater)"
+            "is of a host as a whole, and on {host} that of {by} holds, which is older (or of the same age, and its name is \
+             greater)"
         );
-        notes.warning("metadata.annotations", "HostConflict", message);
+        notes.warning(&format!("metadata.annotations[{key}]"), "HostConflict", message);
         notes.into_problems()
     };
     settled.losers.iter().flat_map(problem).collect()
 }
 
-/// The entry of a listener for a host.
-pub(super) fn host_tls(ciphers: Option<Ciphers>) -> Option<Arc<HostTls>> {
-    Some(Arc::new(HostTls { ciphers: ciphers? }))
+/// The entry of a listener for a host, where it is not spoken to as all others are.
+pub(super) fn host_tls(ciphers: Option<Ciphers>, client_auth: Option<Arc<ClientAuth>>) -> Option<Arc<HostTls>> {
+    (ciphers.is_some() || client_auth.is_some()).then(|| Arc::new(HostTls { ciphers, client_auth }))
 }

@@ -56,11 +56,16 @@ fn common_name<'a>(name: &'a X509Name<'_>) -> Option<&'a str> {
 }
 
 /// SHA-256 in hexadecimal.
-pub(crate) fn fingerprint(bytes: &[u8]) -> Arc<str> {
-    let mut hexadecimal = String::with_capacity(64);
-    for byte in digest::digest(&digest::SHA256, bytes).as_ref() {
+pub(crate) fn fingerprint(der: &[u8]) -> Arc<str> {
+    hexadecimal(digest::digest(&digest::SHA256, der).as_ref())
+}
+
+/// Bytes as text.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> Arc<str> {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
         // Writing to a String cannot fail.
-        let _ = write!(hexadecimal, "{byte:02x}");
+        let _ = write!(text, "{byte:02x}");
     }
-    hexadecimal.into()
+    text.into()
 }

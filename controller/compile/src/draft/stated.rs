@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use snapshot::Tls12Suite;
+use snapshot::{Tls12Suite, VerifyClient};
 
 use super::UpstreamDraft;
+use crate::NamespacedName;
 
 /// What annotations say; none where they say nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +17,9 @@ pub(crate) struct Stated {
     pub ssl_ciphers: Option<Vec<Tls12Suite>>,
     /// `ssl-prefer-server-ciphers`.
     pub ssl_prefer_server_ciphers: Option<bool>,
+    pub auth_tls: AuthTls,
+    /// What `auth-tls-*` comes to.
+    pub client_cert: Option<ClientCertAsk>,
 }
 
 impl Stated {
@@ -34,4 +38,37 @@ pub(crate) struct Redirect {
     pub force_ssl_redirect: Option<bool>,
     /// `preserve-trailing-slash`.
     pub preserve_trailing_slash: Option<bool>,
+}
+
+/// The annotations about clients' certificates, each by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AuthTls {
+    /// `auth-tls-secret`.
+    pub secret: Option<NamespacedName>,
+    /// `auth-tls-verify-client`; none within: `off`.
+    pub verify: Option<Option<VerifyClient>>,
+    /// `auth-tls-verify-depth`.
+    pub depth: Option<u32>,
+    /// `auth-tls-match-cn`.
+    pub match_cn: Option<Arc<str>>,
+    /// `auth-tls-pass-certificate-to-upstream`.
+    pub pass_certificate: Option<bool>,
+    /// `auth-tls-error-page`.
+    pub error_page: Option<Arc<str>>,
+}
+
+/// What an object wants of clients' certificates on its hosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClientCertAsk {
+    /// Where the CA is.
+    pub secret: NamespacedName,
+    /// None: no certificate is asked for.
+    pub verify: Option<VerifyClient>,
+    /// How many certificates there may be between the client's and the CA's.
+    pub depth: u32,
+    /// A checked regular expression.
+    pub subject: Option<Arc<str>>,
+    pub pass_certificate: bool,
+    /// A URL.
+    pub error_page: Option<Arc<str>>,
 }

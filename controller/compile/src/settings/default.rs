@@ -51,6 +51,7 @@ impl Default for Settings {
             use_forwarded_headers: false,
             // Only IPv4, as ingress-nginx has it: whoever is reached over IPv6 names whom he trusts there.
             proxy_real_ip_cidr: vec![IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0))],
+            allow_cross_namespace_resources: false,
             connections: ConnectionLimits { per_worker: NonZeroU32::new(16_384), per_client: None },
             worker_shutdown_timeout: Duration::from_secs(240),
             denied: None,

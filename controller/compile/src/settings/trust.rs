@@ -31,6 +31,15 @@ pub(super) static SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "allow-cross-namespace-resources",
+        value: "`true` or `false`",
+        default: "false",
+        doc: "Whether annotations may name Secrets of other namespaces.",
+        example: "true",
+        fail_closed: None,
+        parse: |text, settings| boolean(text).map(|on| settings.allow_cross_namespace_resources = on),
+    },
+    Setting {
         key: "server-tokens",
         value: "`true` or `false`",
         default: "false",

@@ -7,12 +7,6 @@ pub(super) static KNOWN: &[Known] = &[
     nginx("access-log-params"),
     unneeded("access-log-path", "The access log goes to standard output."),
     Known {
-        key: "allow-cross-namespace-resources",
-        loss: Loss::Nothing,
-        quiet: FALSE,
-        note: "Nothing that is served reads other namespaces' Secrets.",
-    },
-    Known {
         key: "allow-snippet-annotations",
         loss: Loss::Nothing,
         quiet: FALSE,

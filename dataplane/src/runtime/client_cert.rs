@@ -1,0 +1,56 @@
+//! What a host wants of clients' certificates, live.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use regex::Regex;
+use snapshot::ClientCertRule;
+
+use crate::tls::Authority;
+
+/// The rule of a host.
+#[derive(Debug)]
+pub struct LiveClientCert {
+    /// What it was built from.
+    pub source: Arc<ClientCertRule>,
+    /// Who vouches for clients; none: they are not asked.
+    pub authority: Option<Arc<Authority>>,
+    /// What the subject of a certificate must match.
+    pub subject: Option<Subject>,
+    /// Where clients are sent whose certificate is missing or not accepted.
+    pub error_page: Option<HeaderValue>,
+}
+
+/// A pattern of subjects.
+#[derive(Debug)]
+pub enum Subject {
+    /// One that matches some.
+    Pattern(Regex),
+    /// One that cannot be used: it matches none.
+    Nobody,
+}
+
+impl Subject {
+    /// Whether it matches somewhere in a text, as nginx has it.
+    pub fn matches(&self, subject: &str) -> bool {
+        match self {
+            Self::Pattern(pattern) => pattern.is_match(subject),
+            Self::Nobody => false,
+        }
+    }
+}
+
+impl LiveClientCert {
+    /// Builds it. What of it cannot be used lets nobody in; the controller has checked all of it.
+    pub fn new(source: Arc<ClientCertRule>, authority: Option<Arc<Authority>>) -> Self {
+        let subject = source.subject.as_deref().map(|pattern| match Regex::new(pattern) {
+            Ok(pattern) => Subject::Pattern(pattern),
+            Err(error) => {
+                tracing::error!(origin = %source.origin, %error, "nobody matches the subject that is wanted");
+                Subject::Nobody
+            }
+        });
+        let error_page = source.error_page.as_deref().and_then(|page| HeaderValue::try_from(page).ok());
+        Self { source, authority, subject, error_page }
+    }
+}
