@@ -82,7 +82,7 @@ pub enum Resumption {
     },
     /// By a session that we keep.
     Sessions {
-        /// How many are kept at most, for all workers and each kind of client authentication.
+        /// How many are kept at most, for all workers and hosts.
         most: NonZeroU32,
         /// How long one is kept.
         lifetime: Duration,

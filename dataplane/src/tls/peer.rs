@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderValue;
 use rustls::{
     ServerConnection,
@@ -113,7 +114,6 @@ impl Asked {
 
 /// As nginx's `$ssl_client_escaped_cert`: only unreserved characters (RFC 3986 section 2.3) stand for themselves.
 fn escaped_pem(der: &[u8]) -> String {
-    use base64::{Engine, engine::general_purpose::STANDARD};
     let base64 = STANDARD.encode(der);
     let mut escaped = String::with_capacity(base64.len().saturating_mul(5) / 4 + 128);
     escaped.push_str("-----BEGIN%20CERTIFICATE-----%0A");

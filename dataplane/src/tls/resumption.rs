@@ -1,11 +1,11 @@
 //! How sessions are taken up again: what outlives a configuration.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use ahash::{AHashMap, AHashSet};
 use rustls::{
     ServerConfig,
-    server::{NoServerSessionStorage, ProducesTickets},
+    server::{NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache},
 };
 use snapshot::{ClientAuth, Resumption, TicketKey};
 
@@ -20,6 +20,11 @@ impl Audience {
     pub fn of(auth: Option<&ClientAuth>) -> Self {
         Self(auth.map(|ClientAuth { ca, verify, depth }| format!("{} {verify:?} {depth}", ca.origin)))
     }
+
+    /// What tells it from all others.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default().as_bytes()
+    }
 }
 
 /// How sessions are resumed, and with whom.
@@ -32,6 +37,8 @@ pub type Kept = (Resumption, Audience);
 pub struct Resumptions {
     kept: AHashMap<Kept, Means>,
     key: Option<TicketKey>,
+    /// Sessions of all audiences, and how many it may hold.
+    cache: Option<(NonZeroU32, Arc<ServerSessionMemoryCache>)>,
 }
 
 #[derive(Clone)]
@@ -74,6 +81,7 @@ impl Resumptions {
     /// Forgets what is not `wanted` any more.
     pub fn sweep(&mut self, wanted: &AHashSet<Kept>) {
         self.kept.retain(|kept, _| wanted.contains(kept));
+        self.cache = self.cache.take().filter(|(_, cache)| Arc::strong_count(cache) > 1);
     }
 
     fn means(&mut self, how: Resumption, audience: &Audience) -> Result<Means, rustls::Error> {
@@ -88,10 +96,21 @@ impl Resumptions {
                 Means::Tickets(tickets::shared(lifetime, key, audience.0.clone().unwrap_or_default()))
             }
             (Resumption::Sessions { most, lifetime }, _) => {
-                Means::Sessions(Arc::new(Sessions::new(most.get(), lifetime)))
+                Means::Sessions(Arc::new(Sessions::new(self.cache(most), audience.clone(), lifetime)))
             }
         };
         self.kept.insert(key, means.clone());
         Ok(means)
+    }
+
+    fn cache(&mut self, most: NonZeroU32) -> Arc<ServerSessionMemoryCache> {
+        match &self.cache {
+            Some((room, cache)) if *room == most => Arc::clone(cache),
+            _ => {
+                let cache = ServerSessionMemoryCache::new(usize::try_from(most.get()).unwrap_or(usize::MAX));
+                self.cache = Some((most, Arc::clone(&cache)));
+                cache
+            }
+        }
     }
 }

@@ -7,20 +7,28 @@ use rustls::{
     server::{ServerSessionMemoryCache, StoresServerSessions},
 };
 
+use super::resumption::Audience;
+
 /// Bytes of the time that stands before each session.
 const STAMP: usize = size_of::<u64>();
 
-/// A cache in memory, shared by all workers, whose sessions end after a time.
+/// Sessions of one audience in a cache that all share, so that many audiences take no more memory than one. They end
+/// after a time.
 pub struct Sessions {
     cache: Arc<ServerSessionMemoryCache>,
+    audience: Audience,
     lifetime: u64,
 }
 
 impl Sessions {
-    /// Keeps `most` sessions, the latest ones, for `lifetime`.
-    pub fn new(most: u32, lifetime: Duration) -> Self {
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        Self { cache: ServerSessionMemoryCache::new(most), lifetime: lifetime.as_secs() }
+    /// Keeps sessions in `cache` for `lifetime`.
+    pub fn new(cache: Arc<ServerSessionMemoryCache>, audience: Audience, lifetime: Duration) -> Self {
+        Self { cache, audience, lifetime: lifetime.as_secs() }
+    }
+
+    /// No two audiences have a key in common: the library's own are all of one length.
+    fn key(&self, key: &[u8]) -> Vec<u8> {
+        [key, self.audience.as_bytes()].concat()
     }
 
     fn stamped(now: u64, value: &[u8]) -> Vec<u8> {
@@ -42,15 +50,15 @@ impl fmt::Debug for Sessions {
 
 impl StoresServerSessions for Sessions {
     fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
-        self.cache.put(key, Self::stamped(UnixTime::now().as_secs(), &value))
+        self.cache.put(self.key(&key), Self::stamped(UnixTime::now().as_secs(), &value))
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.fresh(UnixTime::now().as_secs(), &self.cache.get(key)?)
+        self.fresh(UnixTime::now().as_secs(), &self.cache.get(&self.key(key))?)
     }
 
     fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.fresh(UnixTime::now().as_secs(), &self.cache.take(key)?)
+        self.fresh(UnixTime::now().as_secs(), &self.cache.take(&self.key(key))?)
     }
 
     fn can_cache(&self) -> bool {
@@ -60,17 +68,38 @@ impl StoresServerSessions for Sessions {
 
 #[cfg(test)]
 mod tests {
+    use snapshot::{CaBundle, ClientAuth, Origin, VerifyClient};
+
     use super::*;
+
+    fn sessions(cache: &Arc<ServerSessionMemoryCache>, audience: Audience) -> Sessions {
+        Sessions::new(Arc::clone(cache), audience, Duration::from_secs(600))
+    }
 
     #[test]
     fn a_session_ends_with_its_time() {
-        let sessions = Sessions::new(8, Duration::from_secs(600));
+        let sessions = sessions(&ServerSessionMemoryCache::new(8), Audience::of(None));
         let kept = Sessions::stamped(1000, b"session");
         assert_eq!(sessions.fresh(1599, &kept).unwrap(), b"session");
         assert_eq!(sessions.fresh(1600, &kept), None);
         assert_eq!(sessions.fresh(900, &kept).unwrap(), b"session", "a clock that was set back");
-        assert!(sessions.put(b"a".to_vec(), b"b".to_vec()));
-        assert_eq!(sessions.take(b"a").unwrap(), b"b");
-        assert_eq!(sessions.take(b"a"), None);
+    }
+
+    #[test]
+    fn a_session_is_of_its_audience() {
+        let bundle = CaBundle {
+            origin: Arc::new(Origin::new("Secret", "default", "ca")),
+            certs: Vec::new(),
+            crls: Vec::new(),
+            fingerprint: "".into(),
+            tell_names: true,
+        };
+        let auth = ClientAuth { ca: Arc::new(bundle), verify: VerifyClient::Required, depth: 1 };
+        let cache = ServerSessionMemoryCache::new(8);
+        let (all, some) = (sessions(&cache, Audience::of(None)), sessions(&cache, Audience::of(Some(&auth))));
+        assert!(all.put(b"a".to_vec(), b"b".to_vec()));
+        assert_eq!((some.get(b"a"), some.take(b"a")), (None, None));
+        assert_eq!(all.take(b"a").unwrap(), b"b");
+        assert_eq!(all.take(b"a"), None);
     }
 }
