@@ -34,6 +34,7 @@ fn upstream(n: usize) -> Arc<Upstream> {
         port: 80,
         target: Target::Endpoints(port(n)),
         protocol: Protocol::Http1,
+        tls: None,
         keep_alive: UpstreamKeepAlive {
             connections: 320,
             idle: Duration::from_secs(60),

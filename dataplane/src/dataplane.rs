@@ -25,7 +25,7 @@ use crate::{
     observe::{AccessLog, AccessLogTarget, Metrics, MetricsConfig},
     readiness::{Readiness, State},
     runtime::{Builder, Runtime},
-    tls::{SelfSignedError, TlsFactory},
+    tls::{SelfSignedError, TlsClients, TlsFactory},
     upstream::resolve::Resolver,
 };
 
@@ -98,7 +98,8 @@ impl Dataplane {
         let workers = Arc::new(start_workers(specs).map_err(StartError::Worker)?);
         let seed = usize::try_from(RandomState::new().hash_one(0u8) >> 1).unwrap_or(0);
         let resolver = Resolver::new(Handle::current(), metrics.registry())?;
-        let builder = Builder::new(tls, resolver, metrics.clone(), seed);
+        let clients = TlsClients::new(metrics.registry())?;
+        let builder = Builder::new(tls, clients, resolver, metrics.clone(), seed);
         let (bound, served, readiness) = (Arc::default(), watch::Sender::new(None), Readiness::new());
         let shared = Shared { live, served, bound, workers, metrics, readiness };
         let control = tokio::spawn(Control::new(shared.clone(), builder, reports).run(snapshots));

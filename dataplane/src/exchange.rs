@@ -4,6 +4,7 @@ mod body;
 mod certificate;
 mod client_body;
 mod deadline;
+mod driver;
 mod failure;
 mod lease;
 mod socket;
@@ -16,9 +17,10 @@ pub use body::{Body, BodyError};
 pub use certificate::{Certificate, CertificateFields};
 pub use client_body::{ClientBody, Upload};
 pub use deadline::{Deadlines, Elapsed, Wait, after};
+pub use driver::Driver;
 pub use failure::{Cause, Failure, RetryIf};
-pub use lease::{Home, Lease, Seat, Seats, Sender, Wire};
-pub use socket::{SEND_TIMEOUT, Socket};
+pub use lease::{Home, Lease, Peer, Seat, Seats, Sender, Wire};
+pub use socket::Socket;
 pub use ticket::{Answer, Facts, Sink, Ticket};
 pub use upstream_body::UpstreamBody;
 pub use watchdog::Watchdog;
@@ -37,7 +39,7 @@ pub struct Exchange {
     pub uri: Uri,
     /// The path of it that is matched, and that decides about access.
     pub path: Path,
-    /// The fields; those about the connection are gone once [`crate::http`] has prepared them for the upstream.
+    /// The fields, as the client sent them ([`crate::upstream`] makes those that the upstream is to see).
     pub headers: HeaderMap,
     /// The host as the client named it, port and all: what the upstream gets to see.
     pub authority: HeaderValue,

@@ -10,7 +10,7 @@ use crate::{
     StartError,
     observe::{Metrics, MetricsConfig},
     runtime::{Applied, Builder, Runtime},
-    tls::TlsFactory,
+    tls::{TlsClients, TlsFactory},
     upstream::resolve::Resolver,
 };
 
@@ -31,7 +31,8 @@ impl Applying {
     pub fn new() -> Result<Self, StartError> {
         let metrics = Metrics::new(MetricsConfig::default())?;
         let resolver = Resolver::new(Handle::current(), metrics.registry())?;
-        let builder = Builder::new(TlsFactory::new()?, resolver, metrics, 1);
+        let clients = TlsClients::new(metrics.registry())?;
+        let builder = Builder::new(TlsFactory::new()?, clients, resolver, metrics, 1);
         Ok(Self { builder, runtime: Runtime::default(), held: None })
     }
 

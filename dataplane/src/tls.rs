@@ -1,8 +1,11 @@
-//! TLS that ends here: which certificate answers which server name, and how the handshake goes.
+//! TLS that ends here: which certificate answers which server name, and how the handshake goes. And TLS that begins here,
+//! towards backends.
 
 mod authority;
+mod backend_certs;
 mod certs;
 mod ciphers;
+mod client;
 mod client_auth;
 mod config;
 mod name;
@@ -15,6 +18,7 @@ mod sessions;
 mod tickets;
 
 pub use authority::Authority;
+pub use client::{TlsClient, TlsClients};
 pub use config::{TlsFactory, TlsSource, is_http2};
 pub use peer::{Asked, Judgement, Peer};
 pub use self_signed::SelfSignedError;

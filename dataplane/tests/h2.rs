@@ -8,11 +8,11 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use support::{
-    Backend, Proxy, World, eventually,
+    Backend, H2cBackend, Proxy, World, eventually,
     h2::{self, Frame, Http2, Raw, block, full, get},
     within,
 };
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn served(answer: &'static str) -> (Proxy, Backend) {
     let backend = Backend::named(answer).await;
@@ -362,6 +362,107 @@ async fn a_body_that_is_too_large_is_refused() {
     assert_eq!(client.send(request).await.unwrap().status(), 413);
     assert_eq!(client.get("http://a.example/").await.0, 200);
     assert_eq!(backend.requests().len(), 1);
+}
+
+const POST: [(&str, &str); 4] = [(":method", "POST"), (":scheme", "http"), (":authority", "a.example"), (":path", "/")];
+
+/// There is no such field in trailers (RFC 9113 section 8.1). h2 drops it before we see it: no backend does.
+#[tokio::test(flavor = "multi_thread")]
+async fn pseudo_fields_in_trailers_reach_no_backend() {
+    let upstream = H2cBackend::start(None, |request: http::Request<hyper::body::Incoming>| async move {
+        let trailers = request.into_body().collect().await.unwrap().trailers().cloned().unwrap();
+        http::Response::new(full(format!("{trailers:?}")))
+    })
+    .await;
+    let world = World::new().route("a.example", "/", &[upstream.address]).protocol(snapshot::Protocol::Http2);
+    let proxy = Proxy::start(&world).await;
+    let mut raw = Raw::connect(proxy.http()).await;
+    raw.send(&[
+        Frame::new(h2::HEADERS, h2::END_HEADERS, 1, block(&POST)),
+        Frame::new(h2::DATA, 0, 1, *b"body"),
+        Frame::new(h2::HEADERS, h2::END_HEADERS | h2::END_STREAM, 1, block(&[(":path", "/admin"), ("x-sum", "17")])),
+    ])
+    .await;
+    let seen = String::from_utf8(raw.next_of(&[h2::DATA]).await.unwrap().payload).unwrap();
+    assert_eq!(seen, r#"{"x-sum": "17"}"#);
+}
+
+/// The same of what a backend sends: one that is not hyper's.
+#[tokio::test(flavor = "multi_thread")]
+async fn pseudo_fields_in_trailers_of_a_backend_reach_no_client() {
+    let backend = Backend::raw(|stream, _| async move {
+        let mut raw = Raw { stream };
+        raw.stream.read_exact(&mut [0; 24]).await.unwrap();
+        raw.send(&[Frame::new(h2::SETTINGS, 0, 0, []), Frame::new(h2::SETTINGS, h2::ACK, 0, [])]).await;
+        let stream = raw.next_of(&[h2::HEADERS]).await.unwrap().stream;
+        let trailers = block(&[(":status", "500"), ("x-sum", "17")]);
+        raw.send(&[
+            Frame::new(h2::HEADERS, h2::END_HEADERS, stream, block(&[(":status", "200")])),
+            Frame::new(h2::DATA, 0, stream, *b"body"),
+            Frame::new(h2::HEADERS, h2::END_HEADERS | h2::END_STREAM, stream, trailers),
+        ])
+        .await;
+        raw.ended().await;
+    })
+    .await;
+    let world = World::new().route("a.example", "/", &[backend.address]).protocol(snapshot::Protocol::Http2);
+    let proxy = Proxy::start(&world).await;
+    let mut client = Http2::connect(proxy.http()).await;
+    let answer = client.send(get("http://a.example/")).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let whole = within("the body", answer.into_body().collect()).await.unwrap();
+    let trailers = whole.trailers().cloned().unwrap();
+    assert_eq!((trailers.len(), &trailers["x-sum"]), (1, &http::HeaderValue::from_static("17")));
+    assert_eq!(whole.to_bytes(), "body");
+}
+
+/// hyper has no interim answers in HTTP/2. A client must not wait for one without end (RFC 9110 section 10.1.1), and the
+/// answer to what is too large comes before any of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_expects_100_is_not_told_and_is_served() {
+    let (proxy, backend) = served("hello").await;
+    let expecting = |length| block(&[&POST[..], &[("content-length", length), ("expect", "100-continue")]].concat());
+    let mut raw = Raw::connect(proxy.http()).await;
+    raw.send(&[Frame::new(h2::HEADERS, h2::END_HEADERS, 1, expecting("9999999"))]).await;
+    raw.next_of(&[h2::HEADERS]).await.unwrap();
+    assert!(raw.next_of(&[h2::DATA]).await.unwrap().payload.starts_with(b"413 "));
+    raw.send(&[Frame::new(h2::HEADERS, h2::END_HEADERS, 3, expecting("4"))]).await;
+    raw.send(&[Frame::new(h2::PING, 0, 0, [7; 8])]).await;
+    // The request has been read, and there is no answer to it yet.
+    let next = raw.next_of(&[h2::PING, h2::HEADERS]).await.unwrap();
+    assert_eq!((next.kind, next.flags), (h2::PING, h2::ACK));
+    raw.send(&[Frame::new(h2::DATA, h2::END_STREAM, 3, *b"body")]).await;
+    assert_eq!(raw.next_of(&[h2::HEADERS]).await.unwrap().stream, 3);
+    assert_eq!(raw.next_of(&[h2::DATA]).await.unwrap().payload, b"hello");
+    let seen = backend.requests().pop().unwrap();
+    assert_eq!((seen.body.as_slice(), seen.header("expect")), (&b"body"[..], None));
+}
+
+/// One reader takes nothing of a whole connection, one nothing of one stream: what they were to get is given up after a
+/// while, and whoever is on the same worker never waits for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_stalls_is_cut_and_harms_nobody() {
+    let large = Backend::answering(|_| {
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 4 << 20, "x".repeat(4 << 20))
+    })
+    .await;
+    let hello = Backend::named("hello").await;
+    let world = World::new().route("a.example", "/", &[large.address]).route("b.example", "/", &[hello.address]);
+    let world = world.options(|http| http.send_timeout = Duration::from_secs(5));
+    let proxy = Proxy::with_workers(1, &world).await;
+    // Its window never grows beyond what every stream begins with.
+    let mut raw = Raw::connect(proxy.http()).await;
+    raw.send(&[h2::head(1)]).await;
+    raw.next_of(&[h2::DATA]).await.unwrap();
+    let mut client = Http2::connect(proxy.http()).await;
+    let mut stalled = client.send(get("http://a.example/")).await.unwrap().into_body();
+    within("a first piece", stalled.frame()).await.unwrap().unwrap();
+    // Others go on while those two have stalled, on the same worker and the same connection.
+    assert_eq!(client.get("http://b.example/").await, (200, "hello".to_owned()));
+    assert_eq!(proxy.client().await.get("b.example", "/").await.text(), "hello");
+    let reset = raw.next_of(&[h2::RST_STREAM, h2::GOAWAY]).await.unwrap();
+    assert_eq!((reset.kind, reset.stream), (h2::RST_STREAM, 1));
+    assert_eq!(client.get("http://b.example/").await, (200, "hello".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -60,6 +60,19 @@ async fn trusted_proxies_are_believed() {
     }
 }
 
+/// As nginx, which sends no empty fields.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_client_that_names_no_host_none_is_told() {
+    let backend = Backend::named("x").await;
+    let proxy = Proxy::start(&World::new().route("", "/", &[backend.address])).await;
+    let mut client = proxy.client().await;
+    client.send("GET / HTTP/1.0\r\nX-Forwarded-Host: evil\r\n\r\n").await;
+    assert!(client.rest().await.starts_with("HTTP/1.0 200"));
+    let request = backend.requests().pop().unwrap();
+    assert_eq!(request.header("x-forwarded-host"), None, "{}", request.head);
+    assert_eq!(request.header("x-real-ip"), Some("127.0.0.1"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fields_about_the_connection_stay_on_it() {
     let fields = "Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nProxy-Connection: x\r\nTE: trailers, deflate\r\nX-Stays: 1\r\n";

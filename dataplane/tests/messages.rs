@@ -28,6 +28,34 @@ async fn early_hints_of_an_upstream_break_nothing() {
     assert_eq!(backend.requests().len(), 4);
 }
 
+/// Trailers reach a client of HTTP/1.1 that takes them, if the answer announced them (RFC 9110 section 6.5). Without
+/// either the body is as whole as before, and the connection goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn trailers_reach_who_takes_them() {
+    for (announced, te, expected) in [
+        ("trailer: x-sum\r\n", "te: trailers\r\n", true),
+        ("", "te: trailers\r\n", false),
+        ("trailer: x-sum\r\n", "", false),
+    ] {
+        let backend = Backend::answering(move |_| {
+            format!(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n{announced}\r\n5\r\nwhole\r\n0\r\nx-sum: 17\r\n\r\n"
+            )
+        })
+        .await;
+        let proxy = Proxy::start(&World::new().route("a.example", "/", &[backend.address])).await;
+        let mut client = proxy.client().await;
+        for _ in 0..2 {
+            client.send(format!("GET / HTTP/1.1\r\nhost: a.example\r\n{te}\r\n")).await;
+            client.head().await;
+            assert_eq!(client.chunk().await.unwrap(), b"whole");
+            assert_eq!(client.chunk().await.unwrap(), b"");
+            let trailers = client.until_empty_line().await;
+            assert_eq!(trailers.contains("x-sum: 17\r\n"), expected, "{announced:?} {te:?}: {trailers:?}");
+        }
+    }
+}
+
 /// What comes after such an answer would be taken for the next one.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_without_bodies_have_none() {

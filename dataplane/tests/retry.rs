@@ -53,7 +53,7 @@ async fn asked_when_it_left(protocol: Protocol, rest: &[SocketAddr]) -> (u16, St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_that_leaves_is_not_connected_to_any_longer() {
-    for protocol in [Protocol::Http1, Protocol::H2c] {
+    for protocol in [Protocol::Http1, Protocol::Http2] {
         assert_eq!(asked_when_it_left(protocol, &[]).await.0, 503);
     }
     let live = Backend::named("live").await;

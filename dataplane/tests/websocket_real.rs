@@ -188,7 +188,7 @@ async fn other_tunnels_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn endpoints_that_speak_http2_are_not_asked() {
     let backend = H2cBackend::start(None, |_| async { http::Response::new(full("never")) }).await;
-    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::H2c);
+    let world = World::new().route("a.example", "/", &[backend.address]).protocol(Protocol::Http2);
     let proxy = Proxy::start(&world).await;
     let mut client = Http2::connect(proxy.http()).await;
     client.get("http://b.example/").await;

@@ -17,6 +17,8 @@ pub struct EchoApp {
     pub service: String,
     /// Flags of the backend.
     pub arguments: Vec<String>,
+    /// The Secret with the certificate that it speaks TLS with; none: it speaks HTTP in the clear.
+    pub tls_secret: Option<String>,
     /// A label value of the Pods: another one is another revision.
     pub revision: String,
 }
@@ -32,6 +34,7 @@ impl EchoApp {
             port: 80,
             service: name.to_owned(),
             arguments: Vec::new(),
+            tls_secret: None,
             revision: "1".to_owned(),
         }
     }
@@ -44,7 +47,14 @@ impl EchoApp {
 
     fn deployment(&self) -> Value {
         let field = |path| json!({ "fieldRef": { "fieldPath": path } });
-        let health = json!({ "path": "/health", "port": "http" });
+        let scheme = if self.tls_secret.is_some() { "HTTPS" } else { "HTTP" };
+        let health = json!({ "path": "/health", "port": "http", "scheme": scheme });
+        let secret = self.tls_secret.iter();
+        let volumes: Vec<_> =
+            secret.clone().map(|name| json!({ "name": "tls", "secret": { "secretName": name } })).collect();
+        let mounts: Vec<_> = secret.clone().map(|_| json!({ "name": "tls", "mountPath": "/tls" })).collect();
+        let tls = secret.flat_map(|_| ["--tls".to_owned(), "/tls".to_owned()]);
+        let arguments: Vec<_> = self.arguments.iter().cloned().chain(tls).collect();
         json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": { "name": self.name },
@@ -56,11 +66,13 @@ impl EchoApp {
                     "spec": {
                         "automountServiceAccountToken": false,
                         "terminationGracePeriodSeconds": 10,
+                        "volumes": volumes,
                         "containers": [{
                             "name": "echo",
                             "image": "tidegate-echo:e2e",
                             "imagePullPolicy": "IfNotPresent",
-                            "args": self.arguments,
+                            "args": arguments,
+                            "volumeMounts": mounts,
                             "ports": [{ "name": "http", "containerPort": 3000 }],
                             "env": [
                                 { "name": "NAMESPACE", "valueFrom": field("metadata.namespace") },

@@ -3,6 +3,8 @@
 
 mod head;
 mod normalize;
+mod rule;
 
 pub use head::head;
 pub use normalize::normalize;
+pub use rule::rule;

@@ -18,6 +18,13 @@ fn normalize() {
 }
 
 #[test]
+fn rule() {
+    replay("rule", fuzz::rule);
+    // What one plane calls a path the other one may be asked for.
+    replay("normalize", fuzz::rule);
+}
+
+#[test]
 fn head() {
     replay("head", fuzz::head);
 }

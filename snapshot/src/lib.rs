@@ -17,6 +17,7 @@ mod route;
 mod share;
 mod tls;
 mod upstream;
+mod upstream_tls;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -34,6 +35,7 @@ pub use report::{Rejection, Report};
 pub use route::{Action, Forward, PathMatch, Retry, Route, RouteTable, Timeouts};
 pub use tls::{Ciphers, HostTls, Resumption, TicketKey, Tls12Suite, TlsOptions, TlsVersions};
 pub use upstream::{Protocol, Target, Upstream, UpstreamKeepAlive};
+pub use upstream_tls::{TlsWhen, TrustAnchors, UpstreamTls, Verification};
 
 /// What the data plane serves, complete: what is not in it is not served.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]

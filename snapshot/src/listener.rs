@@ -71,6 +71,9 @@ pub struct HttpOptions {
     pub header_timeout: Duration,
     /// Between two reads of a request body (`client-body-timeout`): 408 after it.
     pub body_timeout: Duration,
+    /// How long a client may take none of an answer: it is cut off after it. nginx's `send_timeout`, which
+    /// ingress-nginx leaves at 60 s.
+    pub send_timeout: Duration,
     /// Bounds of a request's head.
     pub head: HeadLimits,
     /// How HTTP/2 is spoken; none: it is not (`use-http2`).
@@ -94,6 +97,7 @@ impl Default for HttpOptions {
             keep_alive: KeepAlive { idle: Duration::from_secs(75), requests: 1000 },
             header_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
+            send_timeout: Duration::from_secs(60),
             head: HeadLimits { target: 8 << 10, field: 8 << 10, total: 32 << 10, fields: 100 },
             http2: Some(Http2 { max_streams: 128 }),
             body_buffer: 8 << 10,

@@ -31,7 +31,7 @@ pub struct HostTls {
 }
 
 /// Versions of TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TlsVersions {
     /// TLS 1.2 alone (RFC 5246).

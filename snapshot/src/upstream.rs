@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ServicePort;
+use crate::{ServicePort, UpstreamTls};
 
 /// One way to use one port of one Service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Upstream {
     pub target: Target,
     /// What is spoken there.
     pub protocol: Protocol,
+    /// The TLS around it; none: it is spoken in the clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Arc<UpstreamTls>>,
     /// Re-use of connections to it.
     pub keep_alive: UpstreamKeepAlive,
 }
@@ -44,10 +47,10 @@ pub enum Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Protocol {
-    /// HTTP/1.1 in the clear.
+    /// HTTP/1.1.
     Http1,
-    /// HTTP/2 in the clear, begun without asking (RFC 9113 section 3.3): what gRPC servers speak.
-    H2c,
+    /// HTTP/2: what gRPC servers speak. In the clear it is begun without asking (RFC 9113 section 3.3).
+    Http2,
 }
 
 /// Re-use of upstream connections (`upstream-keepalive-*`).

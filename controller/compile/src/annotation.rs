@@ -260,6 +260,8 @@ mod tests {
             "enable-global-auth",
             "enable-modsecurity",
             "enable-owasp-core-rules",
+            "proxy-ssl-secret",
+            "proxy-ssl-verify",
             "satisfy",
             "whitelist-source-range",
         ];

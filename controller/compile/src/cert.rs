@@ -17,12 +17,12 @@ use snapshot::{Cert, CertId, Origin, PrivateKey, Snapshot};
 use crate::{NamespacedName, Objects, Options, Problem, draft::Draft, memo::Memo, notes::Notes};
 
 pub(crate) use cover::covers;
-pub(crate) use leaf::hexadecimal;
+pub(crate) use leaf::{fingerprint, hexadecimal};
 
 /// The key of a Secret that holds the certificate chain, the leaf first.
-const CHAIN: &str = "tls.crt";
+pub(crate) const CHAIN: &str = "tls.crt";
 /// The key of a Secret that holds the private key.
-const KEY: &str = "tls.key";
+pub(crate) const KEY: &str = "tls.key";
 
 /// A certificate that can be served.
 #[derive(Debug)]
@@ -112,8 +112,9 @@ fn field(key: &str) -> String {
     format!("data[{key}]")
 }
 
-fn parse(name: &NamespacedName, secret: &Secret) -> Parsed {
-    let chain = chain(&value(secret, CHAIN)?)?;
+/// Its certificate and key.
+pub(crate) fn parse(name: &NamespacedName, secret: &Secret) -> Parsed {
+    let chain = certificates(CHAIN, &value(secret, CHAIN)?)?;
     let key = key::Key::from_pem(&value(secret, KEY)?).map_err(|error| format!("{KEY} {error}"))?;
     let origin = Arc::new(Origin::new("Secret", &name.namespace, &name.name));
     let (cert, public_key) = leaf::read(origin, chain).map_err(|error| format!("{CHAIN} {error}"))?;
@@ -134,11 +135,12 @@ pub(crate) fn value(secret: &Secret, key: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-fn chain(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).map(|der| der.map(|der| der.to_vec())).collect();
-    match chain {
-        Ok(chain) if chain.is_empty() => Err(format!("{CHAIN} holds no certificate in PEM")),
-        Ok(chain) => Ok(chain),
-        Err(error) => Err(format!("{CHAIN} is not valid PEM: {error}")),
+/// The certificates in the PEM text of a key.
+pub(crate) fn certificates(key: &str, pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).map(|der| der.map(|der| der.to_vec())).collect();
+    match all {
+        Ok(all) if all.is_empty() => Err(format!("{key} holds no certificate in PEM")),
+        Ok(all) => Ok(all),
+        Err(error) => Err(format!("{key} is not valid PEM: {error}")),
     }
 }

@@ -1,6 +1,7 @@
 //! What an object asks for, checked by itself: before Services, Secrets and other objects are looked at.
 
 mod stated;
+mod upstream;
 
 use std::{cmp::Reverse, fmt, sync::Arc};
 
@@ -10,6 +11,7 @@ use snapshot::{HostPattern, Origin};
 use crate::{NamespacedName, Problem};
 
 pub(crate) use stated::{AuthTls, ClientCertAsk, Redirect, Stated};
+pub(crate) use upstream::{BackendProtocol, UpstreamDraft, UpstreamTlsDraft};
 
 /// All that one object asks for.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ mod assemble;
 mod attach;
 mod cert;
 mod client_ca;
+mod credentials;
 mod draft;
 mod endpoint;
 mod external_name;
@@ -42,6 +43,7 @@ pub use endpoint::{EndpointSource, Family, endpoint_set};
 pub use memo::Memo;
 pub use objects::{NamespacedName, Objects};
 pub use options::{Options, check_options};
+pub use path::can_match;
 pub use problem::{Problem, Severity};
 pub use status::{StatusPatch, status};
 
@@ -68,7 +70,8 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     problems.extend(found);
     let drafts = drafts(&ours, options, &settings, memo);
     problems.extend(drafts.iter().flat_map(|draft| draft.problems.iter().cloned()));
-    let (backends, found) = service::resolve(objects, options, &drafts, policy.keep_alive);
+    let credentials = credentials::resolve(objects, &drafts, memo);
+    let (backends, found) = service::Resolver::new(objects, options, &credentials, policy.keep_alive).resolve(&drafts);
     problems.extend(found);
     let (certs, found) = cert::resolve(objects, options, &drafts, memo);
     problems.extend(found);
@@ -83,8 +86,12 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
         policy: &policy,
         annotations_prefix: &options.annotations_prefix,
     };
-    let assembled = assemble::assemble(&drafts, &parts);
+    let mut assembled = assemble::assemble(&drafts, &parts);
     problems.extend(assembled.problems);
+    for (id, (cert, key)) in backends.identities {
+        assembled.certs.insert(id.clone(), cert);
+        assembled.keys.insert(id, key);
+    }
     problems.sort();
     problems.dedup();
     let snapshot = Snapshot {

@@ -26,6 +26,7 @@ fn http_options(options: &Options, settings: &Settings) -> HttpOptions {
         keep_alive: settings.keep_alive,
         header_timeout: settings.client_header_timeout,
         body_timeout: settings.client_body_timeout,
+        send_timeout: HttpOptions::default().send_timeout,
         head: settings.head,
         http2: settings.http2,
         body_buffer: settings.client_body_buffer_size,

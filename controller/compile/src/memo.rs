@@ -4,12 +4,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use k8s_openapi::api::{core::v1::Secret, networking::v1::Ingress};
 
-use crate::{NamespacedName, Options, cert::Parsed, client_ca, draft::Draft, settings::Settings};
+use crate::{
+    NamespacedName, Options, cert::Parsed, client_ca, credentials::ParsedCredentials, draft::Draft, settings::Settings,
+};
 
 /// Results of earlier compiles. A compile gives the same result with an empty one, only later.
 #[derive(Default)]
 pub struct Memo {
     pub(crate) certs: Cache<Secret, Parsed>,
+    pub(crate) credentials: Cache<Secret, ParsedCredentials>,
     pub(crate) client_cas: Cache<Secret, client_ca::Parsed>,
     pub(crate) drafts: Cache<Ingress, Draft>,
     /// What the drafts were made with.
@@ -29,6 +32,7 @@ impl Memo {
     /// Forgets what this compile did not ask for.
     pub(crate) fn end(&mut self) {
         self.certs.sweep();
+        self.credentials.sweep();
         self.client_cas.sweep();
         self.drafts.sweep();
     }

@@ -4,11 +4,13 @@ mod ciphers;
 mod size;
 mod snippet;
 mod time;
+mod versions;
 
 pub(crate) use ciphers::{ciphers, usable_ciphers};
 pub(crate) use size::size;
 pub(crate) use snippet::Snippet;
 pub(crate) use time::time;
+pub(crate) use versions::{versions, versions_notice};
 
 /// What ingress-nginx reads as true (Go's `strconv.ParseBool`).
 pub(crate) const TRUE: &[&str] = &["1", "t", "T", "true", "TRUE", "True"];

@@ -31,17 +31,29 @@ pub(crate) fn parse(path: Option<&str>, path_type: &str) -> Result<RulePath, Str
         "" => return Err(format!("pathType {path_type} needs a path")),
         text => text,
     };
-    check(text)?;
+    can_match(text)?;
     let path = if class == PathClass::Exact { text } else { text.strip_suffix('/').unwrap_or(text) };
     Ok(RulePath { class, path: path.into(), label: text.into() })
 }
 
-/// What stays percent-encoded in a normalised path, with upper-case digits, because it would be structure when plain:
-/// a percent sign, a question mark and a number sign.
-const KEPT_ENCODED: [&str; 3] = ["25", "3F", "23"];
+/// Whether a byte stays percent-encoded in a normalised path: as a plain one it would be structure, must not be in a
+/// header or a log, or is no UTF-8.
+fn stays_encoded(byte: u8) -> bool {
+    matches!(byte, b'%' | b'?' | b'#' | ..b' ' | 0x7f..)
+}
 
-/// Whether a normalised request path can look like this.
-fn check(path: &str) -> Result<(), String> {
+/// Whether what follows a percent sign is a byte that stays encoded, with upper-case digits.
+fn is_kept(rest: &str) -> bool {
+    let Some(digits) = rest.get(..2) else { return false };
+    let is_upper = digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'));
+    is_upper && u8::from_str_radix(digits, 16).is_ok_and(|byte| byte != 0 && stays_encoded(byte))
+}
+
+/// Whether the path of a request can look like this once the data plane has normalised it.
+///
+/// # Errors
+/// It can not, and why.
+pub fn can_match(path: &str) -> Result<(), String> {
     if !path.starts_with('/') {
         return Err(format!("path {path:?} does not begin with a slash"));
     }
@@ -51,10 +63,10 @@ fn check(path: &str) -> Result<(), String> {
     if path.split('/').any(|element| matches!(element, "." | "..")) {
         return Err(format!("path {path:?} can match nothing: `.` and `..` of a request are resolved before"));
     }
-    if path.split('%').skip(1).any(|rest| !KEPT_ENCODED.iter().any(|kept| rest.starts_with(kept))) {
+    if !path.split('%').skip(1).all(is_kept) {
         return Err(format!("path {path:?} can match nothing: write the character instead of its percent-encoding"));
     }
-    if path.contains(['?', '#']) || path.chars().any(char::is_control) {
+    if path.contains(['?', '#']) || path.chars().any(|c| c.is_ascii_control()) {
         return Err(format!("path {path:?} can match nothing: it holds what is no part of a path"));
     }
     Ok(())
@@ -100,6 +112,7 @@ mod tests {
             "/%253f%3f",
             "/a?b",
             "/a#b",
+            "/a%00",
             "/a\0",
             "/a\n",
         ] {
@@ -112,7 +125,9 @@ mod tests {
 
     #[test]
     fn what_stays_encoded_can_match() {
-        assert_eq!(read("/a/100%25/%23/%3F", "ImplementationSpecific").unwrap(), "/a/100%25/%23/%3F");
+        for path in ["/a/100%25/%23/%3F", "/%0A", "/%FF"] {
+            assert_eq!(read(path, "ImplementationSpecific").unwrap(), path);
+        }
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Service → upstream: what the backends of drafts are.
 
+mod protocol;
+mod shared_host;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -9,14 +12,16 @@ use k8s_openapi::{
     api::core::v1::{Service, ServicePort as Port},
     apimachinery::pkg::util::intstr::IntOrString,
 };
-use snapshot::{Origin, Protocol, ServicePort, Target, Upstream, UpstreamId, UpstreamKeepAlive};
+use snapshot::{Cert, CertId, Origin, PrivateKey, ServicePort, Target, Upstream, UpstreamId, UpstreamKeepAlive};
 
 use crate::{
     EndpointSource, Family, NamespacedName, Objects, Options, Problem,
-    draft::{BackendRef, Draft, Place, PortRef},
+    credentials::AllCredentials,
+    draft::{BackendProtocol, BackendRef, Draft, Place, PortRef, UpstreamDraft},
     external_name,
     notes::Notes,
 };
+use protocol::Use;
 
 /// What the backends of drafts are.
 pub(crate) struct Backends {
@@ -26,26 +31,12 @@ pub(crate) struct Backends {
     pub default: Option<(NamespacedName, Resolved)>,
     pub upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
     pub endpoint_sources: BTreeMap<ServicePort, EndpointSource>,
+    /// The certificates that backends are shown.
+    pub identities: BTreeMap<CertId, (Arc<Cert>, Arc<PrivateKey>)>,
 }
 
 /// An upstream, or why there is none.
 pub(crate) type Resolved = Result<UpstreamId, Arc<str>>;
-
-/// Looks up all backends of `drafts` and the global default backend. What is missing is a problem of each object that
-/// names it.
-pub(crate) fn resolve(
-    objects: &Objects,
-    options: &Options,
-    drafts: &[Arc<Draft>],
-    keep_alive: UpstreamKeepAlive,
-) -> (Backends, Vec<Problem>) {
-    let mut resolver = Resolver::new(objects, options, keep_alive);
-    let of_drafts = drafts.iter().map(|draft| resolver.draft(draft)).collect();
-    let default = options.default_backend_service.as_ref().map(|name| (name.clone(), resolver.default_backend(name)));
-    let Resolver { upstreams, endpoint_sources, problems, .. } = resolver;
-    let (upstreams, endpoint_sources) = (upstreams.into_iter().collect(), endpoint_sources.into_iter().collect());
-    (Backends { of_drafts, default, upstreams, endpoint_sources }, problems)
-}
 
 /// Why there is no backend.
 pub(crate) struct Missing {
@@ -66,34 +57,74 @@ struct Found {
     remark: Option<String>,
 }
 
-struct Resolver<'a> {
+/// Looks backends up.
+pub(crate) struct Resolver<'a> {
     objects: &'a Objects,
     options: &'a Options,
+    credentials: &'a AllCredentials,
     keep_alive: UpstreamKeepAlive,
-    known: HashMap<BackendRef, Arc<Result<Found, Missing>>>,
+    known: HashMap<(BackendRef, Option<Arc<UpstreamDraft>>), Known>,
     upstreams: Vec<(UpstreamId, Arc<Upstream>)>,
     endpoint_sources: Vec<(ServicePort, EndpointSource)>,
+    identities: BTreeMap<CertId, (Arc<Cert>, Arc<PrivateKey>)>,
     problems: Vec<Problem>,
 }
 
+type Known = Arc<Result<Found, Missing>>;
+
 impl<'a> Resolver<'a> {
-    fn new(objects: &'a Objects, options: &'a Options, keep_alive: UpstreamKeepAlive) -> Self {
-        let (upstreams, endpoint_sources, problems) = (Vec::new(), Vec::new(), Vec::new());
-        Self { objects, options, keep_alive, known: HashMap::new(), upstreams, endpoint_sources, problems }
+    /// Knows nothing yet.
+    pub fn new(
+        objects: &'a Objects,
+        options: &'a Options,
+        credentials: &'a AllCredentials,
+        keep_alive: UpstreamKeepAlive,
+    ) -> Self {
+        Self {
+            objects,
+            options,
+            credentials,
+            keep_alive,
+            known: HashMap::new(),
+            upstreams: Vec::new(),
+            endpoint_sources: Vec::new(),
+            identities: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Looks up all backends of `drafts` and the global default backend. What is missing is a problem of each object
+    /// that names it.
+    pub fn resolve(mut self, drafts: &[Arc<Draft>]) -> (Backends, Vec<Problem>) {
+        self.problems.extend(shared_host::problems(drafts, &self.options.annotations_prefix));
+        let of_drafts = drafts.iter().map(|draft| self.draft(draft)).collect();
+        let service = self.options.default_backend_service.as_ref();
+        let default = service.map(|name| (name.clone(), self.default_backend(name)));
+        let Self { upstreams, endpoint_sources, identities, problems, .. } = self;
+        let (upstreams, endpoint_sources) = (upstreams.into_iter().collect(), endpoint_sources.into_iter().collect());
+        (Backends { of_drafts, default, upstreams, endpoint_sources, identities }, problems)
     }
 
     fn draft(&mut self, draft: &Draft) -> Vec<Resolved> {
         let mut notes = Notes::new(&draft.origin);
+        let routes = || draft.hosts.iter().flat_map(|host| &host.routes);
+        if let Err((key, why)) = self.check(draft) {
+            let field = format!("metadata.annotations[{}/{key}]", self.options.annotations_prefix);
+            notes.error(&field, "BackendRefused", format!("{why}: the paths of the Ingress answer 503"));
+            self.problems.extend(notes.into_problems());
+            let reason = Arc::from(format!("`{key}`: {why}"));
+            return routes().map(|_| Err(Arc::clone(&reason))).collect();
+        }
         // The paths of an Ingress mostly have one backend: no need to look it up for each.
-        let mut previous: Option<(&BackendRef, Arc<Result<Found, Missing>>)> = None;
+        let mut previous: Option<(&BackendRef, Known)> = None;
         let mut resolved = Vec::new();
-        for route in draft.hosts.iter().flat_map(|host| &host.routes) {
+        for route in routes() {
             resolved.push(match &route.backend {
                 Err(reason) => Err(Arc::clone(reason)),
                 Ok(backend) => {
                     let known = match previous.take() {
                         Some((same, known)) if same == backend => known,
-                        _ => self.look_up(backend),
+                        _ => self.look_up(backend, &draft.stated.upstream),
                     };
                     note(&known, route.place, &mut notes);
                     previous = Some((backend, Arc::clone(&known)));
@@ -105,9 +136,33 @@ impl<'a> Resolver<'a> {
         resolved
     }
 
+    /// Whether backends can be spoken to as a draft asks for; else the key that is wrong, and why.
+    fn check(&self, draft: &Draft) -> Result<(), (&'static str, String)> {
+        let Some(asked) = &draft.stated.upstream else { return Ok(()) };
+        let UpstreamDraft { protocol, tls } = &**asked;
+        if *protocol == Some(BackendProtocol::FastCgi) {
+            let why = "FastCGI is not spoken here; put a web server that speaks it before the application";
+            return Err(("backend-protocol", why.to_owned()));
+        }
+        let Some(secret) = &tls.secret else {
+            let why = "wants the CA of a `proxy-ssl-secret`, and there is none";
+            return if tls.verify { Err(("proxy-ssl-verify", why.to_owned())) } else { Ok(()) };
+        };
+        if secret.namespace != draft.name.namespace {
+            let why = format!("Secret {secret} is in another namespace than the Ingress, which is not allowed");
+            return Err(("proxy-ssl-secret", why));
+        }
+        let credentials = self.credentials.find(secret).map_err(|why| ("proxy-ssl-secret", why))?;
+        if tls.verify && credentials.anchors.is_none() {
+            let why = format!("Secret {secret}: ca.crt is missing, which `proxy-ssl-verify` needs");
+            return Err(("proxy-ssl-secret", why));
+        }
+        Ok(())
+    }
+
     /// By its first port.
     fn default_backend(&mut self, service: &NamespacedName) -> Resolved {
-        let known = self.look_up(&BackendRef { service: service.clone(), port: PortRef::First });
+        let known = self.look_up(&BackendRef { service: service.clone(), port: PortRef::First }, &None);
         if let Err(Missing { reason, message }) = &*known {
             let mut notes = Notes::new(&Arc::new(Origin::new("Service", &service.namespace, &service.name)));
             notes.error("spec", reason, format!("{message}; as --default-backend-service it answers 503"));
@@ -116,24 +171,27 @@ impl<'a> Resolver<'a> {
         upstream_of(&known)
     }
 
-    fn look_up(&mut self, backend: &BackendRef) -> Arc<Result<Found, Missing>> {
-        if let Some(known) = self.known.get(backend) {
+    fn look_up(&mut self, backend: &BackendRef, asked: &Option<Arc<UpstreamDraft>>) -> Known {
+        let key = (backend.clone(), asked.clone());
+        if let Some(known) = self.known.get(&key) {
             return Arc::clone(known);
         }
-        let found = Arc::new(self.find(backend));
-        self.known.insert(backend.clone(), Arc::clone(&found));
+        let asked = asked.as_deref().cloned().unwrap_or_default();
+        let found = Arc::new(self.find(backend, &asked));
+        self.known.insert(key, Arc::clone(&found));
         found
     }
 
-    fn find(&mut self, backend: &BackendRef) -> Result<Found, Missing> {
+    fn find(&mut self, backend: &BackendRef, asked: &UpstreamDraft) -> Result<Found, Missing> {
         let Some(service) = self.objects.services.get(&backend.service) else {
             return Err(Missing::new("ServiceNotFound", format!("Service {} does not exist", backend.service)));
         };
         if service.spec.as_ref().and_then(|spec| spec.type_.as_deref()) == Some("ExternalName") {
             let (port, target) = external_name::target(service, backend, self.options)?;
             let named = find_port(service, backend).ok();
-            let protocol = named.map_or(Ok(Protocol::Http1), |(port, _)| protocol(port, backend))?;
-            return Ok(Found { upstream: self.upstream(&backend.service, port, target, protocol), remark: None });
+            let of_port = named.map_or(BackendProtocol::Http, |(port, _)| BackendProtocol::of_port(port));
+            let upstream = self.upstream((&backend.service, port), target, of_port, asked)?;
+            return Ok(Found { upstream, remark: None });
         }
         let (found, remark) = find_port(service, backend)?;
         let port = u16::try_from(found.port).ok().filter(|port| *port != 0);
@@ -144,25 +202,44 @@ impl<'a> Resolver<'a> {
             port_name: found.name.as_deref().unwrap_or_default().into(),
             family: Family::first_of(service),
         };
-        let protocol = protocol(found, backend)?;
         self.endpoint_sources.push((id.clone(), source));
-        Ok(Found { upstream: self.upstream(&backend.service, port, Target::Endpoints(id), protocol), remark })
+        let of_port = BackendProtocol::of_port(found);
+        let upstream = self.upstream((&backend.service, port), Target::Endpoints(id), of_port, asked)?;
+        Ok(Found { upstream, remark })
     }
 
-    /// The id is that of the Service's port: nothing can differ from what the port says yet.
-    fn upstream(&mut self, service: &NamespacedName, port: u16, target: Target, protocol: Protocol) -> UpstreamId {
+    fn upstream(
+        &mut self,
+        (service, port): (&NamespacedName, u16),
+        target: Target,
+        of_port: BackendProtocol,
+        asked: &UpstreamDraft,
+    ) -> Result<UpstreamId, Missing> {
         let NamespacedName { namespace, name } = service;
-        let id = UpstreamId::from(format!("{namespace}/{name}:{port}"));
+        let refused = |reason: String| Missing::new("SecretUnusable", reason);
+        let credentials = match &asked.tls.secret {
+            Some(secret) => Some(self.credentials.find(secret).map_err(refused)?),
+            None => None,
+        };
+        let used = Use { of_port, asked, credentials };
+        let id = used.id(&format!("{namespace}/{name}:{port}"));
+        let tls = used.tls(&target, &format!("{name}.{namespace}.svc")).map_err(refused)?;
+        if tls.is_some()
+            && let Some(pair) = credentials.and_then(|credentials| credentials.identity.as_ref())
+        {
+            self.identities.insert(pair.id.clone(), (Arc::clone(&pair.cert), Arc::clone(&pair.key.0)));
+        }
         let upstream = Upstream {
             namespace: Arc::clone(namespace),
             service: Arc::clone(name),
             port,
             target,
-            protocol,
+            protocol: used.protocol().version(),
+            tls: tls.map(Arc::new),
             keep_alive: self.keep_alive,
         };
         self.upstreams.push((id.clone(), Arc::new(upstream)));
-        id
+        Ok(id)
     }
 }
 
@@ -206,23 +283,6 @@ fn find_port<'a>(service: &'a Service, backend: &BackendRef) -> Result<(&'a Port
     let port = by_target.ok_or_else(|| port_not_found(backend))?;
     let remark = format!("{} is the targetPort of port {}, which should be named instead", backend.port, port.port);
     Ok((port, Some(remark)))
-}
-
-/// What a Service's port says is spoken there: `appProtocol` with the names that Kubernetes has for it (KEP-3726), and
-/// `grpc`, which is in wide use. A name that says nothing of HTTP changes nothing, as everywhere.
-fn protocol(port: &Port, backend: &BackendRef) -> Result<Protocol, Missing> {
-    match port.app_protocol.as_deref() {
-        Some("kubernetes.io/h2c" | "grpc") => Ok(Protocol::H2c),
-        // In the clear it would say what was meant to be a secret.
-        Some(name @ ("https" | "kubernetes.io/wss")) => Err(Missing::new(
-            "ProtocolNotServed",
-            format!(
-                "port {} of Service {} has the appProtocol {name}, which is not served yet",
-                port.port, backend.service
-            ),
-        )),
-        _ => Ok(Protocol::Http1),
-    }
 }
 
 fn is_tcp(port: &Port) -> bool {

@@ -24,7 +24,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use snapshot::{Action, HostPattern, HostTls, PathMatch, RouteTable, Serves, Snapshot, Target};
+use snapshot::{Action, Filter, HostPattern, HostTls, PathMatch, RouteTable, Serves, Snapshot, Target};
 
 proptest! {
     /// However the objects arrived, and whatever was compiled meanwhile with the same memo: the result is that of a
@@ -93,6 +93,15 @@ proptest! {
         }
     }
 
+    #[test]
+    fn backends_are_checked_where_that_is_asked_for(objects in tls_backends()) {
+        let options = Options { watch_ingress_without_class: true, ..Options::default() };
+        let compiled = compile(&objects, &options, &mut Memo::default());
+        for table in compiled.snapshot.tables.values() {
+            check_identities(table, &objects, &compiled.snapshot);
+        }
+    }
+
     /// Any text anywhere, with all of it ours.
     #[test]
     fn no_text_panics(texts in vec(any::<String>(), 12), number in any::<i32>(), bytes in any::<Vec<u8>>()) {
@@ -153,6 +162,29 @@ fn check_backends(table: &RouteTable, compiled: &Compiled) {
         let upstream = compiled.snapshot.upstreams.get(&forward.upstream).expect("an upstream");
         if let Target::Endpoints(id) = &upstream.target {
             assert!(compiled.endpoint_sources.contains_key(id));
+        }
+    }
+}
+
+/// Who wants backends checked has them checked, or gets nothing through; and what backends are shown is there.
+fn check_identities(table: &RouteTable, objects: &Objects, snapshot: &Snapshot) {
+    for route in &table.routes {
+        let Action::Forward(forward) = &route.then else { continue };
+        let Some(tls) = &snapshot.upstreams[&forward.upstream].tls else { continue };
+        let owner = NamespacedName::new(&route.origin.namespace, &route.origin.name);
+        let owner = if &*route.origin.kind == "Ingress" { objects.ingresses.get(&owner) } else { None };
+        let says = |key: &str| {
+            let key = format!("nginx.ingress.kubernetes.io/{key}");
+            owner.and_then(|owner| owner.metadata.annotations.as_ref()?.get(&key)).map(String::as_str)
+        };
+        let denied = route.filters.iter().any(|filter| matches!(filter, Filter::Deny(_)));
+        if !denied {
+            assert_eq!(tls.verify.is_some(), says("proxy-ssl-verify") == Some("on"), "{}", route.origin);
+            assert!(says("proxy-ssl-secret").is_some() || (tls.verify.is_none() && tls.identity.is_none()));
+        }
+        if let Some(identity) = &tls.identity {
+            assert!(snapshot.certs.contains_key(identity) && snapshot.keys.contains_key(identity));
+            assert!(identity.as_str().starts_with(&format!("{}/", route.origin.namespace)));
         }
     }
 }
@@ -263,10 +295,54 @@ fn meta() -> impl Strategy<Value = ObjectMeta> {
         ]),
         text(&["tidegate", "true", "other", "", "default/a", "team/a", "team-a/web", "optional", "off", "CHACHA20"]),
     );
-    (option::of(0_i64..3), option::weighted(0.3, vec(annotation, 1..4))).prop_map(|(created, annotations)| ObjectMeta {
+    let annotations = prop_oneof![
+        4 => option::weighted(0.3, vec(annotation, 1..4)).prop_map(|some| some.into_iter().flatten().collect()),
+        1 => backend_tls(),
+    ];
+    (option::of(0_i64..3), annotations).prop_map(|(created, annotations)| ObjectMeta {
         creation_timestamp: created.map(|created| Time(Timestamp::from_second(created).unwrap())),
-        annotations: annotations.map(|annotations| annotations.into_iter().collect()),
+        annotations: Some(annotations),
         ..ObjectMeta::default()
+    })
+}
+
+/// Ingresses with a path each, of a Service that is there; Secrets with whatever they hold.
+fn tls_backends() -> impl Strategy<Value = Objects> {
+    (vec(backend_tls(), 1..4), vec(secret(), 3)).prop_map(|(all, secrets)| {
+        let ingress = |(at, annotations): (usize, BTreeMap<String, String>)| {
+            let port = ServiceBackendPort { name: None, number: Some(80) };
+            let service = Some(IngressServiceBackend { name: "web".into(), port: Some(port) });
+            let backend = IngressBackend { service, resource: None };
+            let path = HTTPIngressPath { backend, path: Some(format!("/{at}")), path_type: "Prefix".into() };
+            let http = Some(HTTPIngressRuleValue { paths: vec![path] });
+            let rules = Some(vec![IngressRule { host: Some("a.example".into()), http }]);
+            let metadata = ObjectMeta { annotations: Some(annotations), ..ObjectMeta::default() };
+            let spec = Some(IngressSpec { rules, ..IngressSpec::default() });
+            (NamespacedName::new("default", &format!("i{at}")), Arc::new(Ingress { metadata, spec, status: None }))
+        };
+        let port = ServicePort { port: 80, ..ServicePort::default() };
+        let spec = ServiceSpec { ports: Some(vec![port]), ..ServiceSpec::default() };
+        let web = Service { spec: Some(spec), ..Service::default() };
+        let named = [("default", "a"), ("default", "b"), ("team", "a")].map(|(at, name)| NamespacedName::new(at, name));
+        Objects {
+            ingresses: all.into_iter().enumerate().map(ingress).collect(),
+            services: [(NamespacedName::new("default", "web"), Arc::new(web))].into(),
+            secrets: named.into_iter().zip(secrets.into_iter().map(Arc::new)).collect(),
+            ..Objects::default()
+        }
+    })
+}
+
+fn backend_tls() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let keys = (
+        option::of(text(&["HTTPS", "GRPCS", "AUTO_HTTP", "HTTP", "FCGI"])),
+        option::of(text(&["default/a", "team/a", "default/b", "default/web", "a"])),
+        option::of(text(&["on", "off", "true"])),
+    );
+    keys.prop_map(|(protocol, secret, verify)| {
+        let keys =
+            [("backend-protocol", protocol), ("proxy-ssl-secret", secret), ("proxy-ssl-verify", verify)].into_iter();
+        keys.filter_map(|(key, value)| Some((format!("nginx.ingress.kubernetes.io/{key}"), value?))).collect()
     })
 }
 
@@ -330,8 +406,11 @@ fn service() -> impl Strategy<Value = Service> {
 fn secret() -> impl Strategy<Value = Secret> {
     let pair = rcgen::generate_simple_self_signed(["a.example".to_owned(), "*.example".to_owned()]).unwrap();
     let (cert, key) = (pair.cert.pem(), pair.signing_key.serialize_pem());
-    (any::<bool>(), any::<bool>(), any::<bool>()).prop_map(move |(with_cert, with_key, with_ca)| {
+    any::<[bool; 3]>().prop_map(move |[with_cert, with_key, with_ca]| {
         let mut data = BTreeMap::new();
+        if with_ca {
+            data.insert("ca.crt".to_owned(), cert.clone());
+        }
         if with_cert {
             data.insert("tls.crt".to_owned(), cert.clone());
         }

@@ -89,6 +89,12 @@ pub enum Cause {
     /// `Timeouts::connect` has passed.
     #[error("timed out connecting to the endpoint")]
     ConnectTimeout,
+    /// No TLS with the endpoint: it or we did not take the other's certificate, or there is no common way to speak.
+    #[error("cannot speak TLS with the endpoint")]
+    Tls,
+    /// The endpoint broke TLS off before it answered: in TLS 1.3 it may refuse our certificate that late.
+    #[error("the endpoint refused to speak TLS")]
+    TlsRefused,
     /// The endpoint has left while it was being connected to.
     #[error("the endpoint has left")]
     Left,
@@ -127,9 +133,9 @@ const fn verdict(cause: Cause) -> (Fault, StatusCode, RetryIf) {
         Cause::Configured(status) => (Gateway, status, Never),
         Cause::NoEndpoint => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Never),
         Cause::Overloaded | Cause::Left => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Untouched),
-        Cause::Connect => (Upstream, StatusCode::BAD_GATEWAY, Untouched),
+        Cause::Connect | Cause::Tls => (Upstream, StatusCode::BAD_GATEWAY, Untouched),
         Cause::ConnectTimeout => (Upstream, StatusCode::GATEWAY_TIMEOUT, Untouched),
-        Cause::Closed => (Upstream, StatusCode::BAD_GATEWAY, Idempotent),
+        Cause::Closed | Cause::TlsRefused => (Upstream, StatusCode::BAD_GATEWAY, Idempotent),
         Cause::ReadTimeout | Cause::SendTimeout => (Upstream, StatusCode::GATEWAY_TIMEOUT, Never),
         Cause::BadAnswer => (Upstream, StatusCode::BAD_GATEWAY, Never),
     }

@@ -3,7 +3,10 @@
 use std::{
     cell::Cell,
     fmt,
+    future::{Future as _, poll_fn},
     net::SocketAddr,
+    num::NonZeroU64,
+    pin::pin,
     rc::Rc,
     sync::{
         Arc,
@@ -20,7 +23,16 @@ use hyper::{
 use snapshot::UpstreamKeepAlive;
 use tokio::{sync::Notify, time::Instant};
 
-use super::Body;
+use super::{Body, Driver};
+
+/// Whom a connection leads to, and as whom: only where all of it is the same may another request use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// The endpoint.
+    pub address: SocketAddr,
+    /// The way in which TLS is spoken, as `crate::tls::TlsClient` numbers them; none: it is not.
+    pub tls: Option<NonZeroU64>,
+}
 
 /// Where an upstream connection goes when a request is done with it.
 pub trait Home {
@@ -60,8 +72,8 @@ impl Wire {
 
 /// Sends requests over an upstream connection.
 pub enum Sender {
-    /// One at a time.
-    Http1(http1::SendRequest<Body>),
+    /// One at a time; without a driver the connection has a task of its own.
+    Http1(http1::SendRequest<Body>, Option<Driver>),
     /// Several at a time, of which this is one.
     Http2(http2::SendRequest<Body>, Seat),
 }
@@ -73,7 +85,11 @@ impl Sender {
     /// There is none; the request comes back if nothing of it was sent.
     pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
         match self {
-            Self::Http1(sender) => sender.try_send_request(request).await,
+            Self::Http1(sender, None) => sender.try_send_request(request).await,
+            Self::Http1(sender, Some(driver)) => {
+                let mut answer = pin!(sender.try_send_request(request));
+                poll_fn(|cx| driver.poll(cx, |cx| answer.as_mut().poll(cx))).await
+            }
             Self::Http2(sender, _) => sender.try_send_request(request).await,
         }
     }
@@ -81,8 +97,17 @@ impl Sender {
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
         match self {
-            Self::Http1(sender) => sender.is_closed(),
+            Self::Http1(sender, _) => sender.is_closed(),
             Self::Http2(sender, _) => sender.is_closed(),
+        }
+    }
+
+    /// From now on the connection goes on although nobody waits for anything of it.
+    pub fn detach(&mut self) {
+        if let Self::Http1(_, driver) = self
+            && let Some(driver) = driver.take()
+        {
+            driver.detach();
         }
     }
 }
@@ -148,8 +173,8 @@ impl Drop for Seat {
 pub struct Lease {
     /// Sends requests.
     pub sender: Sender,
-    /// The endpoint.
-    pub address: SocketAddr,
+    /// Whom it leads to.
+    pub peer: Peer,
     /// When it was opened.
     pub born: Instant,
     /// How many requests it was used for, the present one included.
@@ -176,9 +201,6 @@ impl Lease {
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease")
-            .field("address", &self.address)
-            .field("requests", &self.requests)
-            .finish_non_exhaustive()
+        f.debug_struct("Lease").field("peer", &self.peer).field("requests", &self.requests).finish_non_exhaustive()
     }
 }

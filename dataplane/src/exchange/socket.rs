@@ -9,12 +9,10 @@ use std::{
 };
 
 use http::StatusCode;
+use memchr::{memchr_iter, memchr2};
 use snapshot::HttpOptions;
 
 use super::{Deadlines, Wait, traffic::Traffic};
-
-/// How long a client may take none of an answer (nginx's `send_timeout`).
-pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where a connection is between two requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +37,14 @@ pub struct Socket {
     head_bytes: AtomicU32,
     /// Whether the first line of the head has ended.
     line_ended: AtomicBool,
+    /// Ends of lines that came since the head began.
+    lines: AtomicU32,
     refusal: AtomicU16,
     max_head: u32,
     header_timeout: Duration,
     idle_timeout: Duration,
+    /// How long the client may take none of an answer.
+    pub send_timeout: Duration,
     traffic: Traffic,
     /// The connection that this is a stream of.
     connection: Option<Arc<Self>>,
@@ -56,9 +58,11 @@ impl Socket {
             phase: AtomicU8::new(Phase::Idle as u8),
             head_bytes: AtomicU32::new(0),
             line_ended: AtomicBool::new(false),
+            lines: AtomicU32::new(0),
             refusal: AtomicU16::new(0),
             max_head: options.head.total,
             header_timeout: options.header_timeout,
+            send_timeout: options.send_timeout,
             // `keep-alive: 0` means no re-use, not that a new connection may wait for no time at all.
             idle_timeout: if options.keep_alive.idle.is_zero() {
                 options.header_timeout
@@ -80,10 +84,12 @@ impl Socket {
             phase: AtomicU8::new(Phase::Busy as u8),
             head_bytes: AtomicU32::new(0),
             line_ended: AtomicBool::new(false),
+            lines: AtomicU32::new(0),
             refusal: AtomicU16::new(0),
             max_head: connection.max_head,
             header_timeout: connection.header_timeout,
             idle_timeout: connection.idle_timeout,
+            send_timeout: connection.send_timeout,
             traffic: Traffic::default(),
             connection: Some(Arc::clone(connection)),
         }
@@ -118,11 +124,14 @@ impl Socket {
             self.enter(Phase::Head);
             self.head_bytes.store(0, Relaxed);
             self.line_ended.store(false, Relaxed);
+            self.lines.store(0, Relaxed);
             self.deadlines.set(Wait::Client, self.header_timeout);
         }
         if !self.line_ended.load(Relaxed) {
-            self.line_ended.store(new.contains(&b'\n'), Relaxed);
+            self.received_line(new);
         }
+        let lines = memchr_iter(b'\n', new).count();
+        self.lines.store(self.lines.load(Relaxed).saturating_add(u32::try_from(lines).unwrap_or(u32::MAX)), Relaxed);
         let bytes = self.head_bytes.load(Relaxed);
         self.head_bytes.store(bytes.saturating_add(u32::try_from(count).unwrap_or(u32::MAX)), Relaxed);
     }
@@ -152,7 +161,7 @@ impl Socket {
     pub fn rest(&self) {
         self.deadlines.clear(Wait::Exchange);
         if self.is_stream() {
-            return self.deadlines.set(Wait::Write, SEND_TIMEOUT);
+            return self.deadlines.set(Wait::Write, self.send_timeout);
         }
         self.enter(Phase::Idle);
         self.deadlines.set(Wait::Client, self.idle_timeout);
@@ -161,7 +170,7 @@ impl Socket {
     /// A piece of an answer is there for a stream, and the client is to take it.
     pub fn offered(&self) {
         if self.is_stream() {
-            self.deadlines.set(Wait::Write, SEND_TIMEOUT);
+            self.deadlines.set(Wait::Write, self.send_timeout);
         }
     }
 
@@ -200,6 +209,21 @@ impl Socket {
             0 => None,
             status => StatusCode::from_u16(status).ok(),
         }
+    }
+
+    /// A target has no fragment (RFC 9112 section 3.2), and hyper drops it before we see it. Of a request that came
+    /// together with the end of the one before, it is dropped: nobody gets to see it.
+    fn received_line(&self, new: &[u8]) {
+        let end = memchr2(b'\n', b'#', new).and_then(|index| new.get(index));
+        if end == Some(&b'#') {
+            self.refuse(StatusCode::BAD_REQUEST);
+        }
+        self.line_ended.store(end.is_some(), Relaxed);
+    }
+
+    /// Whether a head is incomplete that has not had more than so many lines.
+    pub fn is_in_head_of_at_most(&self, lines: u32) -> bool {
+        self.is(Phase::Head) && self.lines.load(Relaxed) <= lines
     }
 
     fn received_frames(&self, count: usize) {

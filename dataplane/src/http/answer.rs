@@ -3,7 +3,7 @@
 use std::{error::Error as _, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use snapshot::HttpOptions;
 
 use super::{connection::Connection, context::Context};
@@ -12,9 +12,15 @@ use crate::{
     runtime::LiveListener,
 };
 
-/// The answer to a request that failed: its status in words.
-pub fn of_failure(failure: &Failure) -> Response<Body> {
+/// The answer to a request that failed: its status in words. A call of gRPC gets the status alone: its clients make one
+/// of theirs out of it, but some take the words for a broken message first
+/// (<https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>).
+pub fn of_failure(failure: &Failure, is_grpc: bool) -> Response<Body> {
     let mut response = of_status(failure.status());
+    if is_grpc {
+        *response.body_mut() = Body::Empty;
+        response.headers_mut().remove(header::CONTENT_TYPE);
+    }
     if failure.ends_connection() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -24,6 +30,15 @@ pub fn of_failure(failure: &Failure) -> Response<Body> {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
     response
+}
+
+/// Whether a request is a call of gRPC, which are all of one kind
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>).
+pub fn is_grpc<B>(request: &Request<B>) -> bool {
+    let is_named = |kind: &HeaderValue| kind.as_bytes().starts_with(b"application/grpc");
+    request.version() == http::Version::HTTP_2
+        && request.method() == http::Method::POST
+        && request.headers().get(header::CONTENT_TYPE).is_some_and(is_named)
 }
 
 /// A short text.

@@ -12,9 +12,12 @@ use super::{
     forward::keep_one_length,
     forwarded,
     head::{self, Target},
-    request::{prepare, strip_connection, upgrade_of},
+    request::upgrade_of,
 };
-use crate::exchange::{Client, Exchange, RequestBody, Socket};
+use crate::{
+    exchange::{Client, Exchange, RequestBody, Socket},
+    upstream::{request_fields, strip_connection},
+};
 
 /// The rules for fields, as [`super::serve`] and [`super::forward`] apply them to a request without a body and to its
 /// answer.
@@ -40,7 +43,7 @@ impl FieldRules {
         let client = forwarded::client(&head.headers, &self.accepted, &self.peer, &self.http.trusted_proxies);
         let Target { authority, host, uri, path } = head::check(&head, head::length(&head), &self.http.head).ok()?;
         let upgrade = upgrade_of(&head);
-        let mut exchange = Exchange {
+        let exchange = Exchange {
             method: head.method,
             uri,
             path,
@@ -55,8 +58,7 @@ impl FieldRules {
             socket: Arc::clone(&self.socket),
             certificate: None,
         };
-        prepare(&mut exchange, Protocol::Http1);
-        Some(exchange.headers)
+        Some(request_fields(&exchange, Protocol::Http1))
     }
 
     /// Makes the fields of an upstream's answer those that the client is to see.

@@ -7,15 +7,11 @@ use http::{Response, StatusCode, header};
 use hyper::body::Incoming;
 use snapshot::Protocol;
 
-use super::{
-    connection::Connection,
-    request::{prepare, strip_connection},
-    tunnel::UpstreamHalf,
-};
+use super::{connection::Connection, tunnel::UpstreamHalf};
 use crate::{
     exchange::{Body, BodyError, Cause, Exchange, Failure, RequestBody, Ticket, UpstreamBody},
     runtime::LiveRoute,
-    upstream::{Answered, Caller, LiveForward, forward},
+    upstream::{Answered, Caller, LiveForward, forward, strip_connection},
 };
 
 /// The answer of a backend.
@@ -39,17 +35,15 @@ pub async fn ask(
 ) -> Result<Outcome, Failure> {
     ticket.forwarded(&way.upstream.log_name);
     let protocol = way.upstream.source.protocol;
-    if protocol == Protocol::H2c && exchange.upgrade.is_some() && exchange.socket.is_stream() {
+    if protocol == Protocol::Http2 && exchange.upgrade.is_some() && exchange.socket.is_stream() {
         // A WebSocket over HTTP/2: there is no answer without a switch that its client could take.
         return Err(Cause::Protocol.into());
     }
     take_body(exchange, route, protocol).await?;
-    prepare(exchange, protocol);
-    if let Some(certificate) = &exchange.certificate {
-        // After all that a client can take away by naming it in `Connection`.
-        certificate.set(&mut exchange.headers);
+    if protocol == Protocol::Http2 {
+        exchange.upgrade = None;
     }
-    let mut caller = Caller { pool: &connection.context.pool, ticket };
+    let mut caller = Caller { pool: &connection.context.pool, ticket, over_tls: connection.accepted.tls };
     let answered = forward(&mut caller, exchange, way).await?;
     ticket.answered(answered.response.status().as_u16());
     Ok(accept(exchange, answered, way))
@@ -72,7 +66,7 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute, protocol: Protoco
     let complete = match announced {
         Some(0) => Some(Bytes::new()),
         Some(length) if length > most => None,
-        _ => body.gather(most, waits).await.map_err(|BodyError(cause)| Failure::from(cause))?,
+        _ => Box::pin(body.gather(most, waits)).await.map_err(|BodyError(cause)| Failure::from(cause))?,
     };
     if let Some(bytes) = complete {
         exchange.body = RequestBody::Complete(bytes);
@@ -84,9 +78,10 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute, protocol: Protoco
 }
 
 fn accept(exchange: &Exchange, answered: Answered, way: &LiveForward) -> Outcome {
-    let Answered { response, lease } = answered;
+    let Answered { response, mut lease } = answered;
     let (mut head, incoming) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        lease.sender.detach();
         return switch(head, incoming, way);
     }
     strip_connection(&mut head.headers);

@@ -6,16 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::connection::Accepted;
-use crate::exchange::{Client, Scheme};
-
-/// The addresses that a request has come through, the client first.
-pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// The host as the client named it.
-pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-/// The port that the client connected to.
-pub const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-/// `http` or `https`.
-pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+use crate::{
+    exchange::{Client, Scheme},
+    upstream::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO},
+};
 
 /// Who asks where nobody else is believed: the peer itself. It is the same for all requests of a connection.
 pub fn peer(accepted: &Accepted) -> Client {

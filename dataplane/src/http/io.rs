@@ -10,10 +10,13 @@ use std::{
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::exchange::{SEND_TIMEOUT, Socket, Wait};
+use crate::exchange::{Socket, Wait};
 
 /// What an HTTP/2 client says first (RFC 9113 section 3.4).
 pub const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Fields of a head with more of which hyper answers 431. A line more is the request's own.
+const MOST_FIELDS: u32 = 100;
 
 /// A client connection's stream.
 pub struct ClientIo<S> {
@@ -82,7 +85,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientIo<S> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         self.socket.received(buf.filled().get(before..).unwrap_or_default());
-        Poll::Ready(Ok(()))
+        match self.socket.refusal() {
+            Some(status) => Poll::Ready(Err(self.refuse(cx, status))),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }
 
@@ -105,10 +111,16 @@ impl<S: AsyncWrite + Unpin> ClientIo<S> {
         io::ErrorKind::InvalidData.into()
     }
 
+    /// Whether hyper is about to answer 431 to a head that has not too many fields: what it found too large is a
+    /// `Content-Length`, which is no more than a bad request. Before a head has ended nobody else writes.
+    fn is_wrong_refusal(&self, text: &[u8]) -> bool {
+        self.socket.is_in_head_of_at_most(MOST_FIELDS.saturating_add(1)) && text.starts_with(b"HTTP/1.1 431 ")
+    }
+
     fn watch<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         let deadlines = &self.socket.deadlines;
         match (result.is_ready(), deadlines.is_set(Wait::Write)) {
-            (false, false) => deadlines.set(Wait::Write, SEND_TIMEOUT),
+            (false, false) => deadlines.set(Wait::Write, self.socket.send_timeout),
             (true, true) => deadlines.clear(Wait::Write),
             _ => {}
         }
@@ -137,6 +149,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ClientIo<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_wrong_refusal(buf) {
+            return Poll::Ready(Err(self.refuse(cx, StatusCode::BAD_REQUEST)));
+        }
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watch(result)
     }
@@ -146,6 +161,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if bufs.first().is_some_and(|first| self.is_wrong_refusal(first)) {
+            return Poll::Ready(Err(self.refuse(cx, StatusCode::BAD_REQUEST)));
+        }
         let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.watch(result)
     }

@@ -1,6 +1,6 @@
 //! The life of a request on one page.
 
-use std::{convert::Infallible, rc::Rc, sync::Arc};
+use std::{convert::Infallible, future::Future, pin::Pin, rc::Rc, sync::Arc};
 
 use http::{Request, Response, StatusCode, header, request::Parts};
 use hyper::body::{Body as _, Incoming};
@@ -12,7 +12,8 @@ use super::{
     forwarded,
     head::{self, Target},
     request::upgrade_of,
-    tunnel, websocket,
+    tunnel,
+    websocket::{self, WebSocket},
 };
 use crate::{
     exchange::{Answer, Cause, ClientBody, Exchange, Failure, RequestBody, Socket, Ticket, Upload},
@@ -20,61 +21,75 @@ use crate::{
     runtime::{LiveAction, LiveListener, LiveRoute, LiveTable},
 };
 
+/// The answer to one request, once it is polled to its end. What goes wrong is an answer too.
+pub type Serving = Pin<Box<dyn Future<Output = Result<Response<Answer>, Infallible>>>>;
+
 /// Answers one request.
-///
-/// # Errors
-/// Never: what goes wrong is an answer too.
-pub async fn serve(
-    connection: Rc<Connection>,
-    socket: Arc<Socket>,
-    mut request: Request<Incoming>,
-) -> Result<Response<Answer>, Infallible> {
+pub fn serve(connection: Rc<Connection>, socket: Arc<Socket>, mut request: Request<Incoming>) -> Serving {
     socket.begin();
     let listener = connection.begin();
     let tunnel = tunnel::client_half(&mut request);
+    let is_grpc = answer::is_grpc(&request);
+    let Taken { mut ticket, websocket, mut exchange } = take(&connection, &listener, socket, request);
+    // On the heap, and only what waiting needs: hyper moves it several times.
+    Box::pin(async move {
+        let outcome = match &mut exchange {
+            Ok(exchange) => answer(&connection, &listener, exchange, &mut ticket).await,
+            Err(failure) => Err(*failure),
+        };
+        Ok(match websocket::seen_by_client(websocket, outcome) {
+            Ok(Outcome::Message(response)) => answer::seal(&connection, &listener, response, ticket),
+            Ok(Outcome::Tunnel(response, upstream)) => {
+                let halves = tunnel.zip(Some(upstream));
+                tunnel::open(&connection, answer::head(&connection, &listener, response, &mut ticket), halves, ticket)
+            }
+            Err(failure) => answer::seal(&connection, &listener, answer::of_failure(&failure, is_grpc), ticket),
+        })
+    })
+}
+
+/// A request that has come, and is in the books.
+struct Taken {
+    ticket: Ticket,
+    websocket: Option<WebSocket>,
+    exchange: Result<Exchange, Failure>,
+}
+
+/// Notes who asks for what, and checks it.
+fn take(connection: &Connection, listener: &LiveListener, socket: Arc<Socket>, request: Request<Incoming>) -> Taken {
     let (mut head, incoming) = request.into_parts();
     let client =
         forwarded::client(&head.headers, &connection.accepted, &connection.peer, &listener.http.trusted_proxies);
     let facts = answer::facts(&head, &client, &connection.context);
     let head_length = facts.head_length;
     let mut ticket = Ticket::new(facts, connection.context.sink.clone(), Arc::clone(&socket), connection.gauge.clone());
-    let body = body(incoming, &head, &listener, &socket, &mut ticket);
-    let websocket = websocket::translate(&mut head);
-    let checked = websocket.and_then(|asked| Ok((asked, head::check(&head, head_length, &listener.http.head)?)));
-    let outcome = match checked {
-        Ok((websocket, Target { authority, host, uri, path })) => {
-            let upgrade = if websocket.is_some() { Some(websocket::NAME) } else { upgrade_of(&head) };
-            let Parts { method, headers, .. } = head;
-            let request_id = ticket.request_id();
-            let options = Arc::clone(&listener.http);
-            let mut exchange = Exchange {
-                method,
-                uri,
-                path,
-                headers,
-                authority,
-                host,
-                request_id,
-                client,
-                body,
-                upgrade,
-                options,
-                socket,
-                certificate: None,
-            };
-            let outcome = answer(&connection, &listener, &mut exchange, &mut ticket).await;
-            websocket::seen_by_client(websocket, outcome)
-        }
-        Err(failure) => Err(failure),
+    let body = body(incoming, &head, listener, &socket, &mut ticket);
+    let websocket = match websocket::translate(&mut head) {
+        Ok(websocket) => websocket,
+        Err(failure) => return Taken { ticket, websocket: None, exchange: Err(failure) },
     };
-    Ok(match outcome {
-        Ok(Outcome::Message(response)) => answer::seal(&connection, &listener, response, ticket),
-        Ok(Outcome::Tunnel(response, upstream)) => {
-            let halves = tunnel.zip(Some(upstream));
-            tunnel::open(&connection, answer::head(&connection, &listener, response, &mut ticket), halves, ticket)
+    let exchange = head::check(&head, head_length, &listener.http.head).map(|target| {
+        let Target { authority, host, uri, path } = target;
+        let upgrade = if websocket.is_some() { Some(websocket::NAME) } else { upgrade_of(&head) };
+        let Parts { method, headers, .. } = head;
+        let (request_id, options) = (ticket.request_id(), Arc::clone(&listener.http));
+        Exchange {
+            method,
+            uri,
+            path,
+            headers,
+            authority,
+            host,
+            request_id,
+            client,
+            body,
+            upgrade,
+            options,
+            socket,
+            certificate: None,
         }
-        Err(failure) => answer::seal(&connection, &listener, answer::of_failure(&failure), ticket),
-    })
+    });
+    Taken { ticket, websocket, exchange }
 }
 
 /// Route, filters, action.

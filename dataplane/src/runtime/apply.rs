@@ -14,7 +14,7 @@ use crate::{
     filter::Filter,
     observe::{Metrics, RouteLabels},
     route::PathTable,
-    tls::{TlsFactory, TlsSource},
+    tls::{TlsClient, TlsClients, TlsFactory, TlsSource},
     upstream::{LiveEndpoints, LiveForward, LiveUpstream, Place, resolve::Resolver},
 };
 
@@ -29,6 +29,7 @@ pub struct Applied {
 /// Builds the live form of snapshots, off the request path. Whatever has the same source as before is carried over.
 pub struct Builder {
     tls: TlsFactory,
+    clients: TlsClients,
     resolver: Resolver,
     metrics: Metrics,
     seed: usize,
@@ -38,8 +39,8 @@ pub struct Builder {
 
 impl Builder {
     /// `seed` is where round robins begin: replicas must not march in step.
-    pub fn new(tls: TlsFactory, resolver: Resolver, metrics: Metrics, seed: usize) -> Self {
-        Self { tls, resolver, metrics, seed, rejected: Vec::new() }
+    pub fn new(tls: TlsFactory, clients: TlsClients, resolver: Resolver, metrics: Metrics, seed: usize) -> Self {
+        Self { tls, clients, resolver, metrics, seed, rejected: Vec::new() }
     }
 
     /// Builds what `snapshot` says; `old` is what `held`, the snapshot before, has become.
@@ -56,6 +57,7 @@ impl Builder {
     }
 
     fn build(&mut self, old: &Runtime, snapshot: &Snapshot, certs_changed: bool) -> Runtime {
+        self.clients.sweep();
         let mut rejected = Vec::new();
         let mut runtime =
             Runtime { endpoints: endpoints(old, snapshot), connections: snapshot.connections, ..Runtime::default() };
@@ -100,10 +102,26 @@ impl Builder {
                 },
             },
         };
+        let (tls, place) = match self.client(source) {
+            Ok(tls) => (tls, place),
+            Err(reason) => {
+                rejected.push(reject_service(source, &reason));
+                (None, Place::Nowhere)
+            }
+        };
         match old {
-            Some(old) if Arc::ptr_eq(&old.source, source) && old.place.is(&place) => Arc::clone(old),
-            _ => Arc::new(LiveUpstream::new(Arc::clone(source), place, self.next_seed())),
+            Some(old) if Arc::ptr_eq(&old.source, source) && old.place.is(&place) && same(&old.tls, &tls) => {
+                Arc::clone(old)
+            }
+            _ => Arc::new(LiveUpstream::new(Arc::clone(source), place, tls, self.next_seed())),
         }
+    }
+
+    /// How TLS is spoken to an upstream. Where it cannot be, nothing is sent there.
+    fn client(&mut self, source: &Upstream) -> Result<Option<Arc<TlsClient>>, String> {
+        let Some(tls) = &source.tls else { return Ok(None) };
+        let identity = tls.identity.as_ref().and_then(|id| self.tls.certified(id));
+        self.clients.find(source.protocol, tls, identity).map(Some)
     }
 
     fn table(
@@ -196,6 +214,10 @@ impl Builder {
         self.seed = self.seed.wrapping_mul(5).wrapping_add(1);
         self.seed
     }
+}
+
+fn same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
+    a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
 }
 
 fn reject_service(upstream: &Upstream, reason: &str) -> Rejection {

@@ -18,9 +18,10 @@ use super::{
 };
 use crate::route::HostTable;
 
-/// ALPN's names of what we speak (RFC 7301 section 6).
-const HTTP2: &[u8] = b"h2";
-const HTTP1: &[u8] = b"http/1.1";
+/// ALPN's name of HTTP/2 (RFC 7301 section 6).
+pub const HTTP2: &[u8] = b"h2";
+/// ALPN's name of HTTP/1.1 (RFC 7301 section 6).
+pub const HTTP1: &[u8] = b"http/1.1";
 
 /// Whether a client and we agreed on HTTP/2.
 pub fn is_http2(session: &rustls::ServerConnection) -> bool {
@@ -102,6 +103,11 @@ impl TlsFactory {
         let update = self.certs.update(snapshot, self.providers.base());
         let key_changed = self.resumptions.set_key(snapshot.ticket_key.as_ref());
         (update.changed || key_changed, update.rejected)
+    }
+
+    /// A certificate that can be used.
+    pub fn certified(&self, id: &CertId) -> Option<Arc<CertifiedKey>> {
+        self.certs.usable(id)
     }
 
     /// The configurations of one listener. A name whose certificate is not usable falls back to the default.

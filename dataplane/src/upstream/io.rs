@@ -10,16 +10,16 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::Sleep,
 };
 
+use super::stream::Stream;
 use crate::exchange::{Wire, after};
 
-/// A TCP connection whose writes may not stall for longer than its limit. The timer is made at the first stall: most
+/// A connection whose writes may not stall for longer than its limit. The timer is made at the first stall: most
 /// connections never have one.
 pub struct UpstreamIo {
-    stream: TcpStream,
+    stream: Stream,
     wire: Arc<Wire>,
     timer: Option<Pin<Box<Sleep>>>,
     stalled: bool,
@@ -27,7 +27,7 @@ pub struct UpstreamIo {
 
 impl UpstreamIo {
     /// `wire` holds the limit, which each request sets anew.
-    pub fn new(stream: TcpStream, wire: Arc<Wire>) -> Self {
+    pub fn new(stream: Stream, wire: Arc<Wire>) -> Self {
         Self { stream, wire, timer: None, stalled: false }
     }
 
@@ -79,7 +79,9 @@ impl AsyncWrite for UpstreamIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // Where TLS is spoken, what was written may still be on its way out.
+        let result = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch(cx, result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

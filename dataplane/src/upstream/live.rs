@@ -3,11 +3,11 @@
 use std::{future::pending, net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use snapshot::{EndpointSet, Upstream};
+use snapshot::{EndpointSet, TlsWhen, Upstream};
 use tokio::sync::Notify;
 
-use super::resolve::ResolvedName;
-use crate::balance::RoundRobin;
+use super::{connect::Destination, resolve::ResolvedName};
+use crate::{balance::RoundRobin, exchange::Peer, tls::TlsClient};
 
 /// The endpoints of one Service port, as they are now. A change of endpoints alone swaps here and nowhere else.
 #[derive(Debug, Default)]
@@ -81,15 +81,28 @@ pub struct LiveUpstream {
     pub place: Place,
     /// Which endpoint is next.
     pub balance: RoundRobin,
+    /// How TLS is spoken; none: it is not.
+    pub tls: Option<Arc<TlsClient>>,
     /// Its name in the access log: `namespace-service-port`, as in ingress-nginx.
     pub log_name: Arc<str>,
 }
 
 impl LiveUpstream {
     /// An upstream; `seed` is where its round robin begins.
-    pub fn new(source: Arc<Upstream>, place: Place, seed: usize) -> Self {
+    pub fn new(source: Arc<Upstream>, place: Place, tls: Option<Arc<TlsClient>>, seed: usize) -> Self {
         let log_name = format!("{}-{}-{}", source.namespace, source.service, source.port).into();
-        Self { source, place, balance: RoundRobin::new(seed), log_name }
+        Self { source, place, balance: RoundRobin::new(seed), tls, log_name }
+    }
+
+    /// Where a connection to one of its endpoints leads, for a client that reached us over TLS or in the clear.
+    pub fn destination(&self, address: SocketAddr, client_over_tls: bool) -> Destination<'_> {
+        let is_spoken = self.source.tls.as_ref().is_some_and(|tls| match tls.when {
+            TlsWhen::Always => true,
+            TlsWhen::ClientDoes => client_over_tls,
+        });
+        let tls = self.tls.as_deref().filter(|_| is_spoken);
+        let peer = Peer { address, tls: tls.map(|client| client.id) };
+        Destination { peer, tls, keep_alive: self.source.keep_alive }
     }
 
     /// The endpoints that take new requests now.

@@ -1,12 +1,12 @@
 //! Idle upstream connections of one worker thread: no lock, and none is handed to another thread.
 
-use std::{cell::RefCell, collections::VecDeque, net::SocketAddr, rc::Rc};
+use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
 use ahash::AHashMap;
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::shared::SharedPool;
-use crate::exchange::{Home, Lease, Sender};
+use super::{sessions::Sessions, shared::SharedPool};
+use crate::exchange::{Home, Lease, Peer, Sender};
 
 /// Connections that one worker opens to one endpoint at a time.
 const TURNS: usize = 64;
@@ -15,10 +15,12 @@ const TURNS: usize = 64;
 /// surplus of a burst grows old and is closed.
 #[derive(Debug, Default)]
 pub struct Pool {
-    idle: RefCell<AHashMap<SocketAddr, VecDeque<Idle>>>,
-    turns: RefCell<AHashMap<SocketAddr, Rc<Semaphore>>>,
+    idle: RefCell<AHashMap<Peer, VecDeque<Idle>>>,
+    turns: RefCell<AHashMap<Peer, Rc<Semaphore>>>,
     /// Those of HTTP/2.
     pub(super) shared: SharedPool,
+    /// What TLS connections begin with.
+    pub(super) sessions: Sessions,
 }
 
 #[derive(Debug)]
@@ -29,7 +31,10 @@ struct Idle {
 
 impl Idle {
     /// Not closed by its endpoint, not idle for too long, not too old.
-    fn is_usable(&self, now: Instant) -> bool {
+    fn is_usable(&mut self, now: Instant) -> bool {
+        if let Sender::Http1(_, Some(driver)) = &mut self.lease.sender {
+            driver.look();
+        }
         let keep = &self.lease.keep_alive;
         !self.lease.sender.is_closed()
             && now.duration_since(self.since) < keep.idle
@@ -38,12 +43,12 @@ impl Idle {
 }
 
 impl Pool {
-    /// A connection to `address` that is there already.
-    pub fn take(&self, address: SocketAddr) -> Option<Lease> {
+    /// A connection to `peer` that is there already.
+    pub fn take(&self, peer: Peer) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
-        let list = idle.get_mut(&address)?;
+        let list = idle.get_mut(&peer)?;
         let now = Instant::now();
-        while let Some(candidate) = list.pop_back() {
+        while let Some(mut candidate) = list.pop_back() {
             if candidate.is_usable(now) && is_ready(&candidate.lease) {
                 return Some(candidate.lease);
             }
@@ -51,26 +56,32 @@ impl Pool {
         None
     }
 
-    /// Whose turn it is to open a connection to `address`.
-    pub(super) fn turns(&self, address: SocketAddr) -> Rc<Semaphore> {
+    /// A place on a connection of HTTP/2 to `peer` that is there already.
+    pub fn take_shared(self: &Rc<Self>, peer: Peer) -> Option<Lease> {
+        self.shared.take(self, peer)
+    }
+
+    /// Whose turn it is to open a connection to `peer`.
+    pub(super) fn turns(&self, peer: Peer) -> Rc<Semaphore> {
         let mut turns = self.turns.borrow_mut();
-        Rc::clone(turns.entry(address).or_insert_with(|| Rc::new(Semaphore::new(TURNS))))
+        Rc::clone(turns.entry(peer).or_insert_with(|| Rc::new(Semaphore::new(TURNS))))
     }
 
     /// Closes what is not usable any more. Called now and then.
     pub fn sweep(&self) {
         let now = Instant::now();
         self.idle.borrow_mut().retain(|_, list| {
-            list.retain(|idle| idle.is_usable(now));
+            list.retain_mut(|idle| idle.is_usable(now));
             !list.is_empty()
         });
         self.turns.borrow_mut().retain(|_, turns| Rc::strong_count(turns) > 1);
         self.shared.sweep();
+        self.sessions.sweep();
     }
 
     /// Closes the connections to one endpoint.
-    pub fn forget(&self, address: SocketAddr) {
-        self.idle.borrow_mut().remove(&address);
+    pub fn forget(&self, peer: Peer) {
+        self.idle.borrow_mut().remove(&peer);
     }
 
     /// Closes all.
@@ -80,9 +91,12 @@ impl Pool {
     }
 
     fn put(&self, lease: Lease) {
+        if let Sender::Http1(_, Some(driver)) = &lease.sender {
+            driver.rest();
+        }
         let most = usize::try_from(lease.keep_alive.connections).unwrap_or(usize::MAX);
         let mut idle = self.idle.borrow_mut();
-        let list = idle.entry(lease.address).or_default();
+        let list = idle.entry(lease.peer).or_default();
         list.push_back(Idle { lease, since: Instant::now() });
         while list.len() > most {
             list.pop_front();
@@ -92,7 +106,7 @@ impl Pool {
 
 /// Whether it can take a request at once.
 fn is_ready(lease: &Lease) -> bool {
-    matches!(&lease.sender, Sender::Http1(sender) if sender.is_ready())
+    matches!(&lease.sender, Sender::Http1(sender, _) if sender.is_ready())
 }
 
 impl Home for Pool {
@@ -103,10 +117,11 @@ impl Home for Pool {
         }
         if is_ready(&lease) {
             self.put(lease);
-        } else if !lease.sender.is_closed() && matches!(lease.sender, Sender::Http1(_)) {
+        } else if !lease.sender.is_closed() && matches!(lease.sender, Sender::Http1(..)) {
             // The request's body may still be on its way although the answer is complete.
+            lease.sender.detach();
             tokio::task::spawn_local(async move {
-                if let Sender::Http1(sender) = &mut lease.sender
+                if let Sender::Http1(sender, _) = &mut lease.sender
                     && sender.ready().await.is_ok()
                 {
                     self.put(lease);

@@ -1,6 +1,13 @@
 //! One try at one endpoint.
 
-use std::{error::Error as _, future::Future, io, net::SocketAddr, pin::pin, rc::Rc};
+use std::{
+    error::Error as _,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+};
 
 use bytes::Bytes;
 use http::{
@@ -10,7 +17,12 @@ use http::{
 use hyper::body::Incoming;
 use snapshot::Protocol;
 
-use super::{LiveForward, Pool, connect::connect, shared::acquire};
+use super::{
+    LiveForward, Pool,
+    connect::{Destination, connect, note_tls},
+    fields,
+    shared::acquire,
+};
 use crate::exchange::{Body, Cause, Elapsed, Exchange, Lease, RequestBody, Sender, Socket, Ticket, Upload};
 
 /// What a try needs besides the request.
@@ -19,6 +31,8 @@ pub struct Caller<'a> {
     pub pool: &'a Rc<Pool>,
     /// Where the try is noted.
     pub ticket: &'a mut Ticket,
+    /// Whether the client reached us over TLS.
+    pub over_tls: bool,
 }
 
 /// An answer and the connection it comes over.
@@ -40,14 +54,21 @@ pub async fn attempt(
     forward: &LiveForward,
     address: SocketAddr,
 ) -> Result<Answered, Cause> {
+    let to = forward.upstream.destination(address, caller.over_tls);
     loop {
-        let mut lease = lease(caller, forward, address).await?;
+        let mut lease = lease(caller, forward, &to).await?;
         caller.ticket.connected(lease.is_reused());
         let upload = upload(exchange);
-        let request = take_request(exchange, forward.upstream.source.protocol, address)?;
+        let request = take_request(exchange, forward.upstream.source.protocol, &to)?;
         let sent = send(&exchange.socket, &mut lease.sender, request, &upload, forward.timeouts.read).await;
         match sent {
-            Ok(response) => return check(exchange, response, lease),
+            Ok(response) => {
+                if upload.is_some_and(|upload| upload.ended().is_none()) {
+                    // Who waits for more of the answer must not be who sends the rest.
+                    lease.sender.detach();
+                }
+                return check(exchange, response, lease);
+            }
             Err(Unsent::Untouched(request)) => {
                 put_back(exchange, *request);
                 if !lease.is_reused() {
@@ -56,8 +77,8 @@ pub async fn attempt(
             }
             Err(Unsent::Failed(error)) => {
                 // The endpoint has probably closed the others as well.
-                caller.pool.forget(address);
-                return Err(cause(&error, &lease, upload.as_deref()));
+                caller.pool.forget(to.peer);
+                return Err(cause(&error, &lease, &to, upload.as_deref()));
             }
             Err(Unsent::Late) => {
                 if let Sender::Http2(_, seat) = &lease.sender {
@@ -80,13 +101,16 @@ enum Unsent {
     Late,
 }
 
-async fn lease(caller: &Caller<'_>, forward: &LiveForward, address: SocketAddr) -> Result<Lease, Cause> {
-    let (upstream, timeouts) = (&forward.upstream.source, &forward.timeouts);
-    let mut lease = match upstream.protocol {
-        Protocol::H2c => here(forward, address, acquire(caller.pool, address, upstream, timeouts)).await?,
-        Protocol::Http1 => match caller.pool.take(address) {
+async fn lease(caller: &Caller<'_>, forward: &LiveForward, to: &Destination<'_>) -> Result<Lease, Cause> {
+    let (pool, timeouts, Destination { peer, .. }) = (caller.pool, &forward.timeouts, *to);
+    let mut lease = match forward.upstream.source.protocol {
+        Protocol::Http1 => match pool.take(peer) {
             Some(lease) => lease,
-            None => here(forward, address, connect(caller.pool, address, upstream, timeouts)).await?,
+            None => here(forward, peer.address, Box::pin(connect(pool, to, timeouts))).await?,
+        },
+        Protocol::Http2 => match pool.take_shared(peer) {
+            Some(lease) => lease,
+            None => here(forward, peer.address, Box::pin(acquire(pool, to, timeouts))).await?,
         },
     };
     lease.requests = lease.requests.saturating_add(1);
@@ -95,15 +119,16 @@ async fn lease(caller: &Caller<'_>, forward: &LiveForward, address: SocketAddr) 
 }
 
 /// Connects as long as the endpoint is here: where a Pod was nobody says no, so that only the time limit would end it.
+/// Connecting is large, and most requests never do it: it has no room in them.
 async fn here(
     forward: &LiveForward,
     address: SocketAddr,
-    connecting: impl Future<Output = Result<Lease, Cause>>,
+    connecting: Pin<Box<impl Future<Output = Result<Lease, Cause>>>>,
 ) -> Result<Lease, Cause> {
     tokio::select! {
         biased;
         connected = connecting => connected,
-        () = forward.upstream.left(address) => Err(Cause::Left),
+        () = Box::pin(forward.upstream.left(address)) => Err(Cause::Left),
     }
 }
 
@@ -143,14 +168,13 @@ fn upload(exchange: &Exchange) -> Option<Rc<Upload>> {
     }
 }
 
-/// The request for the wire. What may have to be sent again is copied, everything else moves.
-fn take_request(exchange: &mut Exchange, protocol: Protocol, address: SocketAddr) -> Result<Request<Body>, Cause> {
+/// The request for the wire.
+fn take_request(exchange: &mut Exchange, protocol: Protocol, to: &Destination<'_>) -> Result<Request<Body>, Cause> {
     let uri = match protocol {
         Protocol::Http1 => exchange.uri.clone(),
-        Protocol::H2c => absolute(exchange, address)?,
+        Protocol::Http2 => absolute(exchange, to)?,
     };
-    let repeatable = exchange.is_repeatable();
-    let headers = if repeatable { exchange.headers.clone() } else { std::mem::take(&mut exchange.headers) };
+    let headers = fields::of_request(exchange, protocol);
     let body = match std::mem::replace(&mut exchange.body, RequestBody::Gone) {
         RequestBody::Complete(bytes) => {
             exchange.body = RequestBody::Complete(bytes.clone());
@@ -167,12 +191,12 @@ fn take_request(exchange: &mut Exchange, protocol: Protocol, address: SocketAddr
 }
 
 /// HTTP/2 names scheme and authority (RFC 9113 section 8.3.1); a client of HTTP/1.0 may have named none.
-fn absolute(exchange: &Exchange, address: SocketAddr) -> Result<Uri, Cause> {
+fn absolute(exchange: &Exchange, to: &Destination<'_>) -> Result<Uri, Cause> {
     let refused = |_| Cause::BadRequest("host");
     let mut parts = exchange.uri.clone().into_parts();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(if to.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP });
     parts.authority = Some(if exchange.authority.is_empty() {
-        Authority::try_from(address.to_string()).map_err(refused)?
+        Authority::try_from(to.peer.address.to_string()).map_err(refused)?
     } else {
         Authority::try_from(exchange.authority.as_bytes()).map_err(refused)?
     });
@@ -180,43 +204,36 @@ fn absolute(exchange: &Exchange, address: SocketAddr) -> Result<Uri, Cause> {
 }
 
 fn put_back(exchange: &mut Exchange, request: Request<Body>) {
-    let (head, body) = request.into_parts();
-    exchange.headers = head.headers;
-    exchange.body = match body {
+    exchange.body = match request.into_body() {
         Body::Client(body) => RequestBody::Streaming(body),
         Body::Full(bytes) => RequestBody::Complete(bytes),
         Body::Empty | Body::Upstream(_) => RequestBody::Complete(Bytes::new()),
     };
 }
 
-fn cause(error: &hyper::Error, lease: &Lease, upload: Option<&Upload>) -> Cause {
+fn cause(error: &hyper::Error, lease: &Lease, to: &Destination<'_>, upload: Option<&Upload>) -> Cause {
     if let Some(cause) = upload.and_then(Upload::failed) {
         return cause;
     }
-    if is_timeout(error) {
-        return Cause::SendTimeout;
+    let http2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    let io = http2.map_or_else(|| error.source()?.downcast_ref::<io::Error>(), h2::Error::get_io);
+    match io {
+        Some(error) if error.kind() == io::ErrorKind::TimedOut => return Cause::SendTimeout,
+        Some(error) if to.tls.is_some_and(|client| note_tls(client, error)) => {
+            tracing::debug!(address = %to.peer.address, %error, "TLS was broken off");
+            if !lease.is_reused() && !lease.wire.is_answered() {
+                return Cause::TlsRefused;
+            }
+        }
+        Some(_) | None => {}
     }
-    if let Some(error) = error.source().and_then(|source| source.downcast_ref::<h2::Error>()) {
-        return cause_of_http2(error);
+    match http2 {
+        // What the endpoint says of a stream, or its going away, is no answer; what hyper says is about a bad one.
+        Some(error) if io.is_some() || error.is_remote() => Cause::Closed,
+        Some(_) => Cause::BadAnswer,
+        None if error.is_parse() || lease.wire.is_answered() => Cause::BadAnswer,
+        None => Cause::Closed,
     }
-    if error.is_parse() || lease.wire.is_answered() { Cause::BadAnswer } else { Cause::Closed }
-}
-
-/// What the endpoint says of a stream, or its going away, is no answer; what hyper says is about a bad one.
-fn cause_of_http2(error: &h2::Error) -> Cause {
-    match error.get_io() {
-        Some(error) if error.kind() == io::ErrorKind::TimedOut => Cause::SendTimeout,
-        Some(_) => Cause::Closed,
-        None if error.is_remote() => Cause::Closed,
-        None => Cause::BadAnswer,
-    }
-}
-
-fn is_timeout(error: &hyper::Error) -> bool {
-    error
-        .source()
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 /// An answer whose end is not certain, or a switch of protocols that nobody asked for, is none.

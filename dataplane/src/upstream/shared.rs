@@ -3,12 +3,11 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
-    net::SocketAddr,
     rc::Rc,
 };
 
 use ahash::AHashMap;
-use snapshot::{Timeouts, Upstream, UpstreamKeepAlive};
+use snapshot::{Timeouts, UpstreamKeepAlive};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
@@ -16,9 +15,9 @@ use tokio::{
 
 use super::{
     Pool,
-    connect::{Http2, connect_http2},
+    connect::{Destination, Http2, connect_http2},
 };
-use crate::exchange::{Cause, Lease, Seat, Seats, Sender, after};
+use crate::exchange::{Cause, Lease, Peer, Seat, Seats, Sender, after};
 
 /// Requests that one connection carries at most, whatever the endpoint allows.
 const MOST_STREAMS: usize = 256;
@@ -29,7 +28,7 @@ const MOST_CONNECTIONS: usize = 64;
 /// The shared connections by endpoint.
 #[derive(Debug, Default)]
 pub struct SharedPool {
-    groups: RefCell<AHashMap<SocketAddr, Rc<Group>>>,
+    groups: RefCell<AHashMap<Peer, Rc<Group>>>,
 }
 
 impl SharedPool {
@@ -46,35 +45,33 @@ impl SharedPool {
         self.groups.borrow_mut().clear();
     }
 
-    fn group(&self, address: SocketAddr) -> Rc<Group> {
-        Rc::clone(self.groups.borrow_mut().entry(address).or_default())
+    /// A place on a connection to `peer` that is there already.
+    pub fn take(&self, pool: &Rc<Pool>, peer: Peer) -> Option<Lease> {
+        self.groups.borrow().get(&peer)?.take(pool, peer)
+    }
+
+    fn group(&self, peer: Peer) -> Rc<Group> {
+        Rc::clone(self.groups.borrow_mut().entry(peer).or_default())
     }
 }
 
-/// A place on a connection to `address`: one that is there, or a new one. Only one is opened at a time, so that a burst
+/// A place on a connection to an endpoint: one that is there, or a new one. Only one is opened at a time, so that a burst
 /// of requests finds room on it instead of opening one each.
 ///
 /// # Errors
 /// There is no connection, or no room on any within `Timeouts::connect`.
-pub async fn acquire(
-    pool: &Rc<Pool>,
-    address: SocketAddr,
-    upstream: &Upstream,
-    timeouts: &Timeouts,
-) -> Result<Lease, Cause> {
-    let group = pool.shared.group(address);
+pub async fn acquire(pool: &Rc<Pool>, to: &Destination<'_>, timeouts: &Timeouts) -> Result<Lease, Cause> {
+    let group = pool.shared.group(to.peer);
     let (until, seen) = (after(timeouts.connect), group.failures.get().0);
     loop {
         let changed = group.changed.notified();
-        if let Some(lease) = group.take(pool, address) {
-            // One that was woken wakes the next one: there may be more room than was freed.
-            group.changed.notify_one();
+        if let Some(lease) = group.take(pool, to.peer) {
             return Ok(lease);
         }
         if group.may_open() {
             let opening = Opening::begin(&group);
-            match connect_http2(address, timeouts).await {
-                Ok(http2) => group.add(http2, upstream.keep_alive),
+            match connect_http2(pool, to, timeouts).await {
+                Ok(http2) => group.add(http2, to.keep_alive),
                 Err(cause) => {
                     group.fail(cause);
                     return Err(cause);
@@ -106,14 +103,16 @@ struct Group {
 }
 
 impl Group {
-    fn take(&self, pool: &Rc<Pool>, address: SocketAddr) -> Option<Lease> {
+    fn take(&self, pool: &Rc<Pool>, peer: Peer) -> Option<Lease> {
         let mut connections = self.connections.borrow_mut();
         connections.retain(Shared::is_usable);
         let shared = connections.iter_mut().find(|shared| shared.has_room())?;
+        // One that was woken wakes the next one: there may be more room than was freed.
+        self.changed.notify_one();
         shared.requests = shared.requests.saturating_add(1);
         Some(Lease {
             sender: Sender::Http2(shared.http2.sender.clone(), Seat::take(&shared.seats)),
-            address,
+            peer,
             born: shared.born,
             // The try that it is for is counted by who takes it.
             requests: shared.requests.saturating_sub(1),

@@ -1,13 +1,15 @@
 //! A client that sends what it is told, byte for byte.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::within;
+use super::{Proxy, within};
 
 pub struct Client<S = TcpStream> {
     pub stream: S,
@@ -39,6 +41,21 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 /// One request on a connection of its own.
 pub async fn get(address: SocketAddr, host: &str, path: &str) -> Answer {
     Client::connect(address).await.get(host, path).await
+}
+
+/// A client over TLS of the host `a.example`, who trusts this certificate and speaks this protocol.
+pub async fn tls_client(proxy: &Proxy, certificate: &[u8], protocol: &'static [u8]) -> Client<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.to_vec().into()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let stream = TcpStream::connect(proxy.https()).await.unwrap();
+    let name = ServerName::try_from("a.example").unwrap();
+    let stream = within("a handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol));
+    Client::new(stream)
 }
 
 impl Client {
@@ -117,6 +134,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             }
             body.extend(chunk);
         }
+    }
+
+    /// The lines up to an empty one, such as trailers.
+    pub async fn until_empty_line(&mut self) -> String {
+        let mut lines = String::new();
+        while !lines.ends_with("\r\n\r\n") && lines != "\r\n" {
+            lines += &self.line().await.expect("an empty line");
+        }
+        lines
     }
 
     async fn line(&mut self) -> Option<String> {

@@ -9,12 +9,13 @@ pub mod pki;
 pub mod private;
 mod proxy;
 pub mod tls;
+pub mod tls_backend;
 mod world;
 
 use std::{future::Future, time::Duration};
 
 pub use backend::{Backend, Received, read_request};
-pub use client::{Answer, Client, get};
+pub use client::{Answer, Client, get, tls_client};
 pub use h2c::H2cBackend;
 pub use proxy::Proxy;
 pub use world::World;

@@ -81,6 +81,13 @@ impl World {
         self
     }
 
+    /// How TLS is spoken to every backend.
+    pub fn upstream_tls(mut self, tls: &UpstreamTls) -> Self {
+        let tls = Some(Arc::new(tls.clone()));
+        self.snapshot.upstreams.values_mut().for_each(|upstream| Arc::make_mut(upstream).tls = tls.clone());
+        self
+    }
+
     /// Changes the time limits of every route.
     pub fn timeouts(self, change: impl Fn(&mut Timeouts)) -> Self {
         self.routes(|route| {
@@ -187,6 +194,7 @@ pub fn upstream(service: &str, target: Target) -> Upstream {
         port: 80,
         target,
         protocol: Protocol::Http1,
+        tls: None,
         keep_alive: UpstreamKeepAlive {
             connections: 320,
             idle: Duration::from_secs(60),

@@ -18,9 +18,11 @@ mod body;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod websocket;
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::Parser;
 use serde::Serialize;
@@ -37,9 +39,12 @@ pub struct Options {
     /// Address to listen on.
     #[arg(long, default_value = "0.0.0.0")]
     pub bind: IpAddr,
-    /// Port to listen on: HTTP/1.1, and HTTP/2 without TLS by prior knowledge.
+    /// Port to listen on: HTTP/1.1, and HTTP/2 by prior knowledge or, over TLS, by ALPN.
     #[arg(long, env = "HTTP_PORT", default_value_t = 3000)]
     pub port: u16,
+    /// Folder with `tls.crt` and `tls.key`: TLS is spoken then, and nothing else.
+    #[arg(long)]
+    pub tls: Option<PathBuf>,
     /// Leave at once on SIGTERM, as a badly behaved backend does; without it the
     /// server stops accepting, closes idle connections and finishes what it has.
     #[arg(long)]

@@ -9,19 +9,23 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
 
 use super::Options;
 use super::answer::{Backend, answer};
+use super::tls;
 
 /// Serves until SIGTERM or SIGINT, says so on stdout when it listens.
 ///
 /// # Errors
-/// The address cannot be bound.
+/// The address cannot be bound, or there is no certificate where there should be one.
 pub async fn run(options: Options) -> io::Result<()> {
     let address = SocketAddr::new(options.bind, options.port);
+    let tls = options.tls.as_deref().map(tls::acceptor).transpose()?;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| io::Error::new(error.kind(), format!("listening on {address}: {error}")))?;
@@ -34,23 +38,22 @@ pub async fn run(options: Options) -> io::Result<()> {
     };
     if options.exit_at_once {
         let backend = Backend::new(options.identity);
-        tokio::select! { () = stop => {} () = serve(listener, backend, std::future::pending()) => {} }
+        tokio::select! { () = stop => {} () = serve(listener, backend, tls, std::future::pending()) => {} }
     } else {
-        serve(listener, Backend::new(options.identity), stop).await;
+        serve(listener, Backend::new(options.identity), tls, stop).await;
     }
     Ok(())
 }
 
 /// Serves until `stop` is ready: then accepts no more, closes idle connections,
 /// finishes the requests in flight, and returns.
-pub async fn serve(listener: TcpListener, backend: Backend, stop: impl Future<Output = ()>) {
-    let backend = Arc::new(backend);
-    let graceful = GracefulShutdown::new();
+pub async fn serve(listener: TcpListener, backend: Backend, tls: Option<TlsAcceptor>, stop: impl Future<Output = ()>) {
+    let server = Server { backend: Arc::new(backend), tls, graceful: GracefulShutdown::new() };
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connection(stream, Arc::clone(&backend), &graceful),
+                Ok((stream, _)) => server.connection(stream),
                 // Out of file descriptors, most likely: some will come back.
                 Err(error) => {
                     eprintln!("echo: accept: {error}");
@@ -60,8 +63,8 @@ pub async fn serve(listener: TcpListener, backend: Backend, stop: impl Future<Ou
             () = &mut stop => break,
         }
     }
-    close(listener, |stream| connection(stream, Arc::clone(&backend), &graceful));
-    graceful.shutdown().await;
+    close(listener, |stream| server.connection(stream));
+    server.graceful.shutdown().await;
 }
 
 /// Serves what waits in the queue already: closing would reset it, and its
@@ -76,16 +79,40 @@ fn close(listener: TcpListener, mut serve: impl FnMut(TcpStream)) {
     }
 }
 
-fn connection(stream: TcpStream, backend: Arc<Backend>, graceful: &GracefulShutdown) {
-    // Small answers leave at once; a failure here only costs time.
-    let _ = stream.set_nodelay(true);
+struct Server {
+    backend: Arc<Backend>,
+    /// None: HTTP in the clear.
+    tls: Option<TlsAcceptor>,
+    graceful: GracefulShutdown,
+}
+
+impl Server {
+    fn connection(&self, stream: TcpStream) {
+        // Small answers leave at once; a failure here only costs time.
+        let _ = stream.set_nodelay(true);
+        let (backend, watcher) = (Arc::clone(&self.backend), self.graceful.watcher());
+        match self.tls.clone() {
+            None => drop(tokio::spawn(converse(stream, backend, watcher))),
+            Some(tls) => drop(tokio::spawn(async move {
+                match tls.accept(stream).await {
+                    Ok(stream) => converse(stream, backend, watcher).await,
+                    Err(error) => eprintln!("echo: handshake: {error}"),
+                }
+            })),
+        }
+    }
+}
+
+async fn converse<S>(stream: S, backend: Arc<Backend>, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| {
         let backend = Arc::clone(&backend);
         async move { Ok::<_, Infallible>(answer(&backend, request).await) }
     });
     let server = auto::Builder::new(TokioExecutor::new());
     let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-    let connection = graceful.watch(connection);
     // How a connection ended is the client's to judge.
-    tokio::spawn(async move { drop(connection.await) });
+    drop(watcher.watch(connection).await);
 }

@@ -23,7 +23,7 @@ async fn start() -> Server {
     let address = listener.local_addr().unwrap();
     let identity = Identity { pod: "echo-a".into(), service: "shop".into(), ..Identity::default() };
     let (stop, stopped) = oneshot::channel::<()>();
-    let done = tokio::spawn(serve(listener, Backend::new(identity), async { drop(stopped.await) }));
+    let done = tokio::spawn(serve(listener, Backend::new(identity), None, async { drop(stopped.await) }));
     let target = Target { http_port: address.port(), ..Target::new(address.ip()) };
     Server { target, stop, done }
 }

@@ -1,7 +1,7 @@
 //! What backends are spoken to, and what of their answers is changed.
 
 use super::{Annotation, Loss, Risk, Scope, Support};
-use crate::nginx::FALSE;
+use crate::{draft::BackendProtocol, nginx::FALSE};
 
 pub(super) static KEYS: &[Annotation] = &[
     Annotation {
@@ -9,10 +9,15 @@ pub(super) static KEYS: &[Annotation] = &[
         scope: Scope::Service,
         value: "`HTTP`, `HTTPS`, `AUTO_HTTP`, `GRPC`, `GRPCS` or `FCGI`",
         default: "HTTP",
-        doc: "What is spoken to the backend. `HTTPS` checks its certificate only with `proxy-ssl-verify`.",
+        doc: "What is spoken to the backend: `GRPC` is HTTP/2, `AUTO_HTTP` what the client speaks of HTTP and HTTPS, and \
+              `FCGI` is not offered (503). TLS checks certificates only with `proxy-ssl-verify`. It counts more than the \
+              Service's `appProtocol`.",
         example: "HTTPS",
+        parse: Some(|value, stated| {
+            stated.upstream_mut().protocol = Some(protocol(value)?);
+            Ok(())
+        }),
         loss: Loss::Backend,
-        quiet: &["HTTP", "http", "Http"],
         ..Annotation::BASE
     },
     Annotation {
@@ -101,3 +106,16 @@ pub(super) static KEYS: &[Annotation] = &[
         ..Annotation::BASE
     },
 ];
+
+/// Case does not count, as in ingress-nginx.
+fn protocol(value: &str) -> Result<BackendProtocol, String> {
+    match value.to_ascii_uppercase().as_str() {
+        "HTTP" => Ok(BackendProtocol::Http),
+        "HTTPS" => Ok(BackendProtocol::Https),
+        "AUTO_HTTP" => Ok(BackendProtocol::AutoHttp),
+        "GRPC" => Ok(BackendProtocol::Grpc),
+        "GRPCS" => Ok(BackendProtocol::Grpcs),
+        "FCGI" => Ok(BackendProtocol::FastCgi),
+        _ => Err(format!("`{value}` is none of `HTTP`, `HTTPS`, `AUTO_HTTP`, `GRPC` and `GRPCS`")),
+    }
+}

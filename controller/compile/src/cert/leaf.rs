@@ -55,7 +55,8 @@ fn common_name<'a>(name: &'a X509Name<'_>) -> Option<&'a str> {
     name.iter_common_name().next().and_then(|name| name.as_str().ok())
 }
 
-fn fingerprint(der: &[u8]) -> Arc<str> {
+/// SHA-256 in hexadecimal.
+pub(crate) fn fingerprint(der: &[u8]) -> Arc<str> {
     hexadecimal(digest::digest(&digest::SHA256, der).as_ref())
 }
 

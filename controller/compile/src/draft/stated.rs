@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use snapshot::{Tls12Suite, VerifyClient};
 
+use super::UpstreamDraft;
 use crate::NamespacedName;
 
 /// What annotations say; none where they say nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Stated {
     pub redirect: Redirect,
+    /// How backends are spoken to; none, as for most: nothing is said of it.
+    pub upstream: Option<Arc<UpstreamDraft>>,
     /// `ssl-ciphers`.
     pub ssl_ciphers: Option<Vec<Tls12Suite>>,
     /// `ssl-prefer-server-ciphers`.
@@ -17,6 +20,13 @@ pub(crate) struct Stated {
     pub auth_tls: AuthTls,
     /// What `auth-tls-*` comes to.
     pub client_cert: Option<ClientCertAsk>,
+}
+
+impl Stated {
+    /// How backends are spoken to, to be changed.
+    pub fn upstream_mut(&mut self) -> &mut UpstreamDraft {
+        Arc::make_mut(self.upstream.get_or_insert_default())
+    }
 }
 
 /// The redirect to https.

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use snapshot::{Resumption, TicketKey, TlsVersions};
+use snapshot::{Resumption, TicketKey};
 
 use super::{
     setting::Setting,
@@ -19,7 +19,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Which versions of TLS are spoken. Older ones never are (RFC 8996).",
         example: "TLSv1.3",
         fail_closed: None,
-        parse: |text, settings| versions(text).map(|versions| settings.tls.versions = versions),
+        parse: |text, settings| nginx::versions(text).map(|versions| settings.tls.versions = versions),
     },
     Setting {
         key: "ssl-ciphers",
@@ -150,26 +150,9 @@ impl Sessions {
 /// What the owner of a value that can be used should know of it all the same.
 pub(super) fn notice(key: &str, text: &str) -> Option<String> {
     match key {
-        "ssl-protocols" => {
-            let left_out: Vec<&str> = text.split_whitespace().filter(|name| !is_spoken(name)).collect();
-            (!left_out.is_empty()).then(|| format!("`{}` is not spoken and is left out", left_out.join(" ")))
-        }
+        "ssl-protocols" => nginx::versions_notice(text),
         "ssl-ciphers" => nginx::ciphers(text).notice(),
         _ => None,
-    }
-}
-
-fn is_spoken(version: &str) -> bool {
-    matches!(version, "TLSv1.2" | "TLSv1.3")
-}
-
-fn versions(text: &str) -> Result<TlsVersions, String> {
-    let has = |version| text.split_whitespace().any(|name| name == version);
-    match (has("TLSv1.2"), has("TLSv1.3")) {
-        (true, true) => Ok(TlsVersions::Both),
-        (true, false) => Ok(TlsVersions::Tls12),
-        (false, true) => Ok(TlsVersions::Tls13),
-        (false, false) => Err(format!("`{text}` names neither `TLSv1.2` nor `TLSv1.3`")),
     }
 }
 
