@@ -5,6 +5,7 @@
 mod backend;
 mod buffers;
 pub mod hello;
+mod pipes;
 pub mod proxy_header;
 mod relay;
 mod tcp;

@@ -382,3 +382,56 @@ async fn more_connections_than_allowed_are_closed_without_words() {
     assert_eq!(rest(&mut second).await.unwrap_or_default(), "");
     assert_eq!(proxy.metric("tidegate_connections_refused_total", "reason=\"client\""), 1.0);
 }
+
+/// The byte at a place of a stream of its own.
+fn pattern(seed: usize, at: usize) -> u8 {
+    (at ^ (at >> 8) ^ (at >> 16) ^ (seed * 37)) as u8
+}
+
+/// Much more is on its way than sockets hold, to more readers than there are pipes, and each reads little at a time: what
+/// could not be passed on at once is whole and in order all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_readers_lose_nothing() {
+    const LENGTH: usize = 6 << 20;
+    let backend = Backend::raw(|mut stream, _| async move {
+        let seed = usize::from(stream.read_u8().await.unwrap());
+        for start in (0..LENGTH).step_by(1 << 18) {
+            let block: Vec<u8> = (start..start + (1 << 18)).map(|at| pattern(seed, at)).collect();
+            stream.write_all(&block).await.unwrap();
+        }
+    })
+    .await;
+    let proxy = Proxy::with_workers(1, &World::new().tcp("x", &[backend.address])).await;
+    let mut readers = Vec::new();
+    for seed in 0..24u8 {
+        let mut stream = connect(proxy.address("tcp:x")).await;
+        stream.write_u8(seed).await.unwrap();
+        readers.push((seed, stream));
+    }
+    // Everybody waits for everybody: the first one reads only after the last one has bytes.
+    for (_, stream) in &readers {
+        within("bytes", stream.readable()).await.unwrap();
+    }
+    let talks: Vec<_> = readers
+        .into_iter()
+        .map(|(seed, mut stream)| {
+            tokio::spawn(async move {
+                let (mut at, mut buffer) = (0, vec![0; 7_001]);
+                loop {
+                    let count = within("bytes", stream.read(&mut buffer)).await.unwrap();
+                    if count == 0 {
+                        return at == LENGTH;
+                    }
+                    let right =
+                        buffer[..count].iter().enumerate().all(|(i, byte)| *byte == pattern(seed.into(), at + i));
+                    assert!(right, "reader {seed} at {at}");
+                    at += count;
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    for talk in talks {
+        assert!(talk.await.unwrap(), "all of it");
+    }
+}
