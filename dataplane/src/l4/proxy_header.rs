@@ -102,6 +102,10 @@ fn parse(bytes: &[u8]) -> Result<Parsed, BadHeader> {
             let proxied = proxied.map(|address| Proxied { client: address.source, destination: address.destination });
             Ok(Parsed::Whole { length, proxied })
         }
+        // A line that has ended will not become longer.
+        Err(Error::BufferTooShort) if bytes.first() == V1.first() && bytes.contains(&b'\n') => {
+            Err(BadHeader::Malformed)
+        }
         Err(Error::BufferTooShort) if bytes.len() < longest => Ok(Parsed::Part { longest }),
         Err(_) => Err(BadHeader::Malformed),
     }
