@@ -96,8 +96,19 @@ mod tests {
 
     #[test]
     fn what_is_not_served_yet_is_said() {
-        let (_, warnings) = run(&["--tcp-services-configmap=ns/tcp"]).unwrap();
-        assert!(warnings[0].contains("--tcp-services-configmap") && warnings[0].contains("not"), "{warnings:?}");
+        let (_, warnings) = run(&["--validating-webhook=:8443"]).unwrap();
+        assert!(warnings[0].contains("--validating-webhook") && warnings[0].contains("not"), "{warnings:?}");
+    }
+
+    #[test]
+    fn services_and_passthrough_are_taken_as_ingress_nginx_takes_them() {
+        let (flags, warnings) =
+            run(&["--tcp-services-configmap=ns/tcp", "--udp-services-configmap", "ns/udp", "--enable-ssl-passthrough"])
+                .unwrap();
+        let options = flags.compile_options();
+        assert_eq!(options.tcp_services.unwrap().to_string(), "ns/tcp");
+        assert_eq!(options.udp_services.unwrap().to_string(), "ns/udp");
+        assert!(options.enable_ssl_passthrough && warnings.is_empty(), "{warnings:?}");
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Controller {
         let (metrics, registry) = Metrics::new(config.metric_labels.clone(), &board, &snapshots)?;
         let handle = Handle { board: Arc::clone(&board), registry };
         let mut controller = Self { handle, tasks: JoinSet::new(), _manifests: None };
-        controller.task("certificate", certificates(snapshots.subscribe(), Arc::clone(&board)));
+        controller.task("snapshot", look_at_snapshots(snapshots.subscribe(), Arc::clone(&board)));
 
         let (progress, news) = mpsc::unbounded_channel();
         let parts = Parts {
@@ -173,12 +173,13 @@ async fn announce(board: Arc<Board>) {
     }
 }
 
-/// Finds certificates that have expired: compiling knows no time.
-async fn certificates(mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>, board: Arc<Board>) {
+/// Finds what compiling cannot know: certificates that have expired, and services whose endpoints are gone.
+async fn look_at_snapshots(mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>, board: Arc<Board>) {
     let mut ticks = interval(CERTIFICATES);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         if let Some(snapshot) = snapshots.borrow_and_update().clone() {
+            board.find("endpoints", compile::without_endpoints(&snapshot));
             board.find("certificates", compile::expired(&snapshot, jiff::Timestamp::now().as_second()));
         }
         tokio::select! {

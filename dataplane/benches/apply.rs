@@ -68,7 +68,7 @@ fn table(n: usize, tries: u32) -> Arc<RouteTable> {
 }
 
 fn listener(hosts: BTreeMap<HostPattern, TableId>) -> Listener {
-    Listener { binds: Vec::new(), serves: Serves::Http { hosts, http: Arc::default() } }
+    Listener { binds: Vec::new(), proxy_protocol: None, serves: Serves::Http { hosts, http: Arc::default() } }
 }
 
 fn snapshot() -> Snapshot {

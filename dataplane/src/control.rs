@@ -9,11 +9,11 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use snapshot::{ListenerId, Origin, Rejection, Report, Serves, Snapshot};
+use snapshot::{Listener, ListenerId, Origin, Rejection, Report, Serves, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    listen::{BindError, Bound, WorkerHandle, bind},
+    listen::{BindError, Bound, Kind, WorkerHandle, bind},
     observe::{CertificateSeries, Metrics},
     readiness::{Readiness, State},
     runtime::{Applied, Builder, Runtime},
@@ -120,9 +120,10 @@ impl Control {
         }
         // Each time, also where only endpoints changed: a port that was taken may be free by now.
         let (fresh, errors) = self.bind(&next);
-        match errors.first() {
-            Some((_, error)) if held.is_none() => return Err(error.to_string()),
-            _ => rejected.extend(errors.iter().map(|(id, error)| reject(id, error))),
+        // Without http and https there is no point in going on; a service that asked for a port harms itself alone.
+        match errors.iter().find(|(listener, ..)| listener.serves.origin().is_none()) {
+            Some((.., error)) if held.is_none() => return Err(error.to_string()),
+            _ => rejected.extend(errors.iter().map(|(listener, id, error)| reject(listener, id, error))),
         }
         if let Some(runtime) = runtime {
             self.retired.push(self.shared.live.swap(Arc::new(runtime)));
@@ -144,15 +145,16 @@ impl Control {
     }
 
     /// Binds what is new. IPv6 addresses are skipped where the machine has none.
-    fn bind(&self, next: &Snapshot) -> (Vec<Fresh>, Vec<(ListenerId, BindError)>) {
+    fn bind<'a>(&self, next: &'a Snapshot) -> (Vec<Fresh>, Vec<(&'a Listener, &'a ListenerId, BindError)>) {
         let held: BTreeSet<_> = self.bound().keys().cloned().collect();
         let (mut fresh, mut errors) = (Vec::new(), Vec::new());
         for (id, listener) in &next.listeners {
+            let kind = kind(&listener.serves);
             for &address in listener.binds.iter().filter(|&&address| !held.contains(&(id.clone(), address))) {
-                match bind(address, self.shared.workers.len()) {
+                match bind(address, kind, self.shared.workers.len()) {
                     Ok(bound) => fresh.push((id.clone(), address, bound)),
                     Err(error) if error.is_unsupported() => tracing::warn!(%error, "this machine has no IPv6: skipped"),
-                    Err(error) => errors.push((id.clone(), error)),
+                    Err(error) => errors.push((&**listener, id, error)),
                 }
             }
         }
@@ -188,15 +190,29 @@ impl Control {
 /// Gives new external names their chance before they get requests. Those that were looked up before cost nothing.
 async fn look_up_names(runtime: &Runtime) {
     let until = Instant::now() + LOOK_UP;
-    for upstream in runtime.upstreams.values() {
-        if let Place::Name(name) = &upstream.place {
+    for place in runtime.places() {
+        if let Place::Name(name) = place {
             name.looked_up(until.saturating_duration_since(Instant::now())).await;
         }
     }
 }
 
-fn reject(id: &ListenerId, error: &BindError) -> Rejection {
-    Rejection { origin: Arc::new(Origin::new("Listener", "", id.as_str())), reason: error.to_string() }
+fn kind(serves: &Serves) -> Kind {
+    match serves {
+        Serves::Http { .. } | Serves::Tls { .. } | Serves::Tcp(_) => Kind::Tcp,
+        Serves::Udp(_) => Kind::Udp,
+    }
+}
+
+/// Of a service that asked for a port the key that names it comes first.
+fn reject(listener: &Listener, id: &ListenerId, error: &BindError) -> Rejection {
+    match listener.serves.origin() {
+        None => Rejection { origin: Arc::new(Origin::new("Listener", "", id.as_str())), reason: error.to_string() },
+        Some(origin) => {
+            let reason = format!("data[{}]: {error}; the port is not open there", error.address.port());
+            Rejection { origin: Arc::clone(origin), reason }
+        }
+    }
 }
 
 /// Each certificate with each host that it is served for.

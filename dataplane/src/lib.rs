@@ -10,6 +10,7 @@ mod dataplane;
 mod exchange;
 mod filter;
 mod http;
+mod l4;
 mod listen;
 pub mod measured;
 pub mod observe;

@@ -2,11 +2,15 @@
 
 mod accept;
 mod bind;
+mod datagrams;
 mod desk;
+mod entrance;
 mod limits;
 mod refuse;
+mod stop;
+mod stream;
 mod worker;
 
-pub use bind::{BindError, Bound, bind};
+pub use bind::{BindError, Bound, Kind, bind};
 pub use limits::{raise_open_files, worker_count};
 pub use worker::{WorkerHandle, WorkerSpec, start_workers};

@@ -4,10 +4,12 @@
 mod log;
 mod metrics;
 mod record;
+mod stream;
 
 pub use log::{AccessLog, AccessLogTarget, WorkerLog};
 pub use metrics::{
-    CertificateSeries, ConnectionState, Connections, Metrics, MetricsConfig, OpenConnection, Refused, RouteLabels,
-    RouteMetrics,
+    CertificateSeries, ConnectionState, Connections, Dropped, Metrics, MetricsConfig, OpenConnection, OpenStream,
+    Refused, RouteLabels, RouteMetrics, StreamLabels, StreamMetrics,
 };
 pub use record::{Record, Try};
+pub use stream::{StreamProtocol, StreamRecord, StreamStatus};

@@ -2,10 +2,12 @@
 
 mod apply;
 mod client_cert;
+mod streams;
 mod table;
 
 pub use apply::{Applied, Builder};
 pub use client_cert::LiveClientCert;
+pub use streams::{PassthroughTable, TcpListener, UdpListener};
 pub use table::{LiveAction, LiveRoute, LiveTable};
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,15 +19,19 @@ use snapshot::{ConnectionLimits, HttpOptions, Listener, ListenerId, ServicePort,
 use crate::{
     route::HostTable,
     tls::TlsServer,
-    upstream::{LiveEndpoints, LiveUpstream},
+    upstream::{LiveEndpoints, LiveUpstream, Place},
 };
 
 /// Everything a request is looked up in. Built aside, swapped in as one, and never changed after: a request sees one
 /// state of the world from its beginning to its end. Only endpoints change in place (see [`LiveEndpoints`]).
 #[derive(Debug, Default)]
 pub struct Runtime {
-    /// The listeners.
+    /// The listeners of HTTP.
     pub listeners: BTreeMap<ListenerId, Arc<LiveListener>>,
+    /// The ports of TCP services.
+    pub tcp: BTreeMap<ListenerId, Arc<TcpListener>>,
+    /// The ports of UDP services.
+    pub udp: BTreeMap<ListenerId, Arc<UdpListener>>,
     /// The tables, for carry-over.
     pub tables: AHashMap<TableId, Arc<LiveTable>>,
     /// The upstreams, for carry-over.
@@ -36,7 +42,19 @@ pub struct Runtime {
     pub connections: ConnectionLimits,
 }
 
-/// A listener that is served.
+impl Runtime {
+    /// Where the endpoints of everything come from.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        let passthrough = self.listeners.values().filter_map(|listener| listener.passthrough.as_ref());
+        let passthrough = passthrough.flat_map(HostTable::values).flatten().map(|service| &service.backend.place);
+        let upstreams = self.upstreams.values().map(|upstream| &upstream.place);
+        let tcp = self.tcp.values().map(|listener| &listener.service.backend.place);
+        let udp = self.udp.values().map(|service| &service.backend.place);
+        upstreams.chain(tcp).chain(udp).chain(passthrough)
+    }
+}
+
+/// A listener of HTTP that is served.
 #[derive(Debug)]
 pub struct LiveListener {
     /// What it was built from.
@@ -49,4 +67,6 @@ pub struct LiveListener {
     pub hsts: Option<HeaderValue>,
     /// How TLS is spoken; none: in the clear.
     pub tls: Option<Arc<TlsServer>>,
+    /// Whose TLS is handed on; none: nobody's.
+    pub passthrough: Option<PassthroughTable>,
 }

@@ -55,7 +55,7 @@ macro_rules! name {
 }
 
 name! {
-    /// A listener: `http`, `https`.
+    /// A listener: `http`, `https`, `tcp:9000`, `udp:53`.
     ListenerId
 }
 name! {
@@ -67,7 +67,7 @@ name! {
     UpstreamId
 }
 name! {
-    /// A port of a Service: `namespace/name:port`. Endpoints, health and outlier state belong to it.
+    /// A port of a Service: `namespace/name:port`, and `/UDP` behind it where it is one of UDP. Endpoints, health and outlier state belong to it.
     ServicePort
 }
 name! {

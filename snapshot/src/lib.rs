@@ -15,6 +15,7 @@ mod origin;
 mod report;
 mod route;
 mod share;
+mod stream;
 mod tls;
 mod upstream;
 mod upstream_tls;
@@ -33,6 +34,7 @@ pub use listener::{ConnectionLimits, HeadLimits, Hsts, Http2, HttpOptions, KeepA
 pub use origin::Origin;
 pub use report::{Rejection, Report};
 pub use route::{Action, Forward, PathMatch, Retry, Route, RouteTable, Timeouts};
+pub use stream::{ProxyProtocol, StreamBackend, TcpService, UdpService};
 pub use tls::{Ciphers, HostTls, Resumption, TicketKey, Tls12Suite, TlsOptions, TlsVersions};
 pub use upstream::{Protocol, Target, Upstream, UpstreamKeepAlive};
 pub use upstream_tls::{TlsWhen, TrustAnchors, UpstreamTls, Verification};

@@ -5,13 +5,16 @@ use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, sync::Arc, ti
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{CertId, HostPattern, HostTls, TableId, TlsOptions};
+use crate::{CertId, HostPattern, HostTls, Origin, ProxyProtocol, TableId, TcpService, TlsOptions, UdpService};
 
 /// One service on one or more addresses.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
     /// Where to listen.
     pub binds: Vec<SocketAddr>,
+    /// How clients' addresses are told to us; none: a client is whoever connects. Not for UDP.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// What is served there.
     pub serves: Serves,
 }
@@ -27,7 +30,7 @@ pub enum Serves {
         /// How HTTP is spoken.
         http: Arc<HttpOptions>,
     },
-    /// HTTP over TLS that ends here.
+    /// HTTP over TLS that ends here, but for the names that are handed on.
     Tls {
         /// Which certificate answers which server name (SNI, RFC 6066 section 3).
         sni: BTreeMap<HostPattern, CertId>,
@@ -43,21 +46,40 @@ pub enum Serves {
         /// exact one before the wildcard above it.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         by_host: BTreeMap<HostPattern, Arc<HostTls>>,
+        /// Whose connections are handed on with TLS as it is, by the server name of the ClientHello
+        /// (`ssl-passthrough`). A name that `hosts` has more exactly ends here all the same.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+        passthrough: BTreeMap<HostPattern, Arc<TcpService>>,
     },
+    /// TCP, whatever is spoken over it.
+    Tcp(Arc<TcpService>),
+    /// UDP.
+    Udp(Arc<UdpService>),
 }
 
 impl Serves {
-    /// Which route table serves which hosts.
-    pub fn hosts(&self) -> &BTreeMap<HostPattern, TableId> {
+    /// Which route table serves which hosts; none where it is not HTTP.
+    pub fn hosts(&self) -> Option<&BTreeMap<HostPattern, TableId>> {
         match self {
-            Self::Http { hosts, .. } | Self::Tls { hosts, .. } => hosts,
+            Self::Http { hosts, .. } | Self::Tls { hosts, .. } => Some(hosts),
+            Self::Tcp(_) | Self::Udp(_) => None,
         }
     }
 
-    /// How HTTP is spoken.
-    pub fn http(&self) -> &Arc<HttpOptions> {
+    /// How HTTP is spoken; none where it is not.
+    pub fn http(&self) -> Option<&Arc<HttpOptions>> {
         match self {
-            Self::Http { http, .. } | Self::Tls { http, .. } => http,
+            Self::Http { http, .. } | Self::Tls { http, .. } => Some(http),
+            Self::Tcp(_) | Self::Udp(_) => None,
+        }
+    }
+
+    /// The object that asked for a port of its own; none where it serves Ingresses.
+    pub fn origin(&self) -> Option<&Arc<Origin>> {
+        match self {
+            Self::Http { .. } | Self::Tls { .. } => None,
+            Self::Tcp(service) => Some(&service.origin),
+            Self::Udp(service) => Some(&service.origin),
         }
     }
 }

@@ -26,6 +26,11 @@ The flags as JSON: ours, then those of extraArgs, which win. $(POD_NAMESPACE) is
 {{- else if $controller.scope.namespaceSelector -}}
 {{- $_ := set $flags "watch-namespace-selector" $controller.scope.namespaceSelector -}}
 {{- end -}}
+{{- range $transport := list "tcp" "udp" -}}
+{{- if get $.Values $transport -}}
+{{- $_ := set $flags (printf "%s-services-configmap" $transport) (printf "$(POD_NAMESPACE)/%s" (include "tidegate.services.name" (list $ $transport))) -}}
+{{- end -}}
+{{- end -}}
 {{- merge (dict) $controller.extraArgs $flags | toJson -}}
 {{- end -}}
 
@@ -63,6 +68,16 @@ capabilities:
   hostPort: {{ get $controller.hostPort.ports $name }}
   {{- end }}
 {{ end -}}
+{{- range $transport := list "tcp" "udp" -}}
+{{- range $port, $_ := get $.Values $transport -}}
+- name: {{ include "tidegate.services.port" (list $ $transport $port) }}
+  containerPort: {{ $port }}
+  protocol: {{ upper $transport }}
+  {{- if $controller.hostPort.enabled }}
+  hostPort: {{ $port }}
+  {{- end }}
+{{ end -}}
+{{- end -}}
 - name: metrics
   containerPort: {{ $controller.metrics.port }}
   protocol: TCP

@@ -27,7 +27,6 @@ chart's default (the third item, where it has one), are named in the notes.
   (list "controller.healthCheckPath" "the probes are /healthz and /readyz" "/healthz")
   (list "controller.healthCheckHost" "the probes are for every host")
   (list "controller.hostname" "Pods keep the name that their Deployment gives them")
-  (list "portNamePrefix" "it concerns TCP and UDP services, which are not served yet")
   (list "dhParam" "TLS 1.2 is served with elliptic curves only")
   (list "controller.image.chroot" "the image holds one binary; there is nothing to keep apart")
   (list "controller.image.image" "controller.image.repository names the image")

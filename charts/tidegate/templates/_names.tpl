@@ -16,6 +16,17 @@
 {{- printf "%s-%s" (include "tidegate.fullname" .) .Values.controller.name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* The ConfigMap of services: (root, tcp or udp). */}}
+{{- define "tidegate.services.name" -}}
+{{- printf "%s-%s" (include "tidegate.fullname" (first .)) (last .) -}}
+{{- end -}}
+
+{{/* The name of a service's port: (root, tcp or udp, port). */}}
+{{- define "tidegate.services.port" -}}
+{{- $prefix := (first .).Values.portNamePrefix -}}
+{{- printf "%s%v-%s" (ternary (printf "%s-" $prefix) "" (ne $prefix "")) (last .) (index . 1) -}}
+{{- end -}}
+
 {{- define "tidegate.namespace" -}}
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}

@@ -15,10 +15,10 @@ would see it.
   (list $controller.hostNetwork "controller.hostNetwork" "without root, ports 80 and 443 need a kernel setting that exists in a Pod's own network only. Use controller.hostPort.enabled")
   (list (($controller.networkPolicy).enabled) "controller.networkPolicy.enabled" "this chart makes no NetworkPolicy yet, and nobody should believe in one that is not there")
   (list $controller.configMapNamespace "controller.configMapNamespace" "the ConfigMap of settings stands in the release's namespace")
+  (list (($controller.tcp).configMapNamespace) "controller.tcp.configMapNamespace" "the ConfigMap of TCP services stands in the release's namespace")
+  (list (($controller.udp).configMapNamespace) "controller.udp.configMapNamespace" "the ConfigMap of UDP services stands in the release's namespace")
   (list $controller.proxySetHeaders "controller.proxySetHeaders" "these headers are not sent yet, and backends may rely on them")
   (list $controller.addHeaders "controller.addHeaders" "these headers are not sent yet, and browsers may rely on them")
-  (list .Values.tcp "tcp" "TCP services are not served yet")
-  (list .Values.udp "udp" "UDP services are not served yet")
   (list .Values.rbac.scope "rbac.scope" "IngressClasses are cluster-wide: reading them needs a ClusterRole. controller.scope.enabled bounds everything else")
 -}}
 {{- range $refused -}}

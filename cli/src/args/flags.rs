@@ -57,6 +57,15 @@ pub struct RunFlags {
     /// The ConfigMap with the global settings.
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = namespaced_name)]
     pub configmap: Option<NamespacedName>,
+    /// The ConfigMap with the TCP services: a port each, to namespace/service:port.
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = namespaced_name)]
+    pub tcp_services_configmap: Option<NamespacedName>,
+    /// The ConfigMap with the UDP services.
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = namespaced_name)]
+    pub udp_services_configmap: Option<NamespacedName>,
+    /// Hand connections on with TLS as it is, to hosts of Ingresses with the annotation ssl-passthrough.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
+    pub enable_ssl_passthrough: bool,
     /// The Service that answers what no rule matches.
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = namespaced_name)]
     pub default_backend_service: Option<NamespacedName>,
@@ -137,6 +146,7 @@ impl RunFlags {
             bind_addresses,
             http_port: self.http_port,
             https_port: self.https_port,
+            healthz_port: self.healthz_port,
             controller_class: self.controller_class.clone(),
             ingress_class: self.ingress_class.clone(),
             ingress_class_by_name: self.ingress_class_by_name,
@@ -144,6 +154,9 @@ impl RunFlags {
             watch_namespace: self.watch_namespace.clone().filter(|namespace| !namespace.is_empty()),
             watch_namespace_selector: self.watch_namespace_selector.clone(),
             config_map: self.configmap.clone(),
+            tcp_services: self.tcp_services_configmap.clone(),
+            udp_services: self.udp_services_configmap.clone(),
+            enable_ssl_passthrough: self.enable_ssl_passthrough,
             default_backend_service: self.default_backend_service.clone(),
             default_ssl_certificate: self.default_ssl_certificate.clone(),
             disable_catch_all: self.disable_catch_all,

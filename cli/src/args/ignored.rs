@@ -73,9 +73,6 @@ const IGNORED: &[Ignored] = &[
     switch("disable-leader-election"),
     switch("update-status-on-shutdown"),
     // What has a meaning and is not served by this version.
-    not_served("tcp-services-configmap", true, "its TCP ports are not open"),
-    not_served("udp-services-configmap", true, "its UDP ports are not open"),
-    not_served("enable-ssl-passthrough", false, "TLS ends here for every host"),
     not_served("enable-topology-aware-routing", false, "endpoints of all zones are used"),
     not_served("report-node-internal-ip-address", false, "use --publish-service or --publish-status-address"),
     not_served("validating-webhook", true, "no admission webhook runs"),

@@ -26,16 +26,25 @@ pub struct Tidegate {
 impl Tidegate {
     /// Starts on these files and waits until it is ready.
     pub fn start(files: &[(&str, &str)]) -> Self {
-        let tidegate = Self::start_unready(files);
+        Self::start_with(files, &[])
+    }
+
+    /// The same with further flags.
+    pub fn start_with(files: &[(&str, &str)], flags: &[&str]) -> Self {
+        let tidegate = Self::launch(files, flags);
         until("ready", || tidegate.admin("/readyz").0 == 200);
         tidegate
     }
 
     pub fn start_unready(files: &[(&str, &str)]) -> Self {
+        Self::launch(files, &[])
+    }
+
+    fn launch(files: &[(&str, &str)], flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         files.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
         let [http, https, admin] = free_ports();
-        let child = command(folder.path(), [http, https, admin]).stdout(Stdio::null()).spawn().unwrap();
+        let child = command(folder.path(), [http, https, admin]).args(flags).stdout(Stdio::null()).spawn().unwrap();
         Self { child, http, https, admin, folder }
     }
 

@@ -18,6 +18,7 @@ mod fastcgi;
 mod key;
 mod mirror;
 mod observe;
+mod passthrough;
 mod proxy;
 mod proxy_buffer;
 mod proxy_ssl;
@@ -39,6 +40,7 @@ use std::{
 
 use snapshot::Origin;
 
+pub use passthrough::passthrough;
 pub use reference::reference;
 
 use crate::{Problem, Severity, draft::Stated, settings::Settings};

@@ -22,6 +22,8 @@ pub(crate) struct Draft {
     /// In the order of the object; a host may come twice.
     pub hosts: Vec<HostDraft>,
     pub tls: Vec<TlsDraft>,
+    /// Whether connections to its hosts are handed on with TLS as it is.
+    pub passthrough: bool,
     /// Why its routes must answer 503.
     pub denied: Option<Arc<str>>,
     /// Why every route of its hosts must answer 503, those of other objects too.

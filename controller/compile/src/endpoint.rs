@@ -8,7 +8,7 @@ use std::{
 
 use k8s_openapi::api::{
     core::v1::Service,
-    discovery::v1::{Endpoint as Pod, EndpointPort, EndpointSlice},
+    discovery::v1::{Endpoint as Pod, EndpointSlice},
 };
 use snapshot::{Endpoint, EndpointSet};
 
@@ -24,6 +24,32 @@ pub struct EndpointSource {
     pub port_name: Arc<str>,
     /// Which addresses count: those of the Service's first family; none: all (it states no family).
     pub family: Option<Family>,
+    /// What its port is of.
+    pub transport: Transport,
+}
+
+/// What a port is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Transport {
+    /// Its name, as Kubernetes writes it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        }
+    }
+
+    /// Whether a port of this `protocol` is one. A port that states none is of TCP.
+    pub(crate) fn is(self, protocol: Option<&str>) -> bool {
+        protocol.filter(|protocol| !protocol.is_empty()).unwrap_or(Self::Tcp.as_str()) == self.as_str()
+    }
 }
 
 /// An IP family.
@@ -59,7 +85,7 @@ pub fn endpoint_set(source: &EndpointSource, slices: &[Arc<EndpointSlice>]) -> E
     let mut ready = Vec::new();
     let mut leaving = Vec::new();
     for slice in slices {
-        let Some(port) = port(slice, &source.port_name) else { continue };
+        let Some(port) = port(slice, source) else { continue };
         for pod in slice.endpoints.iter().flatten() {
             let into = match Condition::of(pod) {
                 Condition::Ready => &mut ready,
@@ -77,16 +103,13 @@ pub fn endpoint_set(source: &EndpointSource, slices: &[Arc<EndpointSlice>]) -> E
 
 /// The port's number in this slice. A Service's port without a name is its only one: it is the slice's unnamed port, or
 /// the only one of a slice that was made by hand.
-fn port(slice: &EndpointSlice, name: &str) -> Option<u16> {
-    let ports = || slice.ports.iter().flatten().filter(|port| is_tcp(port));
+fn port(slice: &EndpointSlice, source: &EndpointSource) -> Option<u16> {
+    let name = &*source.port_name;
+    let ports = || slice.ports.iter().flatten().filter(|port| source.transport.is(port.protocol.as_deref()));
     let named = ports().find(|port| port.name.as_deref().unwrap_or_default() == name);
     let only = || ports().next().filter(|_| name.is_empty() && ports().count() == 1);
     let number = named.or_else(only)?.port?;
     u16::try_from(number).ok().filter(|number| *number != 0)
-}
-
-fn is_tcp(port: &EndpointPort) -> bool {
-    port.protocol.as_deref().is_none_or(|protocol| protocol.is_empty() || protocol == "TCP")
 }
 
 /// All addresses of an endpoint are the same pod (fungible, says Kubernetes): the first of the right family is it.
@@ -119,7 +142,7 @@ impl Condition {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::discovery::v1::EndpointConditions;
+    use k8s_openapi::api::discovery::v1::{EndpointConditions, EndpointPort};
 
     use super::*;
 
@@ -140,7 +163,7 @@ mod tests {
 
     fn set(port_name: &str, family: Option<Family>, slices: &[Arc<EndpointSlice>]) -> Vec<String> {
         let service = NamespacedName::new("default", "web");
-        let source = EndpointSource { service, port_name: port_name.into(), family };
+        let source = EndpointSource { service, port_name: port_name.into(), family, transport: Transport::Tcp };
         endpoint_set(&source, slices).endpoints.iter().map(|endpoint| endpoint.address.to_string()).collect()
     }
 

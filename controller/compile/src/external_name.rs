@@ -7,7 +7,7 @@ use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::util::intstr::IntOr
 use snapshot::{HostPattern, Target};
 
 use crate::{
-    Options,
+    Options, Transport,
     draft::{BackendRef, PortRef},
     service::{Missing, port_not_found},
 };
@@ -23,7 +23,7 @@ pub(crate) fn target(service: &Service, backend: &BackendRef, options: &Options)
             format!("Service {} is of type ExternalName and its externalName is no DNS name", backend.service);
         Missing::new("InvalidExternalName", message)
     })?;
-    let (port, connect) = ports(service, &backend.port).ok_or_else(|| port_not_found(backend))?;
+    let (port, connect) = ports(service, &backend.port).ok_or_else(|| port_not_found(backend, Transport::Tcp))?;
     let allow_local = options.allow_local_external_names;
     Ok((port, Target::Name { host: host.into(), port: connect, allow_local }))
 }

@@ -34,6 +34,7 @@ pub(crate) fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options)
         seniority: Seniority::new(ingress.metadata.creation_timestamp.as_ref(), name),
         hosts,
         tls,
+        passthrough: false,
         denied: None,
         host_denied: None,
         stated: Stated::default(),

@@ -13,12 +13,14 @@ mod draft;
 mod endpoint;
 mod external_name;
 mod ingress;
+mod l4;
 mod listener;
 mod memo;
 mod nginx;
 mod notes;
 mod objects;
 mod options;
+mod passthrough;
 mod path;
 mod policy;
 mod problem;
@@ -39,7 +41,8 @@ use snapshot::{Origin, ServicePort, Snapshot};
 use crate::{draft::Draft, notes::Notes, policy::Policy, settings::Settings};
 
 pub use cert::expired;
-pub use endpoint::{EndpointSource, Family, endpoint_set};
+pub use endpoint::{EndpointSource, Family, Transport, endpoint_set};
+pub use l4::without_endpoints;
 pub use memo::Memo;
 pub use objects::{NamespacedName, Objects};
 pub use options::{Options, check_options};
@@ -79,6 +82,11 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     problems.extend(found);
     memo.end();
 
+    let passthrough = passthrough::resolve(objects, options, &settings, &drafts);
+    problems.extend(passthrough.problems);
+    let l4 = l4::services(objects, options, &settings);
+    problems.extend(l4.problems);
+
     let parts = assemble::Parts {
         backends: &backends,
         certs: &certs,
@@ -94,8 +102,10 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     }
     problems.sort();
     problems.dedup();
+    let mut listeners = listener::listeners(options, &settings, assembled.names, passthrough.hosts);
+    listeners.extend(l4.listeners);
     let snapshot = Snapshot {
-        listeners: listener::listeners(options, &settings, assembled.names),
+        listeners,
         tables: assembled.tables,
         upstreams: backends.upstreams,
         certs: assembled.certs,
@@ -105,8 +115,11 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
         connections: settings.connections,
         ..Snapshot::default()
     };
+    let mut endpoint_sources = backends.endpoint_sources;
+    endpoint_sources.extend(passthrough.endpoint_sources);
+    endpoint_sources.extend(l4.endpoint_sources);
     let attached = ours.into_iter().map(|(name, _)| name.clone()).collect();
-    Compiled { snapshot, endpoint_sources: backends.endpoint_sources, problems, attached }
+    Compiled { snapshot, endpoint_sources, problems, attached }
 }
 
 /// The drafts of our Ingresses, the most senior first.
@@ -143,11 +156,16 @@ fn read_settings(objects: &Objects, options: &Options) -> (Settings, Vec<Problem
 fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, settings: &Settings) -> Draft {
     let mut draft = ingress::draft(name, ingress, options);
     let annotations = ingress.metadata.annotations.as_ref();
-    let read = annotation::read(&draft.origin, annotations, &options.annotations_prefix, settings);
+    let prefix = &options.annotations_prefix;
+    let read = annotation::read(&draft.origin, annotations, prefix, settings);
     draft.denied = read.denied;
     draft.host_denied = read.host_denied;
     draft.stated = read.stated;
     draft.problems.extend(read.problems);
+    if draft.stated.passthrough {
+        draft.passthrough = options.enable_ssl_passthrough;
+        draft.problems.extend(annotation::passthrough(&draft.origin, annotations, prefix, draft.passthrough));
+    }
     if read.left_out.is_some() {
         draft.hosts.clear();
         draft.tls.clear();

@@ -1,22 +1,31 @@
-//! The two listeners of HTTP.
+//! The two listeners of Ingresses.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use snapshot::{HttpOptions, Listener, ListenerId, Serves, TlsOptions};
+use snapshot::{HostPattern, HttpOptions, Listener, ListenerId, Serves, TcpService, TlsOptions};
 
-use crate::{Options, assemble::Names, settings::Settings};
+use crate::{Options, assemble::Names, l4, settings::Settings};
 
 /// `http` and `https`, on every `--bind-address`.
-pub(crate) fn listeners(options: &Options, settings: &Settings, names: Names) -> BTreeMap<ListenerId, Arc<Listener>> {
+pub(crate) fn listeners(
+    options: &Options,
+    settings: &Settings,
+    names: Names,
+    passthrough: BTreeMap<HostPattern, Arc<TcpService>>,
+) -> BTreeMap<ListenerId, Arc<Listener>> {
     let Names { hosts, sni, default_cert, by_host } = names;
     let binds = |port| options.bind_addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
     let http = Arc::new(http_options(options, settings));
     let clear = Serves::Http { hosts: hosts.clone(), http: Arc::clone(&http) };
     let tls = Arc::new(TlsOptions { resumption: settings.sessions.resumption(), ..settings.tls.clone() });
-    let tls = Serves::Tls { sni, default_cert, hosts, http, tls, by_host };
+    let tls = Serves::Tls { sni, default_cert, hosts, http, tls, by_host, passthrough };
+    let listener = |port, serves| {
+        let proxy_protocol = settings.use_proxy_protocol.then(|| l4::proxy_protocol(settings));
+        Arc::new(Listener { binds: binds(port), proxy_protocol, serves })
+    };
     [
-        (ListenerId::from("http"), Arc::new(Listener { binds: binds(options.http_port), serves: clear })),
-        (ListenerId::from("https"), Arc::new(Listener { binds: binds(options.https_port), serves: tls })),
+        (ListenerId::from("http"), listener(options.http_port, clear)),
+        (ListenerId::from("https"), listener(options.https_port, tls)),
     ]
     .into()
 }

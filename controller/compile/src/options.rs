@@ -14,6 +14,8 @@ pub struct Options {
     pub http_port: u16,
     /// `--https-port`.
     pub https_port: u16,
+    /// `--healthz-port`, which no service may take.
+    pub healthz_port: u16,
     /// `--controller-class`: IngressClasses with this `spec.controller` are ours.
     pub controller_class: String,
     /// `--ingress-class`: the value of the legacy annotation `kubernetes.io/ingress.class`, and the name of our class.
@@ -28,6 +30,12 @@ pub struct Options {
     pub watch_namespace_selector: String,
     /// `--configmap`.
     pub config_map: Option<NamespacedName>,
+    /// `--tcp-services-configmap`.
+    pub tcp_services: Option<NamespacedName>,
+    /// `--udp-services-configmap`.
+    pub udp_services: Option<NamespacedName>,
+    /// `--enable-ssl-passthrough`.
+    pub enable_ssl_passthrough: bool,
     /// `--default-backend-service`.
     pub default_backend_service: Option<NamespacedName>,
     /// `--default-ssl-certificate`.
@@ -50,6 +58,7 @@ impl Default for Options {
             bind_addresses: vec![std::net::Ipv4Addr::UNSPECIFIED.into(), std::net::Ipv6Addr::UNSPECIFIED.into()],
             http_port: 80,
             https_port: 443,
+            healthz_port: 10254,
             controller_class: "tidegate.dev/ingress-controller".to_owned(),
             ingress_class: "tidegate".to_owned(),
             ingress_class_by_name: false,
@@ -57,6 +66,9 @@ impl Default for Options {
             watch_namespace: None,
             watch_namespace_selector: String::new(),
             config_map: None,
+            tcp_services: None,
+            udp_services: None,
+            enable_ssl_passthrough: false,
             default_backend_service: None,
             default_ssl_certificate: None,
             disable_catch_all: false,

@@ -2,6 +2,7 @@
 
 mod protocol;
 mod shared_host;
+mod stream;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,13 +16,15 @@ use k8s_openapi::{
 use snapshot::{Cert, CertId, Origin, PrivateKey, ServicePort, Target, Upstream, UpstreamId, UpstreamKeepAlive};
 
 use crate::{
-    EndpointSource, Family, NamespacedName, Objects, Options, Problem,
+    EndpointSource, Family, NamespacedName, Objects, Options, Problem, Transport,
     credentials::AllCredentials,
     draft::{BackendProtocol, BackendRef, Draft, Place, PortRef, UpstreamDraft},
     external_name,
     notes::Notes,
 };
 use protocol::Use;
+
+pub(crate) use stream::{Stream, stream};
 
 /// What the backends of drafts are.
 pub(crate) struct Backends {
@@ -40,8 +43,8 @@ pub(crate) type Resolved = Result<UpstreamId, Arc<str>>;
 
 /// Why there is no backend.
 pub(crate) struct Missing {
-    reason: &'static str,
-    message: Arc<str>,
+    pub reason: &'static str,
+    pub message: Arc<str>,
 }
 
 impl Missing {
@@ -188,19 +191,20 @@ impl<'a> Resolver<'a> {
         };
         if service.spec.as_ref().and_then(|spec| spec.type_.as_deref()) == Some("ExternalName") {
             let (port, target) = external_name::target(service, backend, self.options)?;
-            let named = find_port(service, backend).ok();
+            let named = find_port(service, backend, Transport::Tcp).ok();
             let of_port = named.map_or(BackendProtocol::Http, |(port, _)| BackendProtocol::of_port(port));
             let upstream = self.upstream((&backend.service, port), target, of_port, asked)?;
             return Ok(Found { upstream, remark: None });
         }
-        let (found, remark) = find_port(service, backend)?;
+        let (found, remark) = find_port(service, backend, Transport::Tcp)?;
         let port = u16::try_from(found.port).ok().filter(|port| *port != 0);
-        let port = port.ok_or_else(|| port_not_found(backend))?;
+        let port = port.ok_or_else(|| port_not_found(backend, Transport::Tcp))?;
         let id = ServicePort::new(&backend.service.namespace, &backend.service.name, port);
         let source = EndpointSource {
             service: backend.service.clone(),
             port_name: found.name.as_deref().unwrap_or_default().into(),
             family: Family::first_of(service),
+            transport: Transport::Tcp,
         };
         self.endpoint_sources.push((id.clone(), source));
         let of_port = BackendProtocol::of_port(found);
@@ -265,8 +269,13 @@ fn note(known: &Result<Found, Missing>, place: Place, notes: &mut Notes) {
 
 /// The port of a Service that a backend names. A number that is only a `targetPort` is taken too, with a remark:
 /// ingress-nginx does so, and Ingresses in the field rely on it.
-fn find_port<'a>(service: &'a Service, backend: &BackendRef) -> Result<(&'a Port, Option<String>), Missing> {
-    let ports = || service.spec.iter().flat_map(|spec| spec.ports.iter().flatten()).filter(|port| is_tcp(port));
+fn find_port<'a>(
+    service: &'a Service,
+    backend: &BackendRef,
+    transport: Transport,
+) -> Result<(&'a Port, Option<String>), Missing> {
+    let all = || service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+    let ports = || all().filter(|port| transport.is(port.protocol.as_deref()));
     let named = ports().find(|port| match &backend.port {
         PortRef::Number(number) => port.port == i32::from(*number),
         PortRef::Name(name) => port.name.as_deref() == Some(name),
@@ -280,15 +289,12 @@ fn find_port<'a>(service: &'a Service, backend: &BackendRef) -> Result<(&'a Port
         (PortRef::Name(name), Some(IntOrString::String(target))) => **name == **target,
         _ => false,
     });
-    let port = by_target.ok_or_else(|| port_not_found(backend))?;
+    let port = by_target.ok_or_else(|| port_not_found(backend, transport))?;
     let remark = format!("{} is the targetPort of port {}, which should be named instead", backend.port, port.port);
     Ok((port, Some(remark)))
 }
 
-fn is_tcp(port: &Port) -> bool {
-    port.protocol.as_deref().is_none_or(|protocol| protocol.is_empty() || protocol == "TCP")
-}
-
-pub(crate) fn port_not_found(backend: &BackendRef) -> Missing {
-    Missing::new("PortNotFound", format!("Service {} has no TCP port {}", backend.service, backend.port))
+pub(crate) fn port_not_found(backend: &BackendRef, transport: Transport) -> Missing {
+    let message = format!("Service {} has no {} port {}", backend.service, transport.as_str(), backend.port);
+    Missing::new("PortNotFound", message)
 }

@@ -9,6 +9,7 @@ mod lifecycle;
 mod limits;
 mod reference;
 mod setting;
+mod stream;
 mod tls;
 mod trust;
 mod unserved;
@@ -25,6 +26,7 @@ use snapshot::{
 
 pub use handshake::Sessions;
 pub use reference::reference;
+pub use stream::StreamSettings;
 
 use crate::{NamespacedName, Problem, Severity};
 use setting::Setting;
@@ -84,6 +86,12 @@ pub struct Settings {
     pub proxy_real_ip_cidr: Vec<IpNet>,
     /// `allow-cross-namespace-resources`.
     pub allow_cross_namespace_resources: bool,
+    /// `use-proxy-protocol`.
+    pub use_proxy_protocol: bool,
+    /// `proxy-protocol-header-timeout`.
+    pub proxy_protocol_header_timeout: Duration,
+    /// `proxy-stream-*`.
+    pub stream: StreamSettings,
     /// `max-worker-connections`, `max-connections-per-client`.
     pub connections: ConnectionLimits,
     /// `worker-shutdown-timeout`.
@@ -114,6 +122,7 @@ fn served() -> impl Iterator<Item = &'static Setting> {
         tls::SETTINGS,
         handshake::SETTINGS,
         trust::SETTINGS,
+        stream::SETTINGS,
         lifecycle::SETTINGS,
     ]
     .into_iter()
@@ -165,7 +174,7 @@ impl Reader {
     fn unserved(&mut self, key: &str, value: &str) {
         let Some(verdict) = unserved::verdict(key, value) else { return };
         match verdict.effect {
-            unserved::Effect::Lessened | unserved::Effect::Broken => {}
+            unserved::Effect::Lessened => {}
             unserved::Effect::NobodyTrusted => self.settings.proxy_real_ip_cidr.clear(),
             unserved::Effect::Denied => {
                 self.settings.denied.get_or_insert_with(|| format!("setting `{key}`: {}", verdict.message));

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use compile::{
     Severity,
-    annotation::{self, Annotations},
+    annotation::{self, Annotations, passthrough},
     settings::Settings,
 };
 use proptest::prelude::*;
@@ -103,7 +103,6 @@ fn each_kind_of_key_does_what_it_should() {
         ("canary", "", "left out"),
         ("canary-weight", "10", "warning"),
         ("backend-protocol", "nonsense", "error"),
-        ("ssl-passthrough", "true", "error"),
         ("use-regex", "true", "error"),
         ("rewrite-target", "/$2", "error"),
         ("permanent-redirect", "https://example.org", "error"),
@@ -277,4 +276,22 @@ proptest! {
             prop_assert!(read.problems.iter().any(|problem| problem.severity == Severity::Error));
         }
     }
+}
+
+#[test]
+fn passthrough_needs_its_flag() {
+    let origin = Arc::new(Origin::new("Ingress", "shop", "web"));
+    let problem = |others: &[(&str, &str)], enabled| {
+        let own = [("ssl-passthrough", "true")];
+        let all = others.iter().chain(&own).map(|(key, value)| (format!("{PREFIX}/{key}"), (*value).to_owned()));
+        let problem = passthrough(&origin, Some(&all.collect()), PREFIX, enabled)?;
+        Some((problem.severity, problem.reason))
+    };
+    assert_eq!(problem(&[], true), None);
+    assert_eq!(problem(&[], false), Some((Severity::Error, "PassthroughDisabled")));
+    // What is handed on is not looked at: worse where somebody relies on it.
+    assert_eq!(problem(&[("ssl-redirect", "false")], true), None);
+    assert_eq!(problem(&[("proxy-body-size", "1m")], true), Some((Severity::Warning, "AnnotationVoid")));
+    let restricted = [("whitelist-source-range", "10.0.0.0/8"), ("proxy-body-size", "1m")];
+    assert_eq!(problem(&restricted, true), Some((Severity::Error, "AnnotationVoid")));
 }

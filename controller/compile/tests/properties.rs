@@ -79,7 +79,8 @@ proptest! {
             check_backends(table, &compiled);
         }
         for listener in snapshot.listeners.values() {
-            prop_assert!(listener.serves.hosts().values().all(|table| snapshot.tables.contains_key(table)));
+            let hosts = listener.serves.hosts().into_iter().flatten();
+            prop_assert!(hosts.into_iter().all(|(_, table)| snapshot.tables.contains_key(table)));
             if let Serves::Tls { sni, default_cert, by_host, .. } = &listener.serves {
                 prop_assert!(asks_as_it_checks(snapshot, by_host));
                 for cert in sni.values().chain(default_cert) {
@@ -132,7 +133,7 @@ proptest! {
     #[test]
     fn endpoints_are_a_set(slices in vec(slice(), 0..4)) {
         let service = NamespacedName::new("default", "web");
-        let source = compile::EndpointSource { service, port_name: "http".into(), family: None };
+        let source = compile::EndpointSource { service, port_name: "http".into(), family: None, transport: compile::Transport::Tcp };
         let mut reversed = slices.clone();
         reversed.reverse();
         let set = endpoint_set(&source, &slices);

@@ -7,7 +7,7 @@ pub(crate) mod tests;
 mod trim;
 mod watch;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use compile::{NamespacedName, Options};
 use futures_util::future::BoxFuture;
@@ -83,7 +83,9 @@ pub(crate) fn plan(client: &Client, options: &Options) -> Vec<Planned> {
         // Helm keeps its releases in Secrets, large ones.
         Planned::new::<Secret>("secrets", scope.api(), all().fields("type!=helm.sh/release.v1")),
     ];
-    if let Some(name) = &options.config_map {
+    // One may be named twice.
+    let config_maps = [&options.config_map, &options.tcp_services, &options.udp_services];
+    for name in config_maps.into_iter().flatten().collect::<BTreeSet<_>>() {
         plan.push(one::<ConfigMap>(client, "configmap", name));
     }
     if !options.watch_namespace_selector.trim().is_empty() {

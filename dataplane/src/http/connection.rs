@@ -37,6 +37,8 @@ pub struct Accepted {
     pub local: SocketAddr,
     /// Whether it is encrypted.
     pub tls: bool,
+    /// Whether both addresses are those that a proxy in front of us named (PROXY protocol).
+    pub proxied: bool,
 }
 
 /// What is known of what a client will speak.

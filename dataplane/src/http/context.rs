@@ -3,6 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     hash::{BuildHasher, RandomState},
+    net::IpAddr,
     rc::Rc,
     sync::Arc,
 };
@@ -18,8 +19,8 @@ use super::{
 };
 use crate::{
     exchange::Sink,
-    observe::Connections,
-    runtime::{LiveListener, Runtime},
+    observe::{Connections, Refused},
+    runtime::{LiveListener, Runtime, TcpListener, UdpListener},
     upstream::Pool,
 };
 
@@ -58,14 +59,33 @@ impl Context {
         }
     }
 
-    /// A listener as it is served now; none where it is not served any more.
+    /// A listener of HTTP as it is served now; none where it is not served any more.
     pub fn listener(&self, id: &ListenerId) -> Option<Arc<LiveListener>> {
         self.live.borrow_mut().load().listeners.get(id).cloned()
+    }
+
+    /// A port of TCP services as it is served now.
+    pub fn tcp(&self, id: &ListenerId) -> Option<Arc<TcpListener>> {
+        self.live.borrow_mut().load().tcp.get(id).cloned()
+    }
+
+    /// A UDP service as it is served now.
+    pub fn udp(&self, id: &ListenerId) -> Option<Arc<UdpListener>> {
+        self.live.borrow_mut().load().udp.get(id).cloned()
     }
 
     /// How many connections there may be.
     pub fn connection_limits(&self) -> ConnectionLimits {
         self.live.borrow_mut().load().connections
+    }
+
+    /// Counts a connection of a client; none where clients are not counted.
+    ///
+    /// # Errors
+    /// The client has as many as it may have.
+    pub fn enter(&self, client: IpAddr) -> Result<Option<Seen>, Refused> {
+        let Some(most) = self.connection_limits().per_client else { return Ok(None) };
+        self.post.crew().clients.enter(client, most).map(Some).ok_or(Refused::Client)
     }
 
     /// Lets go of live tables that were replaced, so that an idle worker does not keep them.
@@ -143,6 +163,11 @@ impl Guest {
     /// The worker.
     pub fn context(&self) -> &Rc<Context> {
         &self.context
+    }
+
+    /// From now on the connection counts as one of this client.
+    pub fn is_of(&mut self, seen: Option<Seen>) {
+        self._seen = seen;
     }
 }
 

@@ -41,6 +41,11 @@ impl Crew {
         Self { loads: (0..workers.get()).map(|_| Load::default()).collect(), clients: Clients::default() }
     }
 
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.loads.len()
+    }
+
     fn count(&self, worker: usize) -> usize {
         self.loads.get(worker).map_or(LEFT, |load| load.connections.load(Acquire))
     }

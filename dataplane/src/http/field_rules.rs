@@ -31,8 +31,13 @@ pub struct FieldRules {
 impl FieldRules {
     /// For requests that come in the clear from `peer`.
     pub fn new(http: HttpOptions, peer: SocketAddr) -> Self {
-        let accepted =
-            Accepted { listener: "http".into(), peer, local: SocketAddr::from(([0, 0, 0, 0], 80)), tls: false };
+        let accepted = Accepted {
+            listener: "http".into(),
+            peer,
+            local: SocketAddr::from(([0, 0, 0, 0], 80)),
+            tls: false,
+            proxied: false,
+        };
         let socket = Arc::new(Socket::new(&http));
         Self { http: Arc::new(http), peer: forwarded::peer(&accepted), accepted, socket }
     }

@@ -14,7 +14,9 @@ use crate::{
 /// Who asks where nobody else is believed: the peer itself. It is the same for all requests of a connection.
 pub fn peer(accepted: &Accepted) -> Client {
     let address = accepted.peer.ip().to_canonical();
-    let scheme = if accepted.tls { Scheme::Https } else { Scheme::Http };
+    // Whoever connected to a proxy's port 443 sees https, as in ingress-nginx.
+    let encrypted_before_us = accepted.proxied && accepted.local.port() == 443;
+    let scheme = if accepted.tls || encrypted_before_us { Scheme::Https } else { Scheme::Http };
     Client { address, address_text: text(address), scheme, port: port(accepted, scheme), host: None }
 }
 
@@ -91,7 +93,7 @@ mod tests {
 
     fn accepted(peer: &str, tls: bool) -> Accepted {
         let local = "10.0.0.1:8080".parse().unwrap();
-        Accepted { listener: "x".into(), peer: peer.parse().unwrap(), local, tls }
+        Accepted { listener: "x".into(), peer: peer.parse().unwrap(), local, tls, proxied: false }
     }
 
     fn client(headers: &HeaderMap, accepted: &Accepted, trusted: &[IpNet]) -> Client {
@@ -132,6 +134,15 @@ mod tests {
         let client =
             client(&headers(&SENT), &accepted("[::ffff:10.9.9.9]:5000", true), &["0.0.0.0/0".parse().unwrap()]);
         assert_eq!(client.address, "198.51.100.1".parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn who_came_by_port_443_of_a_proxy_sees_https() {
+        for (port, scheme) in [(443, Scheme::Https), (80, Scheme::Http)] {
+            let local = std::net::SocketAddr::from(([192, 0, 2, 9], port));
+            let client = peer(&Accepted { local, proxied: true, ..accepted("192.0.2.1:5000", false) });
+            assert_eq!((client.scheme, client.port.to_str().unwrap()), (scheme, port.to_string().as_str()));
+        }
     }
 
     #[test]

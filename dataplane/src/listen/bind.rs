@@ -1,6 +1,9 @@
 //! Sockets that listen.
 
-use std::{io, net::SocketAddr, net::TcpListener};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, UdpSocket},
+};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
@@ -36,23 +39,41 @@ pub struct Bound {
     /// The address with the port that it really is.
     pub address: SocketAddr,
     /// The sockets.
-    pub sockets: Vec<TcpListener>,
+    pub sockets: Vec<Listening>,
 }
 
-/// Listens on an address with as many sockets as there are workers; the kernel spreads connections over them.
+/// What a socket is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// A socket that clients reach.
+#[derive(Debug)]
+pub enum Listening {
+    /// Of connections.
+    Tcp(TcpListener),
+    /// Of datagrams.
+    Udp(UdpSocket),
+}
+
+/// Listens on an address with as many sockets as there are workers; the kernel spreads connections over them, and
+/// datagrams so that those of one client always come to the same.
 ///
 /// # Errors
 /// The address is taken or cannot be had.
-pub fn bind(address: SocketAddr, workers: usize) -> Result<Bound, BindError> {
+pub fn bind(address: SocketAddr, kind: Kind, workers: usize) -> Result<Bound, BindError> {
     let fail = |source| BindError { address, source };
     if address.port() != 0 {
-        probe(address).map_err(fail)?;
+        probe(address, kind).map_err(fail)?;
     }
-    let first = listener(address).map_err(fail)?;
-    let actual = first.local_addr().map_err(fail)?;
+    let (first, actual) = listening(address, kind).map_err(fail)?;
     let mut sockets = vec![first];
     for _ in 1..workers {
-        sockets.push(listener(actual).map_err(fail)?);
+        sockets.push(listening(actual, kind).map_err(fail)?.0);
     }
     Ok(Bound { address: actual, sockets })
 }
@@ -60,28 +81,50 @@ pub fn bind(address: SocketAddr, workers: usize) -> Result<Bound, BindError> {
 /// A second bind with SO_REUSEPORT of a port that another process of this user has bound the same way succeeds, and
 /// the two would silently share the traffic. Without that option it is refused. SO_REUSEADDR lets through what only
 /// looks taken: connections of an earlier process in TIME_WAIT.
-fn probe(address: SocketAddr) -> io::Result<()> {
-    let socket = socket(address)?;
+fn probe(address: SocketAddr, kind: Kind) -> io::Result<()> {
+    let socket = socket(address, kind)?;
     socket.bind(&address.into())?;
-    // With SO_REUSEADDR, two sockets may be bound as long as neither listens.
-    socket.listen(1)
+    match kind {
+        // With SO_REUSEADDR, two sockets may be bound as long as neither listens.
+        Kind::Tcp => socket.listen(1),
+        Kind::Udp => Ok(()),
+    }
 }
 
-fn listener(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket(address)?;
+/// A socket, and the address that it really has.
+fn listening(address: SocketAddr, kind: Kind) -> io::Result<(Listening, SocketAddr)> {
+    let socket = socket(address, kind)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    match kind {
+        Kind::Tcp => {
+            socket.listen(BACKLOG)?;
+            let socket = TcpListener::from(socket);
+            let actual = socket.local_addr()?;
+            Ok((Listening::Tcp(socket), actual))
+        }
+        Kind::Udp => {
+            let socket = UdpSocket::from(socket);
+            let actual = socket.local_addr()?;
+            Ok((Listening::Udp(socket), actual))
+        }
+    }
 }
 
-fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn socket(address: SocketAddr, kind: Kind) -> io::Result<Socket> {
+    let (of, protocol) = match kind {
+        Kind::Tcp => (Type::STREAM, Protocol::TCP),
+        Kind::Udp => (Type::DGRAM, Protocol::UDP),
+    };
+    let socket = Socket::new(Domain::for_address(address), of, Some(protocol))?;
     if address.is_ipv6() {
         // `0.0.0.0` has a socket of its own.
         socket.set_only_v6(true)?;
     }
-    socket.set_reuse_address(true)?;
+    if kind == Kind::Tcp {
+        // Of datagrams it would let several have one address.
+        socket.set_reuse_address(true)?;
+    }
     Ok(socket)
 }

@@ -6,7 +6,7 @@ use snapshot::ListenerId;
 use tokio::{net::TcpStream, sync::mpsc};
 
 use super::{
-    accept::spawn,
+    entrance::{Entrance, spawn},
     limits::connections_allowed,
     refuse::{Refusals, Seldom},
 };
@@ -41,7 +41,7 @@ pub struct Desk {
     context: Rc<Context>,
     /// The doors of all workers, in their order.
     doors: Vec<mpsc::Sender<Box<Arrival>>>,
-    refusals: Refusals,
+    refusals: Rc<Refusals>,
     /// Accepting failed.
     pub failures: Seldom,
 }
@@ -49,7 +49,7 @@ pub struct Desk {
 impl Desk {
     /// For the worker of `context`.
     pub fn new(context: Rc<Context>, doors: Vec<mpsc::Sender<Box<Arrival>>>) -> Self {
-        Self { context, doors, refusals: Refusals::default(), failures: Seldom::default() }
+        Self { context, doors, refusals: Rc::default(), failures: Seldom::default() }
     }
 
     /// The worker.
@@ -57,28 +57,32 @@ impl Desk {
         &self.context
     }
 
+    /// The worker, to be held.
+    pub fn worker(&self) -> &Rc<Context> {
+        &self.context
+    }
+
     /// A connection was accepted.
     pub fn admit(&self, stream: TcpStream, id: &ListenerId) {
         let context = &self.context;
         context.gauges.accepted();
-        let Some(listener) = context.listener(id) else { return };
+        let Some(entrance) = Entrance::find(context, id) else { return };
         let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
-        let accepted = Accepted { listener: id.clone(), peer, local, tls: listener.tls.is_some() };
-        match self.find(&accepted) {
+        let tls = entrance.is_tls();
+        let accepted = Accepted { listener: id.clone(), peer, local, tls, proxied: false };
+        match self.find(&accepted, entrance.proxy_protocol().is_some()) {
             Ok((place, seen)) if context.post.is_at(&place) => {
-                spawn(stream, accepted, Guest::enter(context, place, seen));
+                spawn(stream, accepted, Guest::enter(context, place, seen), &self.refusals);
             }
             Ok((place, seen)) => self.hand_over(stream, accepted, place, seen),
-            Err(why) => self.refusals.refuse(stream, accepted.tls, why, &context.gauges),
+            Err(why) => self.refusals.refuse(stream, entrance.is_plain_http(), why, &context.gauges),
         }
     }
 
-    fn find(&self, accepted: &Accepted) -> Result<(Place, Option<Seen>), Refused> {
+    /// A place for a connection. Whose it is counts later where a proxy will say it.
+    fn find(&self, accepted: &Accepted, proxied: bool) -> Result<(Place, Option<Seen>), Refused> {
         let (post, limits) = (&self.context.post, self.context.connection_limits());
-        let seen = match limits.per_client {
-            Some(most) => Some(post.crew().clients.enter(accepted.peer.ip(), most).ok_or(Refused::Client)?),
-            None => None,
-        };
+        let seen = if proxied { None } else { self.context.enter(accepted.peer.ip())? };
         let most = limits.per_worker.map(NonZeroU32::get).and_then(|most| usize::try_from(most).ok());
         let most = most.unwrap_or_else(|| connections_allowed(self.doors.len()));
         Ok((post.place(most).ok_or(Refused::Full)?, seen))
@@ -96,21 +100,21 @@ impl Desk {
             Some(Err(error)) => error.into_inner(),
             None => return tracing::error!("no such worker"),
         };
-        enter(Arrival { place: self.context.post.keep(), ..*back }, &self.context);
+        enter(Arrival { place: self.context.post.keep(), ..*back }, &self.context, &self.refusals);
     }
 }
 
 /// Serves what other workers hand over.
-pub async fn receive(mut arrivals: mpsc::Receiver<Box<Arrival>>, context: Rc<Context>) {
+pub async fn receive(mut arrivals: mpsc::Receiver<Box<Arrival>>, desk: Rc<Desk>) {
     while let Some(arrival) = arrivals.recv().await {
-        enter(*arrival, &context);
+        enter(*arrival, &desk.context, &desk.refusals);
     }
 }
 
-fn enter(arrival: Arrival, context: &Rc<Context>) {
+fn enter(arrival: Arrival, context: &Rc<Context>, refusals: &Rc<Refusals>) {
     let Arrival { stream, accepted, place, seen } = arrival;
     match TcpStream::from_std(stream) {
-        Ok(stream) => spawn(stream, accepted, Guest::enter(context, place, seen)),
+        Ok(stream) => spawn(stream, accepted, Guest::enter(context, place, seen), refusals),
         Err(error) => tracing::warn!(peer = %accepted.peer, %error, "connection lost between workers"),
     }
 }

@@ -1,21 +1,21 @@
 //! One worker: a thread with its own runtime, sockets and upstream connections.
 
-use std::{
-    collections::HashMap, io, net::SocketAddr, net::TcpListener, num::NonZeroUsize, rc::Rc, sync::Arc, thread,
-    time::Duration,
-};
+use std::{collections::HashMap, io, net::SocketAddr, num::NonZeroUsize, rc::Rc, sync::Arc, thread, time::Duration};
 
 use arc_swap::ArcSwap;
 use snapshot::ListenerId;
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 
 use super::{
     accept::accept,
+    bind::Listening,
+    datagrams,
     desk::{Arrival, Desk, door, receive},
+    stop::Stop,
 };
 use crate::{
     exchange::Sink,
@@ -32,7 +32,7 @@ pub type SocketKey = (ListenerId, SocketAddr);
 
 /// What a worker is told.
 enum Command {
-    Listen(SocketKey, TcpListener),
+    Listen(SocketKey, Listening),
     Unlisten(SocketKey),
     Leave,
     Drain { until: Instant, left: oneshot::Sender<Left> },
@@ -112,11 +112,11 @@ impl WorkerHandle {
     }
 
     /// Serves a socket.
-    pub fn listen(&self, key: SocketKey, socket: TcpListener) {
+    pub fn listen(&self, key: SocketKey, socket: Listening) {
         self.send(Command::Listen(key, socket));
     }
 
-    /// Closes a socket; its connections go on.
+    /// Closes a socket; its connections go on, its sessions of UDP end.
     pub fn unlisten(&self, key: SocketKey) {
         self.send(Command::Unlisten(key));
     }
@@ -142,18 +142,18 @@ impl WorkerHandle {
 }
 
 /// A socket that is served.
-struct Listening {
-    stop: Rc<Notify>,
+struct Served {
+    stop: Rc<Stop>,
     task: JoinHandle<()>,
 }
 
-type Sockets = HashMap<SocketKey, Listening>;
+type Sockets = HashMap<SocketKey, Served>;
 
 async fn run(spec: WorkerSpec, others: Others, mut inbox: mpsc::UnboundedReceiver<Command>) {
     let sink = Sink { log: spec.log.into(), unrouted: spec.metrics.route(&RouteLabels::default()) };
     let context = Rc::new(Context::new(spec.live, sink, Arc::clone(spec.metrics.connections()), others.post));
-    drop(tokio::task::spawn_local(receive(others.arrivals, Rc::clone(&context))));
     let desk = Rc::new(Desk::new(Rc::clone(&context), others.doors));
+    drop(tokio::task::spawn_local(receive(others.arrivals, Rc::clone(&desk))));
     let mut sockets: Sockets = HashMap::new();
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -168,7 +168,7 @@ async fn run(spec: WorkerSpec, others: Others, mut inbox: mpsc::UnboundedReceive
         };
         match command {
             Some(Command::Listen(key, socket)) => listen(&desk, &mut sockets, key, socket),
-            Some(Command::Unlisten(key)) => drop(sockets.remove(&key).map(|socket| socket.stop.notify_one())),
+            Some(Command::Unlisten(key)) => drop(sockets.remove(&key).map(|socket| socket.stop.close())),
             Some(Command::Leave) => context.begin_leave(),
             Some(Command::Drain { until, left }) => {
                 let result = drain(&context, sockets, until).await;
@@ -180,21 +180,25 @@ async fn run(spec: WorkerSpec, others: Others, mut inbox: mpsc::UnboundedReceive
     }
 }
 
-fn listen(desk: &Rc<Desk>, sockets: &mut Sockets, key: SocketKey, socket: TcpListener) {
-    let socket = match tokio::net::TcpListener::from_std(socket) {
-        Ok(socket) => socket,
-        Err(error) => return tracing::error!(listener = %key.0, address = %key.1, %error, "cannot listen"),
+fn listen(desk: &Rc<Desk>, sockets: &mut Sockets, key: SocketKey, socket: Listening) {
+    let stop = Rc::new(Stop::default());
+    let (id, own) = (key.0.clone(), Rc::clone(&stop));
+    let task = match socket {
+        Listening::Tcp(socket) => tokio::net::TcpListener::from_std(socket)
+            .map(|socket| tokio::task::spawn_local(accept(socket, id, Rc::clone(desk), own))),
+        Listening::Udp(socket) => datagrams::serve(socket, id, Rc::clone(desk.worker()), own),
     };
-    let stop = Rc::new(Notify::new());
-    let task = tokio::task::spawn_local(accept(socket, key.0.clone(), Rc::clone(desk), Rc::clone(&stop)));
-    sockets.insert(key, Listening { stop, task });
+    match task {
+        Ok(task) => drop(sockets.insert(key, Served { stop, task })),
+        Err(error) => tracing::error!(listener = %key.0, address = %key.1, %error, "cannot listen"),
+    }
 }
 
 /// Every socket's queue is empty before any connection is told to end: what came in time is served. So is what another
 /// worker hands over meanwhile: it counts as ours from the moment it is on its way.
 async fn drain(context: &Context, sockets: Sockets, until: Instant) -> Left {
     for socket in sockets.values() {
-        socket.stop.notify_one();
+        socket.stop.leave();
     }
     for socket in sockets.into_values() {
         if let Err(error) = socket.task.await {

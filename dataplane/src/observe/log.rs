@@ -18,12 +18,12 @@ use std::{
         mpsc,
     },
     thread::{self, Thread},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rtrb::{Producer, RingBuffer};
 
-use super::Record;
+use super::{Record, StreamRecord};
 use clock::LocalClock;
 use writer::Writer;
 
@@ -135,15 +135,22 @@ impl WorkerLog {
     pub fn write(&self, record: &Record<'_>) {
         // Nothing in `Queue::write` comes back here, so that it is never borrowed twice.
         if let Some(Ok(mut queue)) = self.queue.as_ref().map(RefCell::try_borrow_mut) {
-            queue.write(record);
+            queue.write(record.ended, |line, local_time| line::write(line, record, local_time));
+        }
+    }
+
+    /// Logs a session of TCP or UDP. Never waits.
+    pub fn write_stream(&self, record: &StreamRecord) {
+        if let Some(Ok(mut queue)) = self.queue.as_ref().map(RefCell::try_borrow_mut) {
+            queue.write(record.ended, |line, local_time| line::write_stream(line, record, local_time));
         }
     }
 }
 
 impl Queue {
-    fn write(&mut self, record: &Record<'_>) {
+    fn write(&mut self, ended: SystemTime, format: impl FnOnce(&mut Vec<u8>, &str)) {
         self.line.clear();
-        line::write(&mut self.line, record, self.clock.text(record.ended));
+        format(&mut self.line, self.clock.text(ended));
         if self.producer.push_entire_slice(&self.line).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }

@@ -12,6 +12,7 @@ mod route;
 mod routes;
 mod shard;
 mod snapshots;
+mod streams;
 
 use std::{
     collections::HashMap,
@@ -31,11 +32,13 @@ use prometheus::{
 pub use certificates::CertificateSeries;
 pub use connections::{ConnectionState, Connections, OpenConnection, Refused};
 pub use route::{RouteLabels, RouteMetrics};
+pub use streams::{Dropped, OpenStream, StreamLabels, StreamMetrics};
 
 use certificates::Certificates;
 use family::{counter, family, gauge, labels, pair};
 use routes::Routes;
 use snapshots::Snapshots;
+use streams::Streams;
 
 /// What stands in the labels of every metric, and how much is counted.
 #[derive(Debug, Clone)]
@@ -84,6 +87,7 @@ struct All {
     common: Vec<LabelPair>,
     routes: Routes,
     connections: Arc<Connections>,
+    streams: Streams,
     snapshots: Snapshots,
     certificates: Certificates,
     access_log_lost: Arc<AtomicU64>,
@@ -103,6 +107,7 @@ impl Metrics {
         let all = Arc::new(All {
             routes: Routes::new(config.per_host, config.workers),
             connections: Arc::new(Connections::new(config.workers)),
+            streams: Streams::default(),
             snapshots: Snapshots::default(),
             certificates: Certificates::default(),
             access_log_lost: Arc::default(),
@@ -125,6 +130,11 @@ impl Metrics {
     /// A request that no route matched is counted under `RouteLabels::default()`.
     pub fn route(&self, labels: &RouteLabels) -> Arc<RouteMetrics> {
         self.all.routes.find(labels)
+    }
+
+    /// The series of a TCP or UDP service, or of a host whose TLS is handed on. They are gone with their last holder.
+    pub fn stream(&self, labels: &StreamLabels) -> Arc<StreamMetrics> {
+        self.all.streams.find(labels)
     }
 
     /// The client connections.
@@ -157,6 +167,7 @@ impl All {
     fn collect(&self) -> Vec<MetricFamily> {
         let mut families = self.routes.collect(&self.common);
         families.extend(self.connections.collect(&self.common));
+        families.extend(self.streams.collect(&self.common));
         families.extend(process::collect(&self.common));
         families.extend(self.snapshots.collect(&self.common));
         families.extend(self.certificates.collect(&self.config));

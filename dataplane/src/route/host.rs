@@ -25,6 +25,20 @@ impl<T> HostTable<T> {
         self.find_wildcard(host).or(self.any.as_ref())
     }
 
+    /// What stands for a pattern itself.
+    pub fn get(&self, pattern: &HostPattern) -> Option<&T> {
+        match pattern {
+            HostPattern::Exact(name) => self.exact.get(name),
+            HostPattern::Wildcard(suffix) => self.wildcard.get(suffix),
+            HostPattern::Any => self.any.as_ref(),
+        }
+    }
+
+    /// All that is served, in no order.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.exact.values().chain(self.wildcard.values()).chain(&self.any)
+    }
+
     /// Whether a pattern other than "every host" covers this host.
     pub fn names(&self, host: &str) -> bool {
         self.exact.contains_key(host) || self.find_wildcard(host).is_some()

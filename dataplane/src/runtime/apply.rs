@@ -6,16 +6,19 @@ use ahash::AHashMap;
 use http::HeaderValue;
 use snapshot::{
     Action, ClientCertRule, EndpointSet, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route, RouteTable,
-    ServicePort, Snapshot, TableId, Target, Upstream, UpstreamId,
+    Serves, ServicePort, Snapshot, TableId, Target, Upstream, UpstreamId,
 };
 
-use super::{LiveAction, LiveClientCert, LiveListener, LiveRoute, LiveTable, Runtime};
+use super::{LiveAction, LiveClientCert, LiveListener, LiveRoute, LiveTable, Runtime, streams::Surroundings, table};
 use crate::{
     filter::Filter,
-    observe::{Metrics, RouteLabels},
+    observe::Metrics,
     route::PathTable,
     tls::{TlsClient, TlsClients, TlsFactory, TlsSource},
-    upstream::{LiveEndpoints, LiveForward, LiveUpstream, Place, resolve::Resolver},
+    upstream::{
+        LiveEndpoints, LiveForward, LiveUpstream, Place,
+        resolve::{ResolveError, Resolver},
+    },
 };
 
 /// What a snapshot has become.
@@ -31,7 +34,7 @@ pub struct Builder {
     tls: TlsFactory,
     clients: TlsClients,
     resolver: Resolver,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
     seed: usize,
     /// What could not be used when the runtime was built last: it holds as long as that one is served.
     rejected: Vec<Rejection>,
@@ -72,9 +75,9 @@ impl Builder {
             runtime.tables.insert(id.clone(), live);
         }
         for (id, listener) in &snapshot.listeners {
-            match self.listener(listener, old.listeners.get(id), &runtime.tables, certs_changed) {
-                Ok(live) => drop(runtime.listeners.insert(id.clone(), live)),
-                Err(error) => rejected.push(reject_listener(id, &error.to_string())),
+            let around = &mut Surroundings { old, new: &mut runtime, rejected: &mut rejected };
+            if let Err(error) = self.serve(id, listener, around, certs_changed) {
+                rejected.push(reject_listener(id, &error.to_string()));
             }
         }
         self.tls.sweep(snapshot);
@@ -89,23 +92,12 @@ impl Builder {
         endpoints: &mut AHashMap<ServicePort, Arc<LiveEndpoints>>,
         rejected: &mut Vec<Rejection>,
     ) -> Arc<LiveUpstream> {
-        let place = match &source.target {
-            Target::Endpoints(port) => Place::Service(Arc::clone(endpoints.entry(port.clone()).or_default())),
-            Target::Name { host, port, allow_local } => match old {
-                Some(old) if old.source.target == source.target && !old.place.is(&Place::Nowhere) => old.place.clone(),
-                _ => match self.resolver.watch(host, *port, *allow_local) {
-                    Ok(name) => Place::Name(Arc::new(name)),
-                    Err(error) => {
-                        rejected.push(reject_service(source, &error.to_string()));
-                        Place::Nowhere
-                    }
-                },
-            },
-        };
-        let (tls, place) = match self.client(source) {
-            Ok(tls) => (tls, place),
+        let before = old.map(|old| (&old.source.target, &old.place));
+        let place = self.place(&source.target, before, endpoints).map_err(|error| error.to_string());
+        let (tls, place) = match place.and_then(|place| Ok((self.client(source)?, place))) {
+            Ok(found) => found,
             Err(reason) => {
-                rejected.push(reject_service(source, &reason));
+                rejected.push(reject_service(&source.namespace, &source.service, &reason));
                 (None, Place::Nowhere)
             }
         };
@@ -122,6 +114,22 @@ impl Builder {
         let Some(tls) = &source.tls else { return Ok(None) };
         let identity = tls.identity.as_ref().and_then(|id| self.tls.certified(id));
         self.clients.find(source.protocol, tls, identity).map(Some)
+    }
+
+    /// Where endpoints come from. A name that is followed already goes on being followed.
+    pub(super) fn place(
+        &self,
+        target: &Target,
+        old: Option<(&Target, &Place)>,
+        endpoints: &mut AHashMap<ServicePort, Arc<LiveEndpoints>>,
+    ) -> Result<Place, ResolveError> {
+        match target {
+            Target::Endpoints(port) => Ok(Place::Service(Arc::clone(endpoints.entry(port.clone()).or_default()))),
+            Target::Name { host, port, allow_local } => match old {
+                Some((before, place)) if before == target && !place.is(&Place::Nowhere) => Ok(place.clone()),
+                _ => Ok(Place::Name(Arc::new(self.resolver.watch(host, *port, *allow_local)?))),
+            },
+        }
     }
 
     fn table(
@@ -185,19 +193,35 @@ impl Builder {
                 LiveAction::respond(503)
             }
         };
-        let metrics = self.metrics.route(&labels(table, source, upstream));
+        let metrics = self.metrics.route(&table::labels(table, source, upstream));
         let filters = source.filters.iter().map(Filter::new).collect();
         LiveRoute { source: Arc::clone(source), filters, then, metrics }
     }
 
-    fn listener(
+    fn serve(
         &mut self,
+        id: &ListenerId,
         source: &Arc<Listener>,
-        old: Option<&Arc<LiveListener>>,
-        tables: &AHashMap<TableId, Arc<LiveTable>>,
+        around: &mut Surroundings<'_>,
         certs_changed: bool,
-    ) -> Result<Arc<LiveListener>, rustls::Error> {
-        let http = Arc::clone(source.serves.http());
+    ) -> Result<(), rustls::Error> {
+        let (hosts, http, passthrough) = match &source.serves {
+            Serves::Http { hosts, http } => (hosts, http, None),
+            Serves::Tls { hosts, http, passthrough, .. } => {
+                (hosts, http, self.passthrough(id, hosts.keys(), passthrough.iter(), around))
+            }
+            Serves::Tcp(service) => {
+                let live = self.tcp(id, source, service, around);
+                around.new.tcp.insert(id.clone(), live);
+                return Ok(());
+            }
+            Serves::Udp(service) => {
+                let live = self.udp(id, service, around);
+                around.new.udp.insert(id.clone(), live);
+                return Ok(());
+            }
+        };
+        let old = around.old.listeners.get(id);
         let held = old.and_then(|old| Some((TlsSource::of(&old.source.serves)?, old.tls.clone())));
         let tls = match (TlsSource::of(&source.serves), held) {
             (None, _) => None,
@@ -205,11 +229,14 @@ impl Builder {
             (Some(now), _) => Some(Arc::new(self.tls.server(&now)?)),
         };
         let hsts = if tls.is_some() { http.hsts.as_ref().and_then(hsts) } else { None };
-        let hosts = hosts(source.serves.hosts(), tables);
-        Ok(Arc::new(LiveListener { source: Arc::clone(source), hosts, http, hsts, tls }))
+        let hosts = live_hosts(hosts, &around.new.tables);
+        let (source, http) = (Arc::clone(source), Arc::clone(http));
+        let live = LiveListener { source, hosts, http, hsts, tls, passthrough };
+        around.new.listeners.insert(id.clone(), Arc::new(live));
+        Ok(())
     }
 
-    fn next_seed(&mut self) -> usize {
+    pub(super) fn next_seed(&mut self) -> usize {
         // Any odd step will do: neighbours must not begin at the same place.
         self.seed = self.seed.wrapping_mul(5).wrapping_add(1);
         self.seed
@@ -220,8 +247,8 @@ fn same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
     a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
 }
 
-fn reject_service(upstream: &Upstream, reason: &str) -> Rejection {
-    let origin = Origin::new("Service", &upstream.namespace, &upstream.service);
+pub(super) fn reject_service(namespace: &str, service: &str, reason: &str) -> Rejection {
+    let origin = Origin::new("Service", namespace, service);
     Rejection { origin: Arc::new(origin), reason: reason.to_owned() }
 }
 
@@ -278,17 +305,7 @@ fn is_current(route: &LiveRoute, upstreams: &AHashMap<UpstreamId, Arc<LiveUpstre
     }
 }
 
-fn labels(table: &TableId, source: &Route, upstream: Option<&Arc<LiveUpstream>>) -> RouteLabels {
-    RouteLabels {
-        host: if table.as_str() == "*" { "" } else { table.as_str() }.into(),
-        path: Arc::clone(&source.label),
-        namespace: Arc::clone(&source.origin.namespace),
-        ingress: Arc::clone(&source.origin.name),
-        service: upstream.map(|upstream| Arc::clone(&upstream.source.service)).unwrap_or_default(),
-    }
-}
-
-fn hosts(
+fn live_hosts(
     source: &BTreeMap<HostPattern, TableId>,
     tables: &AHashMap<TableId, Arc<LiveTable>>,
 ) -> crate::route::HostTable<Arc<LiveTable>> {

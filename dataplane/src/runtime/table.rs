@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use snapshot::{Action, Route, RouteTable};
+use snapshot::{Action, Route, RouteTable, TableId};
 
 use super::LiveClientCert;
-use crate::{filter::Filter, observe::RouteMetrics, route::PathTable, upstream::LiveForward};
+use crate::{
+    filter::Filter,
+    observe::{RouteLabels, RouteMetrics},
+    route::PathTable,
+    upstream::{LiveForward, LiveUpstream},
+};
 
 /// The routes of one host.
 #[derive(Debug)]
@@ -62,5 +67,16 @@ impl LiveAction {
             Action::Forward(forward) => Some(&forward.upstream),
             Action::Respond { .. } => None,
         }
+    }
+}
+
+/// The labels of a route's metrics.
+pub(super) fn labels(table: &TableId, source: &Route, upstream: Option<&Arc<LiveUpstream>>) -> RouteLabels {
+    RouteLabels {
+        host: if table.as_str() == "*" { "" } else { table.as_str() }.into(),
+        path: Arc::clone(&source.label),
+        namespace: Arc::clone(&source.origin.namespace),
+        ingress: Arc::clone(&source.origin.name),
+        service: upstream.map(|upstream| Arc::clone(&upstream.source.service)).unwrap_or_default(),
     }
 }

@@ -43,8 +43,8 @@ impl<'a> TlsSource<'a> {
     /// What a listener says of TLS; none where it speaks none.
     pub fn of(serves: &'a Serves) -> Option<Self> {
         match serves {
-            Serves::Http { .. } => None,
-            Serves::Tls { sni, default_cert, hosts, http, tls, by_host } => {
+            Serves::Http { .. } | Serves::Tcp(_) | Serves::Udp(_) => None,
+            Serves::Tls { sni, default_cert, hosts, http, tls, by_host, passthrough: _ } => {
                 let (default_cert, http2) = (default_cert.as_ref(), http.http2.is_some());
                 Some(Self { sni, default_cert, hosts, tls, by_host, http2 })
             }

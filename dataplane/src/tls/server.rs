@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::{ServerConfig, server::Acceptor};
 use snapshot::ClientAuth;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, server::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsAcceptor, server::TlsStream};
 
 use super::peer::Peer;
 use crate::route::HostTable;
@@ -47,14 +47,26 @@ impl TlsServer {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let Some(by_name) = &self.by_name else {
+        if self.by_name.is_none() {
             let stream = TlsAcceptor::from(Arc::clone(&self.others.config)).accept(stream).await?;
             let peer = Peer::new(stream.get_ref().1, self.others.client_auth.as_ref());
             return Ok((stream, peer));
-        };
+        }
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        self.go_on(start).await
+    }
+
+    /// Goes on where somebody has read the ClientHello already.
+    ///
+    /// # Errors
+    /// As [`Self::accept`].
+    pub async fn go_on<S>(&self, start: StartHandshake<S>) -> std::io::Result<(TlsStream<S>, Peer)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let name = start.client_hello().server_name().map(str::to_ascii_lowercase);
-        let host = name.and_then(|name| by_name.find(&name)).unwrap_or(&self.others);
+        let by_name = self.by_name.as_ref().zip(name);
+        let host = by_name.and_then(|(by_name, name)| by_name.find(&name)).unwrap_or(&self.others);
         let stream = start.into_stream(Arc::clone(&host.config)).await?;
         let peer = Peer::new(stream.get_ref().1, host.client_auth.as_ref());
         Ok((stream, peer))

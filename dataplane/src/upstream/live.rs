@@ -61,6 +61,24 @@ pub enum Place {
 }
 
 impl Place {
+    /// The endpoints that take what is new now.
+    pub fn endpoints(&self) -> Arc<EndpointSet> {
+        match self {
+            Self::Service(endpoints) => endpoints.load(),
+            Self::Name(name) => name.endpoints(),
+            Self::Nowhere => Arc::default(),
+        }
+    }
+
+    /// Waits until the controller says that there is no endpoint at `address`. What DNS says is not waited for: it goes
+    /// on naming endpoints that have left.
+    pub async fn left(&self, address: SocketAddr) {
+        match self {
+            Self::Service(endpoints) => endpoints.left(address).await,
+            Self::Name(_) | Self::Nowhere => pending().await,
+        }
+    }
+
     /// Whether both are the very same.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
@@ -107,19 +125,11 @@ impl LiveUpstream {
 
     /// The endpoints that take new requests now.
     pub fn endpoints(&self) -> Arc<EndpointSet> {
-        match &self.place {
-            Place::Service(endpoints) => endpoints.load(),
-            Place::Name(name) => name.endpoints(),
-            Place::Nowhere => Arc::default(),
-        }
+        self.place.endpoints()
     }
 
-    /// Waits until the controller says that there is no endpoint at `address`. What DNS says is not waited for: it goes
-    /// on naming endpoints that have left.
+    /// Waits until the controller says that there is no endpoint at `address`; see [`Place::left`].
     pub async fn left(&self, address: SocketAddr) {
-        match &self.place {
-            Place::Service(endpoints) => endpoints.left(address).await,
-            Place::Name(_) | Place::Nowhere => pending().await,
-        }
+        self.place.left(address).await;
     }
 }

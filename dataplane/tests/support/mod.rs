@@ -8,6 +8,7 @@ mod h2c;
 pub mod pki;
 pub mod private;
 mod proxy;
+mod stream;
 pub mod tls;
 pub mod tls_backend;
 mod world;
@@ -18,6 +19,7 @@ pub use backend::{Backend, Received, read_request};
 pub use client::{Answer, Client, get, tls_client};
 pub use h2c::H2cBackend;
 pub use proxy::Proxy;
+pub use stream::{Echo, UdpBackend};
 pub use world::World;
 
 /// Far more than anything here takes: only a test that fails gets near it.

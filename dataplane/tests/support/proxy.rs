@@ -69,6 +69,11 @@ impl Proxy {
         self.dataplane.bound(&"http".into())[0]
     }
 
+    /// The address of a listener.
+    pub fn address(&self, id: &str) -> SocketAddr {
+        self.dataplane.bound(&id.into())[0]
+    }
+
     pub fn https(&self) -> SocketAddr {
         self.dataplane.bound(&"https".into())[0]
     }

@@ -14,7 +14,7 @@ impl World {
     /// One listener in the clear, `http`, and nothing behind it.
     pub fn new() -> Self {
         let serves = Serves::Http { hosts: BTreeMap::new(), http: Arc::new(HttpOptions::default()) };
-        let listener = Listener { binds: vec![local(0)], serves };
+        let listener = Listener { binds: vec![local(0)], proxy_protocol: None, serves };
         let mut snapshot = Snapshot { drain_timeout: Duration::from_secs(10), ..Snapshot::default() };
         snapshot.listeners.insert("http".into(), Arc::new(listener));
         Self { snapshot }
@@ -48,8 +48,9 @@ impl World {
             PathMatch::Prefix(path) => (1, usize::MAX - path.len()),
         });
         for listener in self.snapshot.listeners.values_mut() {
-            let (Serves::Http { hosts, .. } | Serves::Tls { hosts, .. }) = &mut Arc::make_mut(listener).serves;
-            hosts.insert(pattern.clone(), table.clone());
+            if let Serves::Http { hosts, .. } | Serves::Tls { hosts, .. } = &mut Arc::make_mut(listener).serves {
+                hosts.insert(pattern.clone(), table.clone());
+            }
         }
     }
 
@@ -61,8 +62,9 @@ impl World {
     /// Changes how HTTP is spoken, on every listener.
     pub fn options(mut self, change: impl Fn(&mut HttpOptions)) -> Self {
         for listener in self.snapshot.listeners.values_mut() {
-            let (Serves::Http { http, .. } | Serves::Tls { http, .. }) = &mut Arc::make_mut(listener).serves;
-            change(Arc::make_mut(http));
+            if let Serves::Http { http, .. } | Serves::Tls { http, .. } = &mut Arc::make_mut(listener).serves {
+                change(Arc::make_mut(http));
+            }
         }
         self
     }
@@ -111,12 +113,15 @@ impl World {
         let serves = Serves::Tls {
             sni: sni.iter().map(|(host, cert)| (host.parse().unwrap(), CertId::from(*cert))).collect(),
             default_cert: default_cert.map(CertId::from),
-            hosts: serves.hosts().clone(),
-            http: Arc::clone(serves.http()),
+            hosts: serves.hosts().unwrap().clone(),
+            http: Arc::clone(serves.http().unwrap()),
             tls: Arc::default(),
             by_host: BTreeMap::new(),
+            passthrough: BTreeMap::new(),
         };
-        self.snapshot.listeners.insert("https".into(), Arc::new(Listener { binds: vec![local(0)], serves }));
+        self.snapshot
+            .listeners
+            .insert("https".into(), Arc::new(Listener { binds: vec![local(0)], proxy_protocol: None, serves }));
         self
     }
 

@@ -12,6 +12,8 @@
 //! | `/_echo/status?code=N` | that status |
 //! | any, with `Upgrade: websocket` | a WebSocket that sends back each message |
 //! | any other | the echo |
+//!
+//! A datagram to the same port comes back, with the name of the Pod in front.
 
 mod answer;
 mod body;

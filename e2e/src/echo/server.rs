@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 
@@ -31,6 +31,10 @@ pub async fn run(options: Options) -> io::Result<()> {
         .map_err(|error| io::Error::new(error.kind(), format!("listening on {address}: {error}")))?;
     writeln!(io::stdout(), "echo {} listens on {}", options.identity.pod, listener.local_addr()?)?;
 
+    let socket = UdpSocket::bind(listener.local_addr()?).await?;
+    let pod = options.identity.pod.clone();
+    tokio::spawn(async move { datagrams(socket, &pod).await });
+
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = async {
@@ -43,6 +47,17 @@ pub async fn run(options: Options) -> io::Result<()> {
         serve(listener, Backend::new(options.identity), tls, stop).await;
     }
     Ok(())
+}
+
+/// Sends each datagram back, with the name of the Pod in front.
+async fn datagrams(socket: UdpSocket, pod: &str) {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        // An error is that of an earlier answer, whose client is gone.
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+        let answer = [pod.as_bytes(), b" ", buffer.get(..length).unwrap_or_default()].concat();
+        drop(socket.send_to(&answer, from).await);
+    }
 }
 
 /// Serves until `stop` is ready: then accepts no more, closes idle connections,

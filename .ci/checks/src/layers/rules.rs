@@ -108,10 +108,14 @@ pub(super) const MODULES: &[ModuleRule] = &[
         &["exchange", "upstream", "observe"],
         "a filter sees one exchange, never the server around it",
     ),
-    data_plane("l4", &["upstream", "tls", "observe"], "connections without requests"),
+    data_plane(
+        "l4",
+        &["balance", "observe", "upstream"],
+        "connections without requests; it knows no worker and no listener",
+    ),
     data_plane(
         "runtime",
-        &["balance", "exchange", "filter", "observe", "route", "tls", "upstream"],
+        &["balance", "exchange", "filter", "l4", "observe", "route", "tls", "upstream"],
         "the live tables are built from the parts, and know nobody who serves from them",
     ),
     data_plane(

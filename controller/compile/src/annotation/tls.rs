@@ -25,6 +25,7 @@ pub(super) static KEYS: &[Annotation] = &[
         example: "true",
         loss: Loss::Backend,
         quiet: FALSE,
+        parse: Some(|value, stated| boolean(value).map(|on| stated.passthrough = on)),
         ..Annotation::BASE
     },
     Annotation {

@@ -13,6 +13,8 @@ pub(crate) struct Stated {
     pub redirect: Redirect,
     /// How backends are spoken to; none, as for most: nothing is said of it.
     pub upstream: Option<Arc<UpstreamDraft>>,
+    /// `ssl-passthrough`.
+    pub passthrough: bool,
     /// `ssl-ciphers`.
     pub ssl_ciphers: Option<Vec<Tls12Suite>>,
     /// `ssl-prefer-server-ciphers`.

@@ -23,8 +23,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         default: "0",
         doc: "How many connections one client may have, over all workers; further ones are refused: 503, over TLS \
               without a word. 0: any number. A client is the address that a connection comes from (of IPv6 its network \
-              of 64 bits), so behind a load balancer all clients are one: there is no PROXY protocol yet. ingress-nginx \
-              has no such setting.",
+              of 64 bits), so behind a load balancer without `use-proxy-protocol` all clients are one. ingress-nginx has \
+              no such setting.",
         example: "100",
         fail_closed: None,
         parse: |text, settings| {

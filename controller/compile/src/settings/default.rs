@@ -9,7 +9,7 @@ use std::{
 use ipnet::{IpNet, Ipv4Net};
 use snapshot::{ConnectionLimits, Hsts, HttpOptions, TlsOptions, UpstreamKeepAlive};
 
-use super::{Sessions, Settings};
+use super::{Sessions, Settings, StreamSettings};
 
 impl Default for Settings {
     fn default() -> Self {
@@ -52,6 +52,9 @@ impl Default for Settings {
             // Only IPv4, as ingress-nginx has it: whoever is reached over IPv6 names whom he trusts there.
             proxy_real_ip_cidr: vec![IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0))],
             allow_cross_namespace_resources: false,
+            use_proxy_protocol: false,
+            proxy_protocol_header_timeout: Duration::from_secs(5),
+            stream: StreamSettings::default(),
             connections: ConnectionLimits { per_worker: NonZeroU32::new(16_384), per_client: None },
             worker_shutdown_timeout: Duration::from_secs(240),
             denied: None,

@@ -2,7 +2,7 @@
 
 use super::{
     setting::Setting,
-    value::{boolean, networks},
+    value::{boolean, networks, time},
 };
 
 pub(super) static SETTINGS: &[Setting] = &[
@@ -20,9 +20,10 @@ pub(super) static SETTINGS: &[Setting] = &[
         key: "proxy-real-ip-cidr",
         value: "networks or addresses with commas",
         default: "0.0.0.0/0",
-        doc: "The proxies in front of us whose forwarded headers are believed.",
+        doc: "The proxies in front of us whose forwarded headers are believed, and from whom connections with the PROXY \
+              protocol are taken.",
         example: "10.0.0.0/8,192.0.2.7",
-        fail_closed: Some("nobody's forwarded headers are believed until it is right"),
+        fail_closed: Some("nobody's forwarded headers and PROXY headers are believed until it is right"),
         parse: |text, settings| {
             // A list with a hole is no list: the entry that is wrong may be the one that matters.
             settings.proxy_real_ip_cidr = Vec::new();
@@ -38,6 +39,26 @@ pub(super) static SETTINGS: &[Setting] = &[
         example: "true",
         fail_closed: None,
         parse: |text, settings| boolean(text).map(|on| settings.allow_cross_namespace_resources = on),
+    },
+    Setting {
+        key: "use-proxy-protocol",
+        value: "`true` or `false`",
+        default: "false",
+        doc: "Whether connections for http and https begin with the PROXY protocol, version 1 or 2, which names the \
+              client. Without it, and from others than `proxy-real-ip-cidr` names (by default everybody on IPv4 and \
+              nobody on IPv6), they are refused.",
+        example: "true",
+        fail_closed: None,
+        parse: |text, settings| boolean(text).map(|on| settings.use_proxy_protocol = on),
+    },
+    Setting {
+        key: "proxy-protocol-header-timeout",
+        value: "time",
+        default: "5s",
+        doc: "How long a connection's PROXY header may take.",
+        example: "10s",
+        fail_closed: None,
+        parse: |text, settings| time(text).map(|time| settings.proxy_protocol_header_timeout = time),
     },
     Setting {
         key: "server-tokens",

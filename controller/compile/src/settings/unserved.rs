@@ -28,8 +28,6 @@ enum Loss {
     Nothing,
     /// Something that requests can do without.
     Detail,
-    /// Something without which requests are likely to fail.
-    Traffic,
     /// The right idea of who the client is.
     Trust,
     /// A restriction of who may have what.
@@ -43,8 +41,6 @@ enum Loss {
 pub(super) enum Effect {
     /// It is served, but not in each respect as written.
     Lessened,
-    /// Much of it is likely to fail.
-    Broken,
     /// Nobody's forwarded headers are believed.
     NobodyTrusted,
     /// Every path answers 503.
@@ -56,14 +52,13 @@ impl Effect {
     pub(super) fn severity(self) -> Severity {
         match self {
             Self::Lessened => Severity::Warning,
-            Self::Broken | Self::NobodyTrusted | Self::Denied => Severity::Error,
+            Self::NobodyTrusted | Self::Denied => Severity::Error,
         }
     }
 
     fn consequence(self) -> &'static str {
         match self {
             Self::Lessened => "the rest is served without it",
-            Self::Broken => "requests are likely to fail without it",
             Self::NobodyTrusted => "nobody's forwarded headers are believed while it is set",
             Self::Denied => "it is about access, so every path answers 503 while it is set",
         }
@@ -94,7 +89,6 @@ impl Known {
                 "nginx's own configuration is never interpreted; denies everything where it is about access"
             }
             Loss::Detail => Effect::Lessened.consequence(),
-            Loss::Traffic => Effect::Broken.consequence(),
             Loss::Trust => Effect::NobodyTrusted.consequence(),
             Loss::Access => Effect::Denied.consequence(),
         };
@@ -109,7 +103,6 @@ impl Known {
             Loss::Nothing => return Some(self.ignored()),
             Loss::Snippet => return Some(self.snippet(value)),
             Loss::Detail => Effect::Lessened,
-            Loss::Traffic => Effect::Broken,
             Loss::Trust => Effect::NobodyTrusted,
             Loss::Access => Effect::Denied,
         };

@@ -43,6 +43,11 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     bounds.contains(&time).then_some(time).ok_or_else(|| format!("`{text}` is not between `1ms` and `10y`"))
 }
 
+/// The same, where 0 says that there is no limit.
+pub(super) fn time_or_none(text: &str) -> Result<Duration, String> {
+    if nginx::time(text).is_ok_and(|time| time.is_zero()) { Ok(Duration::ZERO) } else { time(text) }
+}
+
 /// A size such as `8k` of `most` bytes or less.
 pub(super) fn size(text: &str, most: u64) -> Result<u64, String> {
     let size = nginx::size(text)?;
@@ -100,6 +105,8 @@ mod tests {
     fn times_and_sizes_have_bounds() {
         assert_eq!(time("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(seconds("60", 1), Ok(Duration::from_secs(60)));
+        assert_eq!(time_or_none("0s"), Ok(Duration::ZERO));
+        assert!(time_or_none("11y").is_err() && time_or_none("x").is_err());
         assert!(time("0").is_err() && time("11y").is_err());
         assert!(seconds("0", 1).is_err() && seconds("60s", 1).is_err() && seconds("315360001", 1).is_err());
         assert!(size("2k", 1024).is_err());

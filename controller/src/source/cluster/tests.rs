@@ -311,10 +311,13 @@ async fn one_namespace_is_watched_apart_from_what_flags_name() {
         config.options.watch_namespace = Some("team".to_owned());
         config.options.config_map = Some(NamespacedName::new("system", "settings"));
         config.options.default_ssl_certificate = Some(NamespacedName::new("system", "tls"));
+        config.options.tcp_services = Some(NamespacedName::new("system", "settings"));
+        config.options.udp_services = Some(NamespacedName::new("network", "udp"));
     });
     world.until_hosts(&[]).await;
     let paths: BTreeSet<String> = world.fake.state().requests.iter().map(|(_, path)| path.clone()).collect();
     let expected = [
+        "/api/v1/namespaces/network/configmaps",
         "/api/v1/namespaces/system/configmaps",
         "/api/v1/namespaces/system/secrets",
         "/api/v1/namespaces/team/secrets",

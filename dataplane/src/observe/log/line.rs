@@ -9,7 +9,7 @@ use std::{
 
 use http::Version;
 
-use super::Record;
+use super::{Record, StreamRecord};
 use crate::observe::Try;
 
 /// Appends the line of a request, with its end.
@@ -39,6 +39,23 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>, local_time: &str) {
     out.extend_from_slice(b"] [] ");
     upstream(out, record.tries);
     text(out, Some(record.request_id.as_bytes()));
+    out.push(b'\n');
+}
+
+/// Appends the line of a session of TCP or UDP, as ingress-nginx's `log-format-stream` has it by default.
+pub(super) fn write_stream(out: &mut Vec<u8>, record: &StreamRecord, local_time: &str) {
+    out.push(b'[');
+    address(out, record.remote_address);
+    out.extend_from_slice(b"] [");
+    out.extend_from_slice(local_time.as_bytes());
+    out.extend_from_slice(b"] ");
+    out.extend_from_slice(record.protocol.as_str().as_bytes());
+    for value in [record.status.code().into(), record.sent, record.received] {
+        out.push(b' ');
+        number(out, value);
+    }
+    out.push(b' ');
+    seconds(out, record.time);
     out.push(b'\n');
 }
 
@@ -209,6 +226,22 @@ mod tests {
             line(&record),
             "2001:db8::1 - ann [24/Nov/2026:07:01:42 +0000] \"POST /a?b=c HTTP/2.0\" 200 12 \"https://a.example/\" \"curl/8\" 80 1.234 [default-web-80] [] 10.0.0.1:8080, [2001:db8::2]:8080 0, 12 60.000, 0.004 504, 200 0123456789abcdef\n"
         );
+    }
+
+    #[test]
+    fn a_session_of_tcp_or_udp() {
+        let record = StreamRecord {
+            ended: std::time::SystemTime::UNIX_EPOCH,
+            remote_address: "192.0.2.7".parse().unwrap(),
+            protocol: crate::observe::StreamProtocol::Udp,
+            status: crate::observe::StreamStatus::Unreachable,
+            sent: 12,
+            received: 345,
+            time: Duration::from_millis(6789),
+        };
+        let mut out = Vec::new();
+        write_stream(&mut out, &record, "24/Nov/2026:07:01:42 +0000");
+        assert_eq!(out, b"[192.0.2.7] [24/Nov/2026:07:01:42 +0000] UDP 502 12 345 6.789\n");
     }
 
     #[test]

@@ -35,6 +35,30 @@ pub enum Refused {
     Full,
     /// The client has as many connections as it may have.
     Client,
+    /// It should begin with a PROXY header, and comes from somebody whose headers are not believed.
+    ProxyUntrusted,
+    /// It does not begin with a PROXY header, though it should.
+    ProxyMissing,
+    /// Its PROXY header breaks the rules.
+    ProxyMalformed,
+    /// Its PROXY header did not come in time.
+    ProxyLate,
+}
+
+impl Refused {
+    const ALL: [Self; 6] =
+        [Self::Full, Self::Client, Self::ProxyUntrusted, Self::ProxyMissing, Self::ProxyMalformed, Self::ProxyLate];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Client => "client",
+            Self::ProxyUntrusted => "proxy-untrusted",
+            Self::ProxyMissing => "proxy-missing",
+            Self::ProxyMalformed => "proxy-malformed",
+            Self::ProxyLate => "proxy-late",
+        }
+    }
 }
 
 /// Counts client connections and requests.
@@ -51,8 +75,8 @@ struct Counts {
     accepted: AtomicU64,
     handled: AtomicU64,
     handed_over: AtomicU64,
-    refused_full: AtomicU64,
-    refused_client: AtomicU64,
+    /// In the order of [`Refused::ALL`].
+    refused: [AtomicU64; Refused::ALL.len()],
     pauses: AtomicU64,
     requests: AtomicU64,
     reading: AtomicI64,
@@ -87,12 +111,10 @@ impl Connections {
 
     /// A connection was closed without being served.
     pub fn refused(&self, why: Refused) {
-        let counts = self.counts.here();
-        let counter = match why {
-            Refused::Full => &counts.refused_full,
-            Refused::Client => &counts.refused_client,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        let mut counts = Refused::ALL.iter().zip(&self.counts.here().refused);
+        if let Some((_, count)) = counts.find(|(one, _)| **one == why) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Nothing is accepted for a while: open files or memory have run out.
@@ -123,6 +145,14 @@ impl Connections {
         u64::try_from(sum).unwrap_or(0)
     }
 
+    fn refusals(&self, why: Refused) -> f64 {
+        let of_worker = |counts: &Counts| -> u64 {
+            let matching = Refused::ALL.iter().zip(&counts.refused).filter(|(one, _)| **one == why);
+            matching.map(|(_, count)| count.load(Ordering::Relaxed)).sum()
+        };
+        float(self.counts.iter().map(of_worker).sum())
+    }
+
     fn total(&self, counter: impl Fn(&Counts) -> &AtomicU64) -> f64 {
         float(self.counts.iter().map(|counts| counter(counts).load(Ordering::Relaxed)).sum())
     }
@@ -133,8 +163,7 @@ impl Connections {
         let now =
             [("active", reading + writing + waiting), ("reading", reading), ("writing", writing), ("waiting", waiting)];
         let total = [("accepted", self.total(|c| &c.accepted)), ("handled", self.total(|c| &c.handled))];
-        let refused = [("full", self.total(|c| &c.refused_full)), ("client", self.total(|c| &c.refused_client))];
-        let refused = refused.map(|(reason, value)| counter(labels(common, &[("reason", reason)]), value)).into();
+        let refused = Refused::ALL.map(|why| counter(labels(common, &[("reason", why.as_str())]), self.refusals(why)));
         let with_state = |state| labels(common, &[("state", state)]);
         let now: Vec<Metric> = now.map(|(state, value)| gauge(with_state(state), float(value))).into();
         let total: Vec<Metric> = total.map(|(state, value)| counter(with_state(state), value)).into();
@@ -167,9 +196,10 @@ impl Connections {
             ),
             family(
                 "tidegate_connections_refused_total",
-                "Client connections that were closed unserved: every worker was full, or the client had its share",
+                "Client connections that were closed unserved: every worker was full, the client had its share, or the PROXY \
+                 header was not as it should",
                 MetricType::COUNTER,
-                refused,
+                refused.into(),
             ),
             family(
                 "tidegate_accept_pauses_total",

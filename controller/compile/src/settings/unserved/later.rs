@@ -4,12 +4,6 @@ use super::{Known, Loss};
 use crate::nginx::{FALSE, TRUE};
 
 pub(super) static KNOWN: &[Known] = &[
-    Known {
-        key: "use-proxy-protocol",
-        loss: Loss::Traffic,
-        quiet: FALSE,
-        note: "Switch the PROXY protocol off at the load balancer too.",
-    },
     later("add-headers", &[""]),
     later("allow-backend-server-header", FALSE),
     later("brotli-level", &["4"]),
@@ -92,17 +86,11 @@ pub(super) static KNOWN: &[Known] = &[
     later("proxy-http-version", &["1.1"]),
     later("proxy-max-temp-file-size", &["1024m"]),
     later("proxy-next-upstream", &["error timeout"]),
-    later("proxy-protocol-header-timeout", &["5s"]),
     later("proxy-redirect-from", &["off"]),
     later("proxy-redirect-to", &["off"]),
     later("proxy-request-buffering", &["on"]),
     later("proxy-set-headers", &[""]),
     later("proxy-ssl-location-only", FALSE),
-    later("proxy-stream-next-upstream", TRUE),
-    later("proxy-stream-next-upstream-timeout", &["600s"]),
-    later("proxy-stream-next-upstream-tries", &["3"]),
-    later("proxy-stream-responses", &["1"]),
-    later("proxy-stream-timeout", &["600s"]),
     later("relative-redirects", FALSE),
     later("retry-non-idempotent", FALSE),
     later("service-upstream", FALSE),
