@@ -9,6 +9,10 @@ use rustls::{
 
 use super::resumption::Audience;
 
+/// Bytes of a session that is kept: one holds the client's certificates, and memory is to be bounded. Who has more does full
+/// handshakes.
+const MOST: usize = 2 << 10;
+
 /// Bytes of the time that stands before each session.
 const STAMP: usize = size_of::<u64>();
 
@@ -50,7 +54,7 @@ impl fmt::Debug for Sessions {
 
 impl StoresServerSessions for Sessions {
     fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
-        self.cache.put(self.key(&key), Self::stamped(UnixTime::now().as_secs(), &value))
+        value.len() <= MOST && self.cache.put(self.key(&key), Self::stamped(UnixTime::now().as_secs(), &value))
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
@@ -101,5 +105,6 @@ mod tests {
         assert_eq!((some.get(b"a"), some.take(b"a")), (None, None));
         assert_eq!(all.take(b"a").unwrap(), b"b");
         assert_eq!(all.take(b"a"), None);
+        assert!(!all.put(b"large".to_vec(), vec![0; MOST + 1]) && all.get(b"large").is_none());
     }
 }

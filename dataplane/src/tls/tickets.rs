@@ -10,6 +10,10 @@ use aws_lc_rs::{
 use rustls::{crypto::GetRandomFailed, pki_types::UnixTime, server::ProducesTickets, ticketer::TicketRotator};
 use snapshot::TicketKey;
 
+/// Bytes of a session that goes into a ticket: one holds the client's certificates, and a ticket has to fit a message. Who
+/// has more does full handshakes.
+const MOST: usize = 16 << 10;
+
 /// Bytes of a key.
 const KEY: usize = 32;
 
@@ -50,6 +54,9 @@ impl Sealed {
     }
 
     fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        if plain.len() > MOST {
+            return None;
+        }
         let mut sealed = plain.to_vec();
         let nonce = self.0.seal_in_place_append_tag(Aad::empty(), &mut sealed).ok()?;
         Some([nonce.as_ref().as_slice(), &sealed].concat())
@@ -187,5 +194,6 @@ mod tests {
             assert_eq!(tickets.decrypt(&ticket[..at]), None, "{at}");
         }
         assert_eq!(own(Duration::from_secs(600)).unwrap().decrypt(&ticket), None);
+        assert!(tickets.encrypt(&[0; MOST]).is_some() && tickets.encrypt(&[0; MOST + 1]).is_none());
     }
 }
