@@ -226,7 +226,7 @@ async fn endpoints_have_their_turns() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_ends_a_session() {
     let backend = Echo::start().await;
-    let world = World::new().tcp("x", &[backend.address]).tcp_services(|tcp| tcp.idle = Duration::from_millis(300));
+    let world = World::new().tcp("x", &[backend.address]).tcp_services(|tcp| tcp.idle = Duration::from_secs(2));
     let proxy = Proxy::start(&world).await;
     let mut client = connect(proxy.address("tcp:x")).await;
     exchange(&mut client, b"hello").await;

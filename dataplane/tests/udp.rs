@@ -86,7 +86,7 @@ async fn a_session_ends_with_the_replies_that_are_expected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_ends_a_session() {
     let backend = UdpBackend::start("x", 1).await;
-    let world = World::new().udp("x", &[backend.address]).udp_services(|udp| udp.idle = Duration::from_millis(200));
+    let world = World::new().udp("x", &[backend.address]).udp_services(|udp| udp.idle = Duration::from_secs(2));
     let proxy = Proxy::start(&world).await;
     let client = client(proxy.address("udp:x")).await;
     ask(&client, "hello").await;
