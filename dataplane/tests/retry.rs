@@ -80,9 +80,41 @@ async fn a_dead_endpoint_is_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dead_endpoints_alone_are_502_and_tried_as_often_as_allowed() {
-    let all = [dead().await, dead().await, dead().await, dead().await];
+async fn dead_endpoints_alone_are_502_and_only_so_many_are_tried() {
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        all.push(dead().await);
+    }
     let proxy = Proxy::start(&World::new().route("a.example", "/", &all)).await;
+    assert_eq!(get(proxy.http(), "a.example", "/").await.status, 502);
+    let log = proxy.stop().await;
+    assert_eq!(log.matches("502, ").count(), 3 + 10 - 1, "{log}");
+}
+
+/// Most Pods of a Deployment leave at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_connections_are_no_tries() {
+    let live = Backend::named("live").await;
+    let mut all = vec![live.address];
+    for _ in 0..6 {
+        all.push(dead().await);
+    }
+    let proxy = Proxy::start(&World::new().route("a.example", "/", &all)).await;
+    for _ in 0..14 {
+        assert_eq!(post(&proxy, "body").await.text(), "live");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_are_asked_as_there_are_tries() {
+    let close = || {
+        Backend::raw(|mut stream, _| async move {
+            support::read_request(&mut stream).await.unwrap();
+        })
+    };
+    let all = [close().await, close().await, close().await, close().await];
+    let addresses: Vec<_> = all.iter().map(|backend| backend.address).collect();
+    let proxy = Proxy::start(&World::new().route("a.example", "/", &addresses)).await;
     assert_eq!(get(proxy.http(), "a.example", "/").await.status, 502);
     let log = proxy.stop().await;
     assert!(log.contains(" 502, 502, 502 ") && !log.contains("502, 502, 502, 502"), "{log}");

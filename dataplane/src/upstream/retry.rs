@@ -49,10 +49,15 @@ pub async fn forward(
     Err(failure)
 }
 
+/// Endpoints that may refuse a request's connection without that being a try. Pods that leave together refuse together,
+/// until the controller has heard of it, and asking the next one costs next to nothing.
+const REFUSALS: u32 = 10;
+
 /// The tries of one request.
 struct Tries {
     /// One is the rule.
     tried: SmallVec<[SocketAddr; 2]>,
+    refusals: u32,
     most: u32,
     until: Option<Instant>,
 }
@@ -60,7 +65,7 @@ struct Tries {
 impl Tries {
     fn new(retry: &Retry) -> Self {
         let until = if retry.timeout.is_zero() { None } else { Instant::now().checked_add(retry.timeout) };
-        Self { tried: SmallVec::new(), most: retry.tries, until }
+        Self { tried: SmallVec::new(), refusals: 0, most: retry.tries, until }
     }
 
     /// An endpoint that was not tried yet, of those that there are now: they may have changed since the last try.
@@ -81,7 +86,10 @@ impl Tries {
         Some(address)
     }
 
-    fn may_go_on(&self, failure: &Failure, exchange: &Exchange) -> bool {
+    fn may_go_on(&mut self, failure: &Failure, exchange: &Exchange) -> bool {
+        if matches!(failure.cause, Cause::Connect | Cause::Left) {
+            self.refusals = self.refusals.saturating_add(1).min(REFUSALS);
+        }
         let safe = match failure.retry {
             RetryIf::Never => false,
             RetryIf::Untouched => !matches!(exchange.body, RequestBody::Gone),
@@ -92,6 +100,7 @@ impl Tries {
 
     /// 0 is as many as there are endpoints: [`Self::next`] ends it.
     fn is_used_up(&self) -> bool {
-        self.most != 0 && u32::try_from(self.tried.len()).is_ok_and(|tried| tried >= self.most)
+        let most = self.most.saturating_add(self.refusals);
+        self.most != 0 && u32::try_from(self.tried.len()).is_ok_and(|tried| tried >= most)
     }
 }

@@ -76,7 +76,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         key: "proxy-next-upstream-tries",
         value: "number",
         default: "3",
-        doc: "How many endpoints are tried in all. 0: as many as there are.",
+        doc: "How many endpoints are tried in all; up to ten that refuse the connection do not count. 0: as many as there are.",
         example: "2",
         fail_closed: None,
         parse: |text, settings| number32(text, 0..=u32::MAX).map(|tries| settings.proxy_next_upstream_tries = tries),
