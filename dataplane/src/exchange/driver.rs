@@ -1,5 +1,5 @@
-//! Who polls an upstream connection of HTTP/1.1: the task of the request that has it. In a task of its own every request
-//! would wake two tasks in turn, several times.
+//! Who polls an upstream connection of HTTP/1.1: the task of the request that has it, as long as that is a stream of
+//! HTTP/2. In a task of its own every request would wake two tasks in turn, several times.
 
 use std::{
     fmt,
