@@ -2,6 +2,7 @@
 
 mod flags;
 mod ignored;
+mod webhook;
 
 use std::ffi::OsString;
 
@@ -96,8 +97,24 @@ mod tests {
 
     #[test]
     fn what_is_not_served_yet_is_said() {
-        let (_, warnings) = run(&["--validating-webhook=:8443"]).unwrap();
-        assert!(warnings[0].contains("--validating-webhook") && warnings[0].contains("not"), "{warnings:?}");
+        let (_, warnings) = run(&["--report-node-internal-ip-address"]).unwrap();
+        assert!(
+            warnings[0].contains("--report-node-internal-ip-address") && warnings[0].contains("not"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn the_webhook_takes_ports_alone_and_needs_a_certificate() {
+        let files = ["--validating-webhook-certificate=/c", "--validating-webhook-key=/k"];
+        let (flags, warnings) = run(&[&["--validating-webhook=:8443"], files.as_slice()].concat()).unwrap();
+        let config = flags.webhook.config().unwrap();
+        assert_eq!((config.listen.to_string(), warnings.len()), ("[::]:8443".to_owned(), 0));
+        assert!(run(&files).unwrap().0.webhook.config().is_none());
+        let error = run(&["--validating-webhook=:8443"]).unwrap_err();
+        assert!(error.contains("--validating-webhook-certificate"), "{error}");
+        let error = run(&[&["--validating-webhook=name:8443"], files.as_slice()].concat()).unwrap_err();
+        assert!(error.contains("such as :8443"), "{error}");
     }
 
     #[test]

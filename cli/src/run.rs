@@ -121,6 +121,7 @@ fn controller_config(flags: &RunFlags) -> controller::Config {
             None => PublishAddress::Addresses(flags.publish_status_address.clone()),
         },
         update_status: flags.update_status,
+        admission: flags.webhook.config(),
         metric_labels: labels.map(|(label, value)| (label.to_owned(), value.clone())).into(),
     }
 }

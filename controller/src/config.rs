@@ -4,6 +4,8 @@ use std::{collections::HashMap, path::PathBuf};
 
 use compile::{NamespacedName, Options};
 
+use crate::AdmissionConfig;
+
 /// How a controller runs.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -15,6 +17,8 @@ pub struct Config {
     pub publish: PublishAddress,
     /// `--update-status`: whether statuses are written. In manifests mode none is, there is nowhere to write to.
     pub update_status: bool,
+    /// `--validating-webhook*`: the admission webhook, if there is to be one.
+    pub admission: Option<AdmissionConfig>,
     /// Labels that every metric carries: `controller_class`, `controller_namespace` and `controller_pod`, as
     /// ingress-nginx has them.
     pub metric_labels: HashMap<String, String>,

@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     Config, Error, PublishAddress, Snapshots, Source,
+    admission::{self, Bases},
     board::Board,
     cycle::{Cycle, Parts, Update},
     metrics::Metrics,
@@ -68,12 +69,14 @@ impl Controller {
         controller.task("snapshot", look_at_snapshots(snapshots.subscribe(), Arc::clone(&board)));
 
         let (progress, news) = mpsc::unbounded_channel();
+        let bases = controller.admit(&config)?;
         let parts = Parts {
             options: config.options.clone(),
             publisher: Publisher::new(snapshots),
             board: Arc::clone(&board),
             metrics: metrics.clone(),
             progress,
+            bases,
         };
         let mut outputs = Outputs { board, writer: None, objects: watch::Sender::new(Arc::default()) };
         let addresses = controller.addresses(&config, client.as_ref())?;
@@ -89,6 +92,16 @@ impl Controller {
         controller.task("announce", announce(Arc::clone(&controller.handle.board)));
         controller.task("report", report::run(Inputs { reports, news, addresses }, outputs));
         Ok(controller)
+    }
+
+    /// Starts the admission webhook, if there is to be one.
+    fn admit(&mut self, config: &Config) -> Result<Option<Bases>, Error> {
+        let Some(webhook) = &config.admission else { return Ok(None) };
+        let bases = Bases::new(None);
+        let Handle { board, registry } = self.handle.clone();
+        let webhook = admission::start(webhook, &config.options, bases.subscribe(), board, &registry)?;
+        self.task("admission", webhook);
+        Ok(Some(bases))
     }
 
     fn read_manifests(&mut self, folder: &Path, parts: Parts) -> Result<(), Error> {

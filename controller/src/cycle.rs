@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use crate::{
+    admission::{Bases, Basis},
     board::{Board, trouble},
     metrics::Metrics,
     object::{Change, Kind, Object},
@@ -50,10 +51,11 @@ pub(crate) struct Cycle {
     pace: Pace,
     memo: Memo,
     /// At most one compile at a time.
-    compiling: JoinSet<(Compiled, Memo)>,
+    compiling: JoinSet<Done>,
     board: Arc<Board>,
     metrics: Metrics,
     progress: mpsc::UnboundedSender<Progress>,
+    bases: Option<Bases>,
 }
 
 /// What a cycle works with.
@@ -63,12 +65,21 @@ pub(crate) struct Parts {
     pub(crate) board: Arc<Board>,
     pub(crate) metrics: Metrics,
     pub(crate) progress: mpsc::UnboundedSender<Progress>,
+    /// Where candidates are compiled with what is known, if they are.
+    pub(crate) bases: Option<Bases>,
+}
+
+/// A compile that is over.
+struct Done {
+    objects: Arc<Objects>,
+    compiled: Compiled,
+    memo: Memo,
 }
 
 impl Cycle {
     /// A cycle that publishes nothing before each of `lists` was complete once.
     pub(crate) fn new(parts: Parts, lists: BTreeSet<String>) -> Self {
-        let Parts { options, publisher, board, metrics, progress } = parts;
+        let Parts { options, publisher, board, metrics, progress, bases } = parts;
         for list in &lists {
             board.missing(list, "not listed yet");
             metrics.synced(list, false);
@@ -84,6 +95,7 @@ impl Cycle {
             board,
             metrics,
             progress,
+            bases,
         }
     }
 
@@ -165,13 +177,17 @@ impl Cycle {
             let timer = seconds.start_timer();
             let compiled = compile(&objects, &options, &mut memo);
             timer.observe_duration();
-            (compiled, memo)
+            Done { objects, compiled, memo }
         });
     }
 
-    fn finish(&mut self, done: Result<(Compiled, Memo), JoinError>) {
+    fn finish(&mut self, done: Result<Done, JoinError>) {
         match done {
-            Ok((compiled, memo)) => {
+            Ok(Done { objects, compiled, memo }) => {
+                if let Some(bases) = &self.bases {
+                    let problems = compiled.problems.clone();
+                    bases.send_replace(Some(Arc::new(Basis { objects, memo: memo.clone(), problems })));
+                }
                 self.memo = memo;
                 self.board.find("compile", compiled.problems.clone());
                 self.board.find("controller", Vec::new());

@@ -4,6 +4,7 @@
 //! changes, compiles on a blocking thread and hands the result to the publisher, which joins it with the endpoints of
 //! that moment. The reporter turns what the data plane answers into statuses, events and problems.
 
+mod admission;
 mod board;
 mod config;
 mod controller;
@@ -19,6 +20,7 @@ mod slices;
 mod source;
 mod store;
 
+pub use admission::AdmissionConfig;
 pub use config::{Config, PublishAddress, Source};
 pub use controller::{Controller, Handle};
 pub use error::Error;

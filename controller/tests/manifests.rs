@@ -66,6 +66,7 @@ fn config(folder: &Path) -> Config {
         source: Source::Manifests(folder.to_owned()),
         publish: PublishAddress::None,
         update_status: true,
+        admission: None,
         metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
     }
 }

@@ -5,6 +5,8 @@ use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args};
 use compile::NamespacedName;
 
+use super::webhook::WebhookFlags;
+
 /// The flags of `tidegate run`.
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools)] // they are independent flags
@@ -91,6 +93,9 @@ pub struct RunFlags {
     /// Whether to write the status of Ingresses.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set)]
     pub update_status: bool,
+
+    #[command(flatten)]
+    pub webhook: WebhookFlags,
 
     /// Worker threads; one for each CPU that this process may use by default.
     #[arg(long, value_name = "N")]

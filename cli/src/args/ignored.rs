@@ -75,9 +75,6 @@ const IGNORED: &[Ignored] = &[
     // What has a meaning and is not served by this version.
     not_served("enable-topology-aware-routing", false, "endpoints of all zones are used"),
     not_served("report-node-internal-ip-address", false, "use --publish-service or --publish-status-address"),
-    not_served("validating-webhook", true, "no admission webhook runs"),
-    not_served("validating-webhook-certificate", true, "no admission webhook runs"),
-    not_served("validating-webhook-key", true, "no admission webhook runs"),
     not_served("maxmind-license-key", true, "no GeoIP data is used"),
     not_served("maxmind-edition-ids", true, "no GeoIP data is used"),
     not_served("maxmind-mirror", true, "no GeoIP data is used"),

@@ -27,6 +27,11 @@ pub(crate) fn attach<'a>(
     (ours, classes.problems)
 }
 
+/// Whether an Ingress of this name is ours, if it were among these objects.
+pub fn is_ours(objects: &Objects, options: &Options, name: &NamespacedName, ingress: &Ingress) -> bool {
+    Namespaces::new(objects, options).watches(&name.namespace) && Classes::new(objects, options).claims(ingress)
+}
+
 /// Which classes are ours, and whether we serve Ingresses without one.
 struct Classes<'a> {
     options: &'a Options,

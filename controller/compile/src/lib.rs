@@ -40,6 +40,7 @@ use snapshot::{Origin, ServicePort, Snapshot};
 
 use crate::{draft::Draft, notes::Notes, policy::Policy, settings::Settings};
 
+pub use attach::is_ours;
 pub use cert::expired;
 pub use endpoint::{EndpointSource, Family, Transport, endpoint_set};
 pub use l4::without_endpoints;

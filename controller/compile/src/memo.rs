@@ -9,7 +9,9 @@ use crate::{
 };
 
 /// Results of earlier compiles. A compile gives the same result with an empty one, only later.
-#[derive(Default)]
+///
+/// A clone costs pointers: what is done with it leaves nothing in the original.
+#[derive(Default, Clone)]
 pub struct Memo {
     pub(crate) certs: Cache<Secret, Parsed>,
     pub(crate) credentials: Cache<Secret, ParsedCredentials>,
@@ -48,6 +50,19 @@ struct Entry<I, O> {
     input: Arc<I>,
     output: Arc<O>,
     used: bool,
+}
+
+// Not derived: neither inputs nor outputs have to be `Clone`.
+impl<I, O> Clone for Cache<I, O> {
+    fn clone(&self) -> Self {
+        Self { entries: self.entries.clone() }
+    }
+}
+
+impl<I, O> Clone for Entry<I, O> {
+    fn clone(&self) -> Self {
+        Self { input: Arc::clone(&self.input), output: Arc::clone(&self.output), used: self.used }
+    }
 }
 
 impl<I, O> Default for Cache<I, O> {

@@ -30,6 +30,24 @@ pub enum Severity {
     Warning,
 }
 
+/// The reasons that another object gives, which may come or change after the one that names it.
+const OF_OTHERS: [&str; 7] = [
+    "CertificateUnusable",
+    "ClientCaUnusable",
+    "ExternalNameDisabled",
+    "InvalidExternalName",
+    "PortNotFound",
+    "SecretUnusable",
+    "ServiceNotFound",
+];
+
+impl Problem {
+    /// Whether it ends by a change of another object: a Service that is yet to be made, a Secret.
+    pub fn awaits_other_object(&self) -> bool {
+        OF_OTHERS.contains(&self.reason)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.object, self.field, self.message)

@@ -53,6 +53,14 @@ impl Missing {
     }
 }
 
+/// Why the backends of a draft cannot be spoken to.
+struct Refused {
+    reason: &'static str,
+    /// The annotation that is wrong.
+    key: &'static str,
+    why: String,
+}
+
 /// A backend that is there.
 struct Found {
     upstream: UpstreamId,
@@ -111,9 +119,9 @@ impl<'a> Resolver<'a> {
     fn draft(&mut self, draft: &Draft) -> Vec<Resolved> {
         let mut notes = Notes::new(&draft.origin);
         let routes = || draft.hosts.iter().flat_map(|host| &host.routes);
-        if let Err((key, why)) = self.check(draft) {
+        if let Err(Refused { reason, key, why }) = self.check(draft) {
             let field = format!("metadata.annotations[{}/{key}]", self.options.annotations_prefix);
-            notes.error(&field, "BackendRefused", format!("{why}: the paths of the Ingress answer 503"));
+            notes.error(&field, reason, format!("{why}: the paths of the Ingress answer 503"));
             self.problems.extend(notes.into_problems());
             let reason = Arc::from(format!("`{key}`: {why}"));
             return routes().map(|_| Err(Arc::clone(&reason))).collect();
@@ -139,26 +147,28 @@ impl<'a> Resolver<'a> {
         resolved
     }
 
-    /// Whether backends can be spoken to as a draft asks for; else the key that is wrong, and why.
-    fn check(&self, draft: &Draft) -> Result<(), (&'static str, String)> {
+    /// Whether backends can be spoken to as a draft asks for.
+    fn check(&self, draft: &Draft) -> Result<(), Refused> {
+        let refused = |key, why| Refused { reason: "BackendRefused", key, why };
+        let unusable = |why| Refused { reason: "SecretUnusable", key: "proxy-ssl-secret", why };
         let Some(asked) = &draft.stated.upstream else { return Ok(()) };
         let UpstreamDraft { protocol, tls } = &**asked;
         if *protocol == Some(BackendProtocol::FastCgi) {
             let why = "FastCGI is not spoken here; put a web server that speaks it before the application";
-            return Err(("backend-protocol", why.to_owned()));
+            return Err(refused("backend-protocol", why.to_owned()));
         }
         let Some(secret) = &tls.secret else {
             let why = "wants the CA of a `proxy-ssl-secret`, and there is none";
-            return if tls.verify { Err(("proxy-ssl-verify", why.to_owned())) } else { Ok(()) };
+            return if tls.verify { Err(refused("proxy-ssl-verify", why.to_owned())) } else { Ok(()) };
         };
         if secret.namespace != draft.name.namespace {
             let why = format!("Secret {secret} is in another namespace than the Ingress, which is not allowed");
-            return Err(("proxy-ssl-secret", why));
+            return Err(refused("proxy-ssl-secret", why));
         }
-        let credentials = self.credentials.find(secret).map_err(|why| ("proxy-ssl-secret", why))?;
+        let credentials = self.credentials.find(secret).map_err(unusable)?;
         if tls.verify && credentials.anchors.is_none() {
             let why = format!("Secret {secret}: ca.crt is missing, which `proxy-ssl-verify` needs");
-            return Err(("proxy-ssl-secret", why));
+            return Err(unusable(why));
         }
         Ok(())
     }

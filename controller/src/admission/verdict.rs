@@ -1,0 +1,88 @@
+//! From problems to yes or no.
+
+use std::collections::BTreeSet;
+
+use compile::{Problem, Severity};
+use snapshot::Origin;
+
+/// The longest warning that Kubernetes recommends is 120 characters; above 256 the API server may cut it.
+const WARNING: usize = 256;
+
+/// The API server passes on some 4 KiB of warnings.
+const WARNINGS: usize = 16;
+
+/// Errors that are told of one candidate.
+const ERRORS: usize = 32;
+
+/// What is said of a candidate: refused where there are errors.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) errors: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Verdict {
+    /// Why it is refused, as one text; none where it is not.
+    pub(super) fn denial(&self, candidate: &Origin) -> Option<String> {
+        if self.errors.is_empty() {
+            return None;
+        }
+        let mut text = format!("{candidate} could not be served as it is written:");
+        for error in self.errors.iter().take(ERRORS) {
+            text.push_str("\n- ");
+            text.push_str(error);
+        }
+        text.push_str(&more(self.errors.len(), ERRORS).map(|more| format!("\n- {more}")).unwrap_or_default());
+        Some(text)
+    }
+
+    /// The warnings in the form that the API server takes.
+    pub(super) fn short_warnings(&self) -> Vec<String> {
+        let mut short: Vec<String> = self.warnings.iter().take(WARNINGS).map(|text| cut(text)).collect();
+        short.extend(more(self.warnings.len(), WARNINGS));
+        short
+    }
+}
+
+/// Judges a candidate by the problems with it.
+///
+/// Refused is what it says wrong itself, and what it takes away from others. What only waits for another object is a
+/// warning: a Service or a certificate may come after its Ingress (cert-manager makes certificates *for* Ingresses). So is
+/// what was wrong with the stored object already: otherwise nobody could repair one of two mistakes, and no controller
+/// could take its finalizer off.
+///
+/// `own_before` are problems of the stored object that the candidate replaces, `before` all those without the candidate.
+pub(super) fn judge(candidate: &Origin, own_before: &[&Problem], before: &[Problem], after: &[Problem]) -> Verdict {
+    let stood: BTreeSet<(&str, &str)> = own_before.iter().map(|problem| (problem.reason, &*problem.message)).collect();
+    let others_stood: BTreeSet<_> = before.iter().map(place).collect();
+    let mut verdict = Verdict::default();
+    for problem in after {
+        let own = *problem.object == *candidate;
+        if !own && others_stood.contains(&place(problem)) {
+            continue;
+        }
+        let text = if own { format!("{}: {}", problem.field, problem.message) } else { problem.to_string() };
+        let stood = own && stood.contains(&(problem.reason, &*problem.message));
+        match problem.severity {
+            Severity::Error if !stood && !problem.awaits_other_object() => verdict.errors.push(text),
+            Severity::Error | Severity::Warning => verdict.warnings.push(text),
+        }
+    }
+    verdict
+}
+
+/// Of somebody else's problem the message may change without anything getting worse, such as who has a path instead.
+fn place(problem: &Problem) -> (&Origin, &str, &str, Severity) {
+    (&problem.object, &problem.field, problem.reason, problem.severity)
+}
+
+fn more(all: usize, told: usize) -> Option<String> {
+    (all > told).then(|| format!("and {} more", all.saturating_sub(told)))
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= WARNING {
+        return text.to_owned();
+    }
+    text.chars().take(WARNING.saturating_sub(1)).chain(['…']).collect()
+}
