@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test survival check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply bench-certs fuzz testssl
+.PHONY: help run test survival check fmt crds layers sizes words doc chart e2e cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply bench-certs fuzz testssl
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -46,6 +46,9 @@ doc: ## the documentation of the code, private items too, warnings denied
 chart: ## lint the chart, where a helm is
 	@if [ -n "$(HELM)" ]; then "$(HELM)" lint --strict charts/tidegate $(LINT_VALUES); \
 	else echo "chart: not linted, no helm here"; fi
+
+crds: ## write crds/ anew from the Rust types
+	$(CARGO) run --quiet -- crds > crds/tidegate.dev_ingressclassparameters.yaml
 
 fmt: ## format the code
 	$(CARGO) fmt --all

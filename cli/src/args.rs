@@ -32,6 +32,8 @@ pub enum Command {
     Annotations,
     /// Print the keys of the global ConfigMap (--configmap), as Markdown.
     Settings,
+    /// Print our CustomResourceDefinitions, as YAML for `kubectl apply -f -`.
+    Crds,
 }
 
 /// The command line as it is meant.
@@ -68,7 +70,7 @@ mod tests {
         let arguments = parse_from(line).map_err(|error| error.to_string())?;
         match arguments.command {
             Command::Run(flags) => Ok((*flags, arguments.warnings)),
-            Command::Annotations | Command::Settings => Err("not run".to_owned()),
+            Command::Annotations | Command::Settings | Command::Crds => Err("not run".to_owned()),
         }
     }
 

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Run(flags) => run::run(*flags),
         Command::Annotations => print(&compile::annotation::reference()),
         Command::Settings => print(&compile::settings::reference()),
+        Command::Crds => controller::crds().map_err(Into::into).and_then(|text| print(&text)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,7 +20,7 @@ use crate::{
     cycle::{Cycle, Parts, Update},
     metrics::Metrics,
     publish::Publisher,
-    report::{self, Inputs, Outputs, address, events::Teller, status::Writer},
+    report::{self, Inputs, Outputs, address, conditions::Conditions, events::Teller, status::Writer},
     source::{cluster, manifests},
 };
 
@@ -78,13 +78,16 @@ impl Controller {
             progress,
             bases,
         };
-        let mut outputs = Outputs { board, writer: None, objects: watch::Sender::new(Arc::default()) };
+        let mut outputs =
+            Outputs { board, writer: None, conditions: None, objects: watch::Sender::new(Arc::default()) };
         let addresses = controller.addresses(&config, client.as_ref())?;
         match (&config.source, client) {
             (Source::Manifests(folder), _) => controller.read_manifests(folder, parts)?,
             (Source::Cluster { .. }, Some(client)) => {
                 controller.follow_cluster(&client, parts);
                 controller.tell_problems(&config, &client, &metrics, &outputs.objects);
+                let conditions = || Conditions::new(client.clone(), metrics.clone(), outputs.board.clone());
+                outputs.conditions = config.update_status.then(conditions);
                 outputs.writer = config.update_status.then(|| Writer::new(client, metrics, outputs.board.clone()));
             }
             (Source::Cluster { .. }, None) => return Err(Error::NoCluster("no client".to_owned())),

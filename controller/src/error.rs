@@ -25,6 +25,9 @@ pub enum Error {
     /// Metrics of one name were registered twice: a programming error.
     #[error("metrics cannot be registered: {0}")]
     Metrics(String),
+    /// A CustomResourceDefinition cannot be written: a programming error.
+    #[error("CustomResourceDefinitions cannot be written: {0}")]
+    Crds(String),
     /// A task of the controller ended by itself: a programming error.
     #[error("the controller's {0} task ended unexpectedly")]
     Task(&'static str),

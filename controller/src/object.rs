@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use compile::NamespacedName;
+use compile::{IngressClassParameters, NamespacedName};
 use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, Namespace, Secret, Service},
@@ -106,6 +106,7 @@ macro_rules! kinds {
 kinds! {
     Ingress "networking.k8s.io/v1" true,
     IngressClass "networking.k8s.io/v1" false,
+    IngressClassParameters "tidegate.dev/v1alpha1" false,
     Service "v1" true,
     EndpointSlice "discovery.k8s.io/v1" true,
     Secret "v1" true,

@@ -1,6 +1,7 @@
 //! What the data plane answers, and what follows from it: problems, statuses, events.
 
 pub(crate) mod address;
+pub(crate) mod conditions;
 pub(crate) mod events;
 mod served;
 pub(crate) mod status;
@@ -9,6 +10,7 @@ mod verdict;
 use std::sync::Arc;
 
 use compile::Objects;
+use conditions::Conditions;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use served::Served;
 use snapshot::Report;
@@ -33,6 +35,8 @@ pub(crate) struct Outputs {
     pub(crate) board: Arc<Board>,
     /// Writes statuses, if they are to be written.
     pub(crate) writer: Option<Writer>,
+    /// Writes conditions of parameters, likewise.
+    pub(crate) conditions: Option<Conditions>,
     /// The current objects, for events.
     pub(crate) objects: watch::Sender<Arc<Objects>>,
 }
@@ -40,7 +44,7 @@ pub(crate) struct Outputs {
 /// Works until the cycle ends.
 pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
     let Inputs { mut reports, mut news, mut addresses } = inputs;
-    let Outputs { board, mut writer, objects } = outputs;
+    let Outputs { board, mut writer, mut conditions, objects } = outputs;
     let mut verdicts = Verdicts::new(board);
     let mut served = Served::default();
     loop {
@@ -58,9 +62,13 @@ pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
             },
             Ok(()) = addresses.changed() => true,
             () = status::ready(&mut writer) => true,
+            () = conditions::ready(&mut conditions) => true,
         };
         if !concerns_status {
             continue;
+        }
+        if let (Some(conditions), Some(compiled)) = (&mut conditions, served.current()) {
+            conditions.write(&objects.borrow(), compiled);
         }
         if let (Some(writer), Some(compiled), Some(addresses)) =
             (&mut writer, served.current(), addresses.borrow_and_update().as_deref())

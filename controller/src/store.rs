@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use compile::{NamespacedName, Objects};
+use compile::{IngressClassParameters, NamespacedName, Objects};
 use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, Namespace, Secret, Service},
@@ -47,11 +47,20 @@ impl Store {
 
     fn put(&mut self, object: Object) -> Effect {
         let Key { name, .. } = object.key();
-        let Objects { ingresses, ingress_classes, services, endpoint_slices: _, secrets, config_maps, namespaces } =
-            Arc::make_mut(&mut self.objects);
+        let Objects {
+            ingresses,
+            ingress_classes,
+            parameters,
+            services,
+            endpoint_slices: _,
+            secrets,
+            config_maps,
+            namespaces,
+        } = Arc::make_mut(&mut self.objects);
         match object {
             Object::Ingress(new) => put_ingress(ingresses, name, new),
             Object::IngressClass(new) => put(ingress_classes, name.name, new, same_class),
+            Object::IngressClassParameters(new) => put_parameters(parameters, name.name, new),
             Object::Service(new) => put(services, name, new, same_service),
             Object::Secret(new) => put(secrets, name, new, same_secret),
             Object::ConfigMap(new) => put(config_maps, name, new, same_config_map),
@@ -66,6 +75,7 @@ impl Store {
         let was_there = match kind {
             Kind::Ingress => objects.ingresses.remove(name).is_some(),
             Kind::IngressClass => objects.ingress_classes.remove(&name.name).is_some(),
+            Kind::IngressClassParameters => objects.parameters.remove(&name.name).is_some(),
             Kind::Service => objects.services.remove(name).is_some(),
             Kind::Secret => objects.secrets.remove(name).is_some(),
             Kind::ConfigMap => objects.config_maps.remove(name).is_some(),
@@ -86,6 +96,22 @@ fn put<N: Ord, K>(map: &mut BTreeMap<N, Arc<K>>, name: N, new: Arc<K>, same: fn(
 
 /// A change of the status alone is taken in, because our own status is compared with it, but routes stay as they are.
 fn put_ingress(map: &mut BTreeMap<NamespacedName, Arc<Ingress>>, name: NamespacedName, new: Arc<Ingress>) -> Effect {
+    let effect = match map.get(&name) {
+        Some(old) if !same_meta(&old.metadata, &new.metadata) || old.spec != new.spec => Effect::Compile,
+        Some(old) if old.status == new.status => return Effect::None,
+        Some(_) => Effect::Status,
+        None => Effect::Compile,
+    };
+    map.insert(name, new);
+    effect
+}
+
+/// As an Ingress: of the status nothing is made but itself.
+fn put_parameters(
+    map: &mut BTreeMap<Arc<str>, Arc<IngressClassParameters>>,
+    name: Arc<str>,
+    new: Arc<IngressClassParameters>,
+) -> Effect {
     let effect = match map.get(&name) {
         Some(old) if !same_meta(&old.metadata, &new.metadata) || old.spec != new.spec => Effect::Compile,
         Some(old) if old.status == new.status => return Effect::None,

@@ -32,6 +32,7 @@ pub(crate) struct Parts<'a> {
     pub client_cas: &'a ClientCas,
     /// `--annotations-prefix`.
     pub annotations_prefix: &'a str,
+    /// Of the ConfigMap: where it is of no class.
     pub policy: &'a Policy,
 }
 
@@ -119,8 +120,8 @@ struct HostAssembler<'a> {
 impl HostAssembler<'_> {
     fn assemble(&self, claims: Claims<'_>, problems: &mut Vec<Problem>) -> (RouteTable, Option<Arc<HostTls>>) {
         let Self { parts, host, covered } = *self;
-        let (prefix, global) = (parts.annotations_prefix, &parts.policy.ciphers);
-        let ciphers = host::ciphers(host, &claims.drafts, global, prefix, problems);
+        let prefix = parts.annotations_prefix;
+        let ciphers = host::ciphers(host, &claims.drafts, &parts.policy.ciphers, prefix, problems);
         let certs = client_cert::of_host(host, &claims.drafts, parts.client_cas, prefix, problems);
         let (winners, lost) = precedence::settle(host, claims.routes);
         problems.extend(lost);
@@ -179,9 +180,9 @@ impl Builder<'_> {
             origin: Arc::clone(&draft.origin),
             path,
             label: Arc::clone(&route.label),
-            max_body: self.parts.policy.max_body,
-            filters: self.filters(&route.label, self.denied(draft), draft.stated.redirect),
-            then: self.action(backend),
+            max_body: draft.policy.max_body,
+            filters: self.filters(&route.label, self.denied(draft), draft.stated.redirect, &draft.policy),
+            then: action(backend, &draft.policy),
         }
     }
 
@@ -192,31 +193,31 @@ impl Builder<'_> {
             path: PathMatch::Prefix("".into()),
             label: "/".into(),
             max_body: self.parts.policy.max_body,
-            filters: self.filters("/", self.denied.clone(), Redirect::default()),
-            then: self.action(backend),
-        }
-    }
-
-    fn action(&self, backend: &Resolved) -> Action {
-        let Policy { timeouts, retry, .. } = *self.parts.policy;
-        match backend {
-            Ok(upstream) => Action::Forward(Forward { upstream: upstream.clone(), timeouts, retry }),
-            Err(reason) => Action::Respond { status: 503, reason: Arc::clone(reason) },
+            filters: self.filters("/", self.denied.clone(), Redirect::default(), self.parts.policy),
+            then: action(backend, self.parts.policy),
         }
     }
 
     fn denied(&self, draft: &Draft) -> Option<Deny> {
-        let own = || draft.denied.as_ref().map(unserved);
+        let own = || draft.denied.as_ref().or(draft.policy.denied.as_ref()).map(unserved);
         self.refused.get(&draft.name).cloned().or_else(own).or_else(|| self.denied.clone())
     }
 
     /// In the order of their stages.
-    fn filters(&self, label: &str, denied: Option<Deny>, redirect: Redirect) -> Vec<Filter> {
+    fn filters(&self, label: &str, denied: Option<Deny>, redirect: Redirect, policy: &Policy) -> Vec<Filter> {
         let mut filters: Vec<Filter> = denied.map(Filter::Deny).into_iter().collect();
-        let redirect = self.parts.policy.redirect.of(label, self.covered, redirect);
+        let redirect = policy.redirect.of(label, self.covered, redirect);
         filters.extend(redirect.map(Filter::HttpsRedirect));
         filters.sort_by_key(Filter::stage);
         filters
+    }
+}
+
+fn action(backend: &Resolved, policy: &Policy) -> Action {
+    let Policy { timeouts, retry, .. } = *policy;
+    match backend {
+        Ok(upstream) => Action::Forward(Forward { upstream: upstream.clone(), timeouts, retry }),
+        Err(reason) => Action::Respond { status: 503, reason: Arc::clone(reason) },
     }
 }
 

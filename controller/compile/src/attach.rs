@@ -3,65 +3,87 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
-use snapshot::Origin;
 
-use crate::{NamespacedName, Objects, Options, Problem, notes::Notes, selector::Selector};
+use crate::{NamespacedName, Objects, Options, selector::Selector};
 
 /// The annotation that named the class before `spec.ingressClassName` did.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 /// Marks the IngressClass of Ingresses that name none.
 const DEFAULT_CLASS_ANNOTATION: &str = "ingressclass.kubernetes.io/is-default-class";
 
-/// Our Ingresses, by name, and what is wrong with our IngressClasses.
-pub(crate) fn attach<'a>(
-    objects: &'a Objects,
-    options: &'a Options,
-) -> (Vec<(&'a NamespacedName, &'a Arc<Ingress>)>, Vec<Problem>) {
+/// What is ours.
+pub(crate) struct Attached<'a> {
+    /// By name.
+    pub ingresses: Vec<Ours<'a>>,
+    pub classes: Classes<'a>,
+}
+
+/// An Ingress of ours.
+pub(crate) struct Ours<'a> {
+    pub name: &'a NamespacedName,
+    pub ingress: &'a Arc<Ingress>,
+    /// Its IngressClass, if there is one.
+    pub class: Option<&'a Arc<str>>,
+}
+
+/// Finds our Ingresses.
+pub(crate) fn attach<'a>(objects: &'a Objects, options: &'a Options) -> Attached<'a> {
     let classes = Classes::new(objects, options);
     let namespaces = Namespaces::new(objects, options);
-    let ours = objects
-        .ingresses
-        .iter()
-        .filter(|(name, ingress)| namespaces.watches(&name.namespace) && classes.claims(ingress))
-        .collect();
-    (ours, classes.problems)
+    let watched = objects.ingresses.iter().filter(|(name, _)| namespaces.watches(&name.namespace));
+    let ingresses = watched.filter_map(|(name, ingress)| Some(Ours { name, ingress, class: classes.claims(ingress)? }));
+    Attached { ingresses: ingresses.collect(), classes }
 }
 
 /// Whether an Ingress of this name is ours, if it were among these objects.
 pub fn is_ours(objects: &Objects, options: &Options, name: &NamespacedName, ingress: &Ingress) -> bool {
-    Namespaces::new(objects, options).watches(&name.namespace) && Classes::new(objects, options).claims(ingress)
+    Namespaces::new(objects, options).watches(&name.namespace)
+        && Classes::new(objects, options).claims(ingress).is_some()
 }
 
 /// Which classes are ours, and whether we serve Ingresses without one.
-struct Classes<'a> {
+pub(crate) struct Classes<'a> {
     options: &'a Options,
-    ours: BTreeSet<&'a str>,
+    pub ours: BTreeSet<&'a Arc<str>>,
     without: bool,
-    problems: Vec<Problem>,
+    /// The class of those that name none: the first by name.
+    default: Option<&'a Arc<str>>,
 }
+
+/// The names of our classes and of the default one, and whether Ingresses without a class are ours: with the options, all
+/// that decides of which class an Ingress is.
+pub(crate) type ClassNames = (BTreeSet<Arc<str>>, Option<Arc<str>>, bool);
 
 impl<'a> Classes<'a> {
     fn new(objects: &'a Objects, options: &'a Options) -> Self {
         let ours = || objects.ingress_classes.iter().filter(|(name, class)| is_our_class(name, class, options));
+        let default = ours().find(|(_, class)| is_default(class)).map(|(name, _)| name);
         Self {
             options,
-            ours: ours().map(|(name, _)| &**name).collect(),
-            without: options.watch_ingress_without_class || ours().any(|(_, class)| is_default(class)),
-            problems: ours().flat_map(|(name, class)| class_problems(name, class)).collect(),
+            ours: ours().map(|(name, _)| name).collect(),
+            without: options.watch_ingress_without_class || default.is_some(),
+            default,
         }
     }
 
-    /// `spec.ingressClassName` comes first, then the annotation. An empty one of either names nothing.
-    fn claims(&self, ingress: &Ingress) -> bool {
+    pub fn names(&self) -> ClassNames {
+        (self.ours.iter().copied().cloned().collect(), self.default.cloned(), self.without)
+    }
+
+    /// None: the Ingress is not ours; none within: it is, and of no IngressClass that is there. `spec.ingressClassName`
+    /// comes first, then the annotation. An empty one of either names nothing.
+    fn claims(&self, ingress: &Ingress) -> Option<Option<&'a Arc<str>>> {
+        let own = |name: &str| self.ours.get(&Arc::from(name)).copied();
         let spec_name = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
         if let Some(name) = spec_name.filter(|name| !name.is_empty()) {
-            return self.ours.contains(name)
-                || (self.options.ingress_class_by_name && name == self.options.ingress_class);
+            let class = own(name);
+            let by_name = self.options.ingress_class_by_name && name == self.options.ingress_class;
+            return (class.is_some() || by_name).then_some(class);
         }
         let annotation = ingress.metadata.annotations.as_ref().and_then(|all| all.get(CLASS_ANNOTATION));
         match annotation.filter(|name| !name.is_empty()) {
-            Some(name) => *name == self.options.ingress_class,
-            None => self.without,
+            Some(name) => (*name == self.options.ingress_class).then(|| own(name)),
+            None => self.without.then_some(self.default),
         }
     }
 }
@@ -74,14 +96,6 @@ fn is_our_class(name: &str, class: &IngressClass, options: &Options) -> bool {
 fn is_default(class: &IngressClass) -> bool {
     let annotations = class.metadata.annotations.as_ref();
     annotations.and_then(|all| all.get(DEFAULT_CLASS_ANNOTATION)).is_some_and(|value| value == "true")
-}
-
-fn class_problems(name: &str, class: &IngressClass) -> Vec<Problem> {
-    let mut notes = Notes::new(&Arc::new(Origin::new("IngressClass", "", name)));
-    if class.spec.as_ref().is_some_and(|spec| spec.parameters.is_some()) {
-        notes.warning("spec.parameters", "ParametersNotSupported", "parameters of a class are not read");
-    }
-    notes.into_problems()
 }
 
 /// Which namespaces we watch.

@@ -8,7 +8,7 @@ use std::{cmp::Reverse, fmt, sync::Arc};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use snapshot::{HostPattern, Origin};
 
-use crate::{NamespacedName, Problem};
+use crate::{NamespacedName, Problem, policy::Policy};
 
 pub(crate) use stated::{AuthTls, ClientCertAsk, Redirect, Stated};
 pub(crate) use upstream::{BackendProtocol, UpstreamDraft, UpstreamTlsDraft};
@@ -22,6 +22,8 @@ pub(crate) struct Draft {
     /// In the order of the object; a host may come twice.
     pub hosts: Vec<HostDraft>,
     pub tls: Vec<TlsDraft>,
+    /// What its routes are made with where it says nothing: the settings of its class.
+    pub policy: Arc<Policy>,
     /// Whether connections to its hosts are handed on with TLS as it is.
     pub passthrough: bool,
     /// Why its routes must answer 503.

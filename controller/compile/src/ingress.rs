@@ -14,10 +14,11 @@ use crate::{
     },
     notes::Notes,
     path::{self, RulePath},
+    policy::Policy,
 };
 
 /// Drafts an Ingress.
-pub(crate) fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options) -> Draft {
+pub(crate) fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, policy: &Arc<Policy>) -> Draft {
     let origin = Arc::new(Origin {
         kind: "Ingress".into(),
         namespace: Arc::clone(&name.namespace),
@@ -34,6 +35,7 @@ pub(crate) fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options)
         seniority: Seniority::new(ingress.metadata.creation_timestamp.as_ref(), name),
         hosts,
         tls,
+        policy: Arc::clone(policy),
         passthrough: false,
         denied: None,
         host_denied: None,

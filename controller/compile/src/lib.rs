@@ -20,6 +20,7 @@ mod nginx;
 mod notes;
 mod objects;
 mod options;
+mod parameters;
 mod passthrough;
 mod path;
 mod policy;
@@ -38,7 +39,13 @@ use std::{
 use k8s_openapi::api::networking::v1::Ingress;
 use snapshot::{Origin, ServicePort, Snapshot};
 
-use crate::{draft::Draft, notes::Notes, policy::Policy, settings::Settings};
+use crate::{
+    attach::{Attached, Ours},
+    draft::Draft,
+    notes::Notes,
+    parameters::{ClassSetting, ClassSettings},
+    settings::Settings,
+};
 
 pub use attach::is_ours;
 pub use cert::expired;
@@ -47,6 +54,10 @@ pub use l4::without_endpoints;
 pub use memo::Memo;
 pub use objects::{NamespacedName, Objects};
 pub use options::{Options, check_options};
+pub use parameters::{
+    IngressClassParameters, IngressClassParametersSpec, IngressClassParametersStatus, ParametersVerdict,
+    parameters_status,
+};
 pub use path::can_match;
 pub use problem::{Problem, Severity};
 pub use status::{StatusPatch, status};
@@ -63,16 +74,19 @@ pub struct Compiled {
     pub problems: Vec<Problem>,
     /// The Ingresses that are ours, whether or not something of them can be served.
     pub attached: BTreeSet<NamespacedName>,
+    /// The `IngressClassParameters` that a class of ours names and that are there, with their `metadata.generation`.
+    pub parameters: BTreeMap<Arc<str>, Option<i64>>,
 }
 
 /// Compiles all objects. The same objects and options give the same result, whatever the memo holds.
 pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compiled {
     let (settings, mut problems) = read_settings(objects, options);
-    let policy = Policy::from(&settings);
-    memo.begin(options, &settings);
-    let (ours, found) = attach::attach(objects, options);
-    problems.extend(found);
-    let drafts = drafts(&ours, options, &settings, memo);
+    let Attached { ingresses: ours, classes } = attach::attach(objects, options);
+    let by_class = parameters::resolve(objects, &classes.ours, settings);
+    problems.extend(by_class.problems.iter().cloned());
+    memo.begin(options, &classes, &by_class);
+    let ClassSetting { settings, policy } = &*by_class.global;
+    let drafts = drafts(&ours, options, &by_class, memo);
     problems.extend(drafts.iter().flat_map(|draft| draft.problems.iter().cloned()));
     let credentials = credentials::resolve(objects, &drafts, memo);
     let (backends, found) = service::Resolver::new(objects, options, &credentials, policy.keep_alive).resolve(&drafts);
@@ -83,16 +97,16 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     problems.extend(found);
     memo.end();
 
-    let passthrough = passthrough::resolve(objects, options, &settings, &drafts);
+    let passthrough = passthrough::resolve(objects, options, settings, &drafts);
     problems.extend(passthrough.problems);
-    let l4 = l4::services(objects, options, &settings);
+    let l4 = l4::services(objects, options, settings);
     problems.extend(l4.problems);
 
     let parts = assemble::Parts {
         backends: &backends,
         certs: &certs,
         client_cas: &client_cas,
-        policy: &policy,
+        policy,
         annotations_prefix: &options.annotations_prefix,
     };
     let mut assembled = assemble::assemble(&drafts, &parts);
@@ -103,7 +117,7 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     }
     problems.sort();
     problems.dedup();
-    let mut listeners = listener::listeners(options, &settings, assembled.names, passthrough.hosts);
+    let mut listeners = listener::listeners(options, settings, assembled.names, passthrough.hosts);
     listeners.extend(l4.listeners);
     let snapshot = Snapshot {
         listeners,
@@ -119,20 +133,17 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     let mut endpoint_sources = backends.endpoint_sources;
     endpoint_sources.extend(passthrough.endpoint_sources);
     endpoint_sources.extend(l4.endpoint_sources);
-    let attached = ours.into_iter().map(|(name, _)| name.clone()).collect();
-    Compiled { snapshot, endpoint_sources, problems, attached }
+    let attached = ours.into_iter().map(|ours| ours.name.clone()).collect();
+    Compiled { snapshot, endpoint_sources, problems, attached, parameters: by_class.named }
 }
 
 /// The drafts of our Ingresses, the most senior first.
-fn drafts(
-    ours: &[(&NamespacedName, &Arc<Ingress>)],
-    options: &Options,
-    settings: &Settings,
-    memo: &mut Memo,
-) -> Vec<Arc<Draft>> {
+fn drafts(ours: &[Ours<'_>], options: &Options, by_class: &ClassSettings, memo: &mut Memo) -> Vec<Arc<Draft>> {
     let mut drafts: Vec<Arc<Draft>> = ours
         .iter()
-        .map(|(name, ingress)| memo.drafts.find(name, ingress, || draft(name, ingress, options, settings)))
+        .map(|Ours { name, ingress, class }| {
+            memo.drafts.find(name, ingress, || draft(name, ingress, options, by_class.of(*class)))
+        })
         .collect();
     drafts.sort_by(|a, b| a.seniority.cmp(&b.seniority));
     drafts
@@ -154,8 +165,9 @@ fn read_settings(objects: &Objects, options: &Options) -> (Settings, Vec<Problem
 }
 
 /// An Ingress with what its annotations say.
-fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, settings: &Settings) -> Draft {
-    let mut draft = ingress::draft(name, ingress, options);
+fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, setting: &ClassSetting) -> Draft {
+    let ClassSetting { settings, policy } = setting;
+    let mut draft = ingress::draft(name, ingress, options, policy);
     let annotations = ingress.metadata.annotations.as_ref();
     let prefix = &options.annotations_prefix;
     let read = annotation::read(&draft.origin, annotations, prefix, settings);

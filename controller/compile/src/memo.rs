@@ -5,7 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use k8s_openapi::api::{core::v1::Secret, networking::v1::Ingress};
 
 use crate::{
-    NamespacedName, Options, cert::Parsed, client_ca, credentials::ParsedCredentials, draft::Draft, settings::Settings,
+    NamespacedName, Options,
+    attach::{ClassNames, Classes},
+    cert::Parsed,
+    client_ca,
+    credentials::ParsedCredentials,
+    draft::Draft,
+    parameters::{AllSettings, ClassSettings},
 };
 
 /// Results of earlier compiles. A compile gives the same result with an empty one, only later.
@@ -18,16 +24,24 @@ pub struct Memo {
     pub(crate) client_cas: Cache<Secret, client_ca::Parsed>,
     pub(crate) drafts: Cache<Ingress, Draft>,
     /// What the drafts were made with.
-    made_with: Option<(Options, Settings)>,
+    made_with: Option<MadeWith>,
+}
+
+/// Options, which class an Ingress is of, and the settings of each.
+#[derive(PartialEq, Clone)]
+struct MadeWith {
+    options: Options,
+    classes: ClassNames,
+    settings: AllSettings,
 }
 
 impl Memo {
-    /// Forgets the drafts if they were made with other options or settings.
-    pub(crate) fn begin(&mut self, options: &Options, settings: &Settings) {
-        let same = self.made_with.as_ref().is_some_and(|(o, s)| o == options && s == settings);
-        if !same {
+    /// Forgets the drafts if they were made with other options, classes or settings.
+    pub(crate) fn begin(&mut self, options: &Options, classes: &Classes<'_>, by_class: &ClassSettings) {
+        let made_with = MadeWith { options: options.clone(), classes: classes.names(), settings: by_class.all() };
+        if self.made_with.as_ref() != Some(&made_with) {
             self.drafts = Cache::default();
-            self.made_with = Some((options.clone(), settings.clone()));
+            self.made_with = Some(made_with);
         }
     }
 

@@ -11,6 +11,8 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
+use crate::IngressClassParameters;
+
 /// The name of a namespaced object. Ordered by namespace, then name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamespacedName {
@@ -47,6 +49,8 @@ pub struct Objects {
     pub ingresses: BTreeMap<NamespacedName, Arc<Ingress>>,
     /// IngressClasses, by name (they have no namespace).
     pub ingress_classes: BTreeMap<Arc<str>, Arc<IngressClass>>,
+    /// IngressClassParameters, by name (they have no namespace).
+    pub parameters: BTreeMap<Arc<str>, Arc<IngressClassParameters>>,
     /// Services.
     pub services: BTreeMap<NamespacedName, Arc<Service>>,
     /// EndpointSlices. Compile does not look at them: they have a path of their own, see [`crate::endpoint_set`].

@@ -7,7 +7,7 @@ use snapshot::{Ciphers, HttpsRedirect, Retry, Timeouts, UpstreamKeepAlive};
 use crate::{draft::Redirect, settings::Settings};
 
 /// The settings that routes and upstreams are made with.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Policy {
     pub max_body: Option<NonZeroU64>,
     pub timeouts: Timeouts,
@@ -21,7 +21,7 @@ pub(crate) struct Policy {
 }
 
 /// When http is sent to https.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct RedirectPolicy {
     /// Whether it is where `spec.tls` covers the host.
     covered: bool,

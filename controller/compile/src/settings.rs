@@ -1,5 +1,6 @@
 //! The global ConfigMap (`--configmap`) as typed values.
 
+pub(crate) mod class;
 mod client;
 mod connections;
 mod default;

@@ -7,14 +7,18 @@ use std::{
     sync::Arc,
 };
 
-use compile::{Compiled, Memo, NamespacedName, Objects, Options, compile, endpoint_set, status};
+use compile::{
+    Compiled, IngressClassParameters, IngressClassParametersSpec, Memo, NamespacedName, Objects, Options, compile,
+    endpoint_set, status,
+};
 use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, Secret, Service, ServicePort, ServiceSpec},
         discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice},
         networking::v1::{
-            HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClass, IngressClassSpec,
-            IngressRule, IngressServiceBackend, IngressSpec, IngressTLS, ServiceBackendPort,
+            HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClass,
+            IngressClassParametersReference, IngressClassSpec, IngressRule, IngressServiceBackend, IngressSpec,
+            IngressTLS, ServiceBackendPort,
         },
     },
     apimachinery::pkg::{
@@ -24,6 +28,7 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
+use serde_json::json;
 use snapshot::{Action, Filter, HostPattern, HostTls, PathMatch, RouteTable, Serves, Snapshot, Target};
 
 proptest! {
@@ -204,6 +209,7 @@ enum Object {
     Service(NamespacedName, Arc<Service>),
     Secret(NamespacedName, Arc<Secret>),
     Class(Arc<str>, Arc<IngressClass>),
+    Parameters(Arc<str>, Arc<IngressClassParameters>),
 }
 
 impl Object {
@@ -213,6 +219,7 @@ impl Object {
             Self::Service(name, object) => drop(objects.services.insert(name, object)),
             Self::Secret(name, object) => drop(objects.secrets.insert(name, object)),
             Self::Class(name, object) => drop(objects.ingress_classes.insert(name, object)),
+            Self::Parameters(name, object) => drop(objects.parameters.insert(name, object)),
         }
     }
 
@@ -222,6 +229,7 @@ impl Object {
             Self::Service(name, _) => (1, name.to_string()),
             Self::Secret(name, _) => (2, name.to_string()),
             Self::Class(name, _) => (3, name.to_string()),
+            Self::Parameters(name, _) => (4, name.to_string()),
         }
     }
 }
@@ -264,7 +272,8 @@ fn object() -> impl Strategy<Value = Object> {
         4 => (name(), ingress()).prop_map(|(name, object)| Object::Ingress(name, Arc::new(object))),
         2 => (name(), service()).prop_map(|(name, object)| Object::Service(name, Arc::new(object))),
         1 => (name(), secret()).prop_map(|(name, object)| Object::Secret(name, Arc::new(object))),
-        1 => class().prop_map(|object| Object::Class("tidegate".into(), Arc::new(object))),
+        1 => (text(&["tidegate", "other"]), class()).prop_map(|(name, object)| Object::Class(name.into(), Arc::new(object))),
+        1 => (text(&["a", "b"]), parameters()).prop_map(|(name, object)| Object::Parameters(name.into(), Arc::new(object))),
     ]
 }
 
@@ -426,9 +435,36 @@ fn secret() -> impl Strategy<Value = Secret> {
 }
 
 fn class() -> impl Strategy<Value = IngressClass> {
-    text(&["tidegate.dev/ingress-controller", "other"]).prop_map(|controller| IngressClass {
-        spec: Some(IngressClassSpec { controller: Some(controller), parameters: None }),
-        ..IngressClass::default()
+    let names = (text(&["tidegate.dev/ingress-controller", "other"]), option::of(text(&["a", "b"])), any::<bool>());
+    names.prop_map(|(controller, parameters, default)| {
+        let parameters = parameters.map(|name| IngressClassParametersReference {
+            api_group: Some("tidegate.dev".to_owned()),
+            kind: "IngressClassParameters".to_owned(),
+            name,
+            ..IngressClassParametersReference::default()
+        });
+        let default = ("ingressclass.kubernetes.io/is-default-class".to_owned(), default.to_string());
+        IngressClass {
+            metadata: ObjectMeta { annotations: Some([default].into()), ..ObjectMeta::default() },
+            spec: Some(IngressClassSpec { controller: Some(controller), parameters }),
+        }
+    })
+}
+
+fn parameters() -> impl Strategy<Value = IngressClassParameters> {
+    let field = (
+        text(&[
+            "proxyBodySize",
+            "forceSslRedirect",
+            "allowCrossNamespaceResources",
+            "sslCiphers",
+            "whitelistSourceRange",
+        ]),
+        select(vec![json!("1m"), json!(true), json!(false), json!(["ECDHE-RSA-AES128-GCM-SHA256"]), json!(null)]),
+    );
+    vec(field, 0..4).prop_map(|fields| {
+        let spec = IngressClassParametersSpec { fields: fields.into_iter().collect() };
+        IngressClassParameters { spec, ..IngressClassParameters::default() }
     })
 }
 

@@ -9,7 +9,7 @@ mod watch;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use compile::{NamespacedName, Options};
+use compile::{IngressClassParameters, NamespacedName, Options};
 use futures_util::future::BoxFuture;
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -60,8 +60,16 @@ type Run = Box<dyn FnOnce(mpsc::Sender<Update>, Arc<Board>) -> BoxFuture<'static
 
 impl Planned {
     fn new<K: Object>(list: impl Into<String>, api: Api<DeserializeGuard<K>>, config: watcher::Config) -> Self {
-        let list = list.into();
-        let watch = Watch { list: list.clone(), api, config };
+        Self::of(Watch { list: list.into(), api, config, optional: false })
+    }
+
+    /// Of a kind that the API server may not have, or not let us read: then nobody waits for it.
+    fn optional<K: Object>(list: &str, api: Api<DeserializeGuard<K>>) -> Self {
+        Self::of(Watch { list: list.to_owned(), api, config: watcher::Config::default(), optional: true })
+    }
+
+    fn of<K: Object>(watch: Watch<K>) -> Self {
+        let list = watch.list.clone();
         Self { list, run: Box::new(move |updates, board| Box::pin(watch.run(updates, board))) }
     }
 
@@ -78,6 +86,7 @@ pub(crate) fn plan(client: &Client, options: &Options) -> Vec<Planned> {
     let mut plan = vec![
         Planned::new::<Ingress>("ingresses", scope.api(), all()),
         Planned::new::<IngressClass>("ingressclasses", Api::all(client.clone()), all()),
+        Planned::optional::<IngressClassParameters>("ingressclassparameters", Api::all(client.clone())),
         Planned::new::<Service>("services", scope.api(), all()),
         Planned::new::<EndpointSlice>("endpointslices", scope.api(), all()),
         // Helm keeps its releases in Secrets, large ones.

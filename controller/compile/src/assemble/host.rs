@@ -25,7 +25,8 @@ pub(super) fn settle<'a, T: PartialEq>(
     Some(Settled { winner, losers })
 }
 
-/// The cipher suites of a host, where its objects want others than the settings. `prefix` is that of annotations.
+/// The cipher suites of a host, where its objects or the most senior one's class want others than `global` ones. `prefix` is
+/// that of annotations.
 pub(super) fn ciphers(
     host: &HostPattern,
     drafts: &[&Draft],
@@ -38,11 +39,31 @@ pub(super) fn ciphers(
     problems.extend(suites.iter().flat_map(|settled| lost(host, &format!("{prefix}/ssl-ciphers"), settled)));
     problems
         .extend(order.iter().flat_map(|settled| lost(host, &format!("{prefix}/ssl-prefer-server-ciphers"), settled)));
+    let of_class = settle(drafts, |draft| Some(&draft.policy.ciphers));
+    if suites.is_none() || order.is_none() {
+        problems.extend(of_class.iter().flat_map(|settled| lost_class(host, settled)));
+    }
+    let base = of_class.map_or(global, |settled| settled.winner.1);
     let ciphers = Ciphers {
-        suites: suites.map_or(&global.suites, |settled| settled.winner.1).clone(),
-        server_order: order.map_or(global.server_order, |settled| *settled.winner.1),
+        suites: suites.map_or(&base.suites, |settled| settled.winner.1).clone(),
+        server_order: order.map_or(base.server_order, |settled| *settled.winner.1),
     };
     (ciphers != *global).then_some(ciphers)
+}
+
+/// Of two classes on one host.
+fn lost_class(host: &HostPattern, settled: &Settled<'_, Ciphers>) -> Vec<Problem> {
+    let problem = |loser: &&Draft| {
+        let mut notes = Notes::new(&loser.origin);
+        let by = &settled.winner.0.origin;
+        let message = format!(
+            "the cipher suites of its class are of a host as a whole, and on {host} those of the class of {by} hold, which is \
+             older (or of the same age, and its name is greater)"
+        );
+        notes.warning("spec.ingressClassName", "HostConflict", message);
+        notes.into_problems()
+    };
+    settled.losers.iter().flat_map(problem).collect()
 }
 
 fn lost<T>(host: &HostPattern, key: &str, settled: &Settled<'_, T>) -> Vec<Problem> {

@@ -1,6 +1,7 @@
 //! Connections of clients and the heads and bodies of their requests.
 
 use super::{
+    class,
     setting::Setting,
     value::{number32, seconds, size},
 };
@@ -19,6 +20,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long a client's connection may be idle before it is closed. 0 closes it after each answer.",
         example: "30",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| seconds(text, 0).map(|idle| settings.keep_alive.idle = idle),
     },
     Setting {
@@ -28,6 +30,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "After how many requests a client's connection is closed.",
         example: "10000",
         fail_closed: None,
+        scope: class::CONNECTION,
         // nginx closes after the first request where this is 0.
         parse: |text, settings| number32(text, 0..=u32::MAX).map(|most| settings.keep_alive.requests = most.max(1)),
     },
@@ -38,6 +41,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long a client may take for the head of a request, from its first byte to its end; then 408.",
         example: "10",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| seconds(text, 1).map(|time| settings.client_header_timeout = time),
     },
     Setting {
@@ -47,6 +51,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long a client may pause within a request body; then 408.",
         example: "10",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| seconds(text, 1).map(|time| settings.client_body_timeout = time),
     },
     Setting {
@@ -56,6 +61,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "A request body up to this size is gathered before the backend is asked; a larger one streams.",
         example: "64k",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| size(text, LARGEST_BODY_BUFFER).map(|size| settings.client_body_buffer_size = size),
     },
     // Before client-header-buffer-size, which can only widen what this one sets.
@@ -67,6 +73,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               the whole head (431).",
         example: "4 32k",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| {
             let (number, size) = buffers(text)?;
             settings.head.target = size;
@@ -83,6 +90,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               `large-client-header-buffers` says.",
         example: "16k",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| {
             let size = buffer(text)?;
             let head = &mut settings.head;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{setting::Setting, value::number32};
+use super::{class, setting::Setting, value::number32};
 
 pub(super) static SETTINGS: &[Setting] = &[
     Setting {
@@ -13,6 +13,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               0: as many as the limit of open files allows.",
         example: "1000",
         fail_closed: None,
+        scope: class::PROCESS,
         parse: |text, settings| {
             number32(text, 0..=u32::MAX).map(|most| settings.connections.per_worker = NonZeroU32::new(most))
         },
@@ -27,6 +28,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               no such setting.",
         example: "100",
         fail_closed: None,
+        scope: class::PROCESS,
         parse: |text, settings| {
             number32(text, 0..=u32::MAX).map(|most| settings.connections.per_client = NonZeroU32::new(most))
         },

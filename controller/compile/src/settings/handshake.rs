@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use snapshot::{Resumption, TicketKey};
 
 use super::{
+    class::{self, Form, Scope},
     setting::Setting,
     value::{boolean, size, time},
 };
@@ -19,6 +20,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Which versions of TLS are spoken. Older ones never are (RFC 8996).",
         example: "TLSv1.3",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| nginx::versions(text).map(|versions| settings.tls.versions = versions),
     },
     Setting {
@@ -30,6 +32,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               There are no others than those of the default.",
         example: "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384",
         fail_closed: None,
+        scope: Scope::Class(Form::List(':')),
         parse: |text, settings| nginx::usable_ciphers(text).map(|suites| settings.tls.ciphers.suites = suites),
     },
     Setting {
@@ -39,6 +42,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether our order of cipher suites counts, not the client's.",
         example: "false",
         fail_closed: None,
+        scope: Scope::Class(Form::Boolean),
         parse: |text, settings| boolean(text).map(|on| settings.tls.ciphers.server_order = on),
     },
     Setting {
@@ -48,6 +52,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether handshakes are refused that name a host which no rule has, or none.",
         example: "true",
         fail_closed: Some("such handshakes are refused until it is right"),
+        scope: class::CONNECTION,
         parse: |text, settings| {
             // Whoever set it wants something refused.
             settings.tls.reject_unknown_names = true;
@@ -64,6 +69,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               themselves: a ticket opens no older traffic.",
         example: "false",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| boolean(text).map(|on| settings.sessions.tickets = on),
     },
     Setting {
@@ -73,6 +79,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether sessions are kept to be resumed, where there are no tickets.",
         example: "false",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| boolean(text).map(|on| settings.sessions.cache = on),
     },
     Setting {
@@ -82,6 +89,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How many sessions are kept: 4,000 for each megabyte, as in nginx.",
         example: "2m",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| {
             let bytes = size(text, 1 << 30)?;
             let sessions = u32::try_from(bytes.saturating_mul(SESSIONS_OF_A_MEGABYTE) >> 20).ok();
@@ -97,6 +105,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long a session may be resumed.",
         example: "1h",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| {
             let time = time(text)?;
             // RFC 8446 section 4.6.1.
@@ -116,6 +125,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               makes one (join its lines); whoever has it reads what is resumed with tickets, so change it now and then.",
         example: "bm90IGEgc2VjcmV0OiBtYWtlIHlvdXJzIGJ5IG9wZW5zc2wsIG5vdCBieSB0aGlz",
         fail_closed: None,
+        scope: class::PROCESS,
         parse: |text, settings| ticket_key(text).map(|key| settings.ticket_key = key),
     },
 ];

@@ -1,6 +1,7 @@
 //! HTTP/2 with clients.
 
 use super::{
+    class,
     setting::Setting,
     value::{boolean, number32},
 };
@@ -14,6 +15,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether clients may speak HTTP/2: over TLS if they ask for it, in the clear if they begin with it.",
         example: "false",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| {
             if !boolean(text)? {
                 settings.http2 = None;
@@ -28,6 +30,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How many requests one HTTP/2 connection of a client may have in flight.",
         example: "256",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| {
             let most = number32(text, 1..=u32::MAX)?;
             if let Some(http2) = &mut settings.http2 {

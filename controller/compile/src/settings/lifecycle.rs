@@ -1,6 +1,6 @@
 //! Stopping.
 
-use super::{setting::Setting, value::time};
+use super::{class, setting::Setting, value::time};
 
 pub(super) static SETTINGS: &[Setting] = &[Setting {
     key: "worker-shutdown-timeout",
@@ -9,5 +9,6 @@ pub(super) static SETTINGS: &[Setting] = &[Setting {
     doc: "How long requests in flight may go on after a stop was asked for.",
     example: "30s",
     fail_closed: None,
+    scope: class::PROCESS,
     parse: |text, settings| time(text).map(|time| settings.worker_shutdown_timeout = time),
 }];

@@ -2,7 +2,11 @@
 
 use std::num::NonZeroU64;
 
-use super::{setting::Setting, value::size};
+use super::{
+    class::{Form, Scope},
+    setting::Setting,
+    value::size,
+};
 
 pub(super) static SETTINGS: &[Setting] = &[Setting {
     key: "proxy-body-size",
@@ -11,5 +15,6 @@ pub(super) static SETTINGS: &[Setting] = &[Setting {
     doc: "The largest request body; above it the answer is 413. 0: any size.",
     example: "50m",
     fail_closed: None,
+    scope: Scope::Class(Form::Size),
     parse: |text, settings| size(text, u64::MAX).map(|size| settings.proxy_body_size = NonZeroU64::new(size)),
 }];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{served, unserved};
+use super::{class, served, unserved};
 
 /// All keys of the global ConfigMap as a page of Markdown.
 pub fn reference() -> String {
@@ -19,6 +19,7 @@ pub fn reference() -> String {
             setting.key, setting.value, setting.doc, setting.example
         );
     }
+    page.push_str(&class::reference());
     page.push_str("\n## Known and not served\n\n| key | what follows |\n|---|---|\n");
     for known in unserved::KNOWN.iter().copied().flatten() {
         let _ = writeln!(page, "| `{}` | {} |", known.key, known.consequence());

@@ -1,6 +1,6 @@
 //! One key of the ConfigMap that is served.
 
-use super::Settings;
+use super::{Settings, class::Scope};
 
 /// A key of the ConfigMap: what it means and how its value is read.
 pub(super) struct Setting {
@@ -16,6 +16,8 @@ pub(super) struct Setting {
     pub(super) example: &'static str,
     /// What holds while the value cannot be used; none: the default.
     pub(super) fail_closed: Option<&'static str>,
+    /// Whether it may differ between classes.
+    pub(super) scope: Scope,
     /// Takes the value into the settings, or says what is wrong with it.
     pub(super) parse: fn(&str, &mut Settings) -> Result<(), String>,
 }

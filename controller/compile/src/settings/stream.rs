@@ -5,6 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use snapshot::Retry;
 
 use super::{
+    class,
     setting::Setting,
     value::{boolean, number32, time, time_or_none},
 };
@@ -48,6 +49,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long a TCP connection may be silent both ways before it is closed, and a UDP session before it ends.",
         example: "1h",
         fail_closed: None,
+        scope: class::STREAM,
         parse: |text, settings| time(text).map(|time| settings.stream.idle = time),
     },
     Setting {
@@ -57,6 +59,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether another endpoint is tried where a TCP connection to one cannot be made.",
         example: "false",
         fail_closed: None,
+        scope: class::STREAM,
         parse: |text, settings| boolean(text).map(|on| settings.stream.next = on),
     },
     Setting {
@@ -66,6 +69,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How many endpoints are tried in all for a TCP connection. 0: as many as there are.",
         example: "2",
         fail_closed: None,
+        scope: class::STREAM,
         parse: |text, settings| number32(text, 0..=u32::MAX).map(|tries| settings.stream.retry.tries = tries),
     },
     Setting {
@@ -75,6 +79,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "After how long no further endpoint is tried for a TCP connection. 0: no limit.",
         example: "10s",
         fail_closed: None,
+        scope: class::STREAM,
         parse: |text, settings| time_or_none(text).map(|time| settings.stream.retry.timeout = time),
     },
     Setting {
@@ -86,6 +91,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               `proxy-stream-timeout` alone.",
         example: "3",
         fail_closed: None,
+        scope: class::STREAM,
         parse: |text, settings| {
             number32(text, 0..=u32::MAX).map(|replies| settings.stream.replies = NonZeroU32::new(replies))
         },

@@ -4,6 +4,7 @@ use snapshot::Hsts;
 
 use super::{
     Settings,
+    class::{self, Form, Scope},
     setting::Setting,
     value::{boolean, list, number},
 };
@@ -16,6 +17,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether http is sent to https where `spec.tls` of an Ingress covers the host.",
         example: "false",
         fail_closed: None,
+        scope: Scope::Class(Form::Boolean),
         parse: |text, settings| boolean(text).map(|on| settings.ssl_redirect = on),
     },
     Setting {
@@ -25,6 +27,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether http is sent to https also where no certificate is named, because TLS ends in front of us.",
         example: "true",
         fail_closed: None,
+        scope: Scope::Class(Form::Boolean),
         parse: |text, settings| boolean(text).map(|on| settings.force_ssl_redirect = on),
     },
     Setting {
@@ -34,6 +37,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether the redirect to https keeps a slash at the end of the path.",
         example: "true",
         fail_closed: None,
+        scope: Scope::Class(Form::Boolean),
         parse: |text, settings| boolean(text).map(|on| settings.preserve_trailing_slash = on),
     },
     Setting {
@@ -43,6 +47,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "The status of the redirect from http to https.",
         example: "301",
         fail_closed: None,
+        scope: Scope::Class(Form::OneOf(&[301, 302, 307, 308])),
         parse: |text, settings| {
             settings.http_redirect_code = match text {
                 "301" => 301,
@@ -61,6 +66,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Paths of Ingresses that begin with one of these stay on http.",
         example: "/.well-known/acme-challenge,/status",
         fail_closed: None,
+        scope: Scope::Class(Form::List(',')),
         parse: |text, settings| {
             let paths: Vec<String> = list(text).map(str::to_owned).collect();
             if let Some(path) = paths.iter().find(|path| !path.starts_with('/')) {
@@ -78,6 +84,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether answers over https carry `Strict-Transport-Security` (RFC 6797).",
         example: "false",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| {
             if !boolean(text)? {
                 settings.hsts = None;
@@ -92,6 +99,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long browsers stay on https. 0 tells them to forget it.",
         example: "15724800",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| {
             let max_age = number(text, 0..=9_999_999_999)?;
             change_hsts(settings, |hsts| hsts.max_age = max_age);
@@ -105,6 +113,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether that holds for the names below the host too.",
         example: "false",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| {
             let on = boolean(text)?;
             change_hsts(settings, |hsts| hsts.include_subdomains = on);
@@ -118,6 +127,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether browsers' makers may put the host on their built-in lists.",
         example: "true",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| {
             let on = boolean(text)?;
             change_hsts(settings, |hsts| hsts.preload = on);

@@ -1,6 +1,7 @@
 //! Whom we believe about the client, and what we tell about ourselves.
 
 use super::{
+    class::{self, Form, Scope},
     setting::Setting,
     value::{boolean, networks, time},
 };
@@ -14,6 +15,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               `proxy-real-ip-cidr` names. Right only behind a proxy that sets them.",
         example: "true",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| boolean(text).map(|on| settings.use_forwarded_headers = on),
     },
     Setting {
@@ -24,6 +26,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               protocol are taken.",
         example: "10.0.0.0/8,192.0.2.7",
         fail_closed: Some("nobody's forwarded headers and PROXY headers are believed until it is right"),
+        scope: class::CONNECTION,
         parse: |text, settings| {
             // A list with a hole is no list: the entry that is wrong may be the one that matters.
             settings.proxy_real_ip_cidr = Vec::new();
@@ -38,6 +41,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether annotations may name Secrets of other namespaces.",
         example: "true",
         fail_closed: None,
+        scope: Scope::Class(Form::Boolean),
         parse: |text, settings| boolean(text).map(|on| settings.allow_cross_namespace_resources = on),
     },
     Setting {
@@ -49,6 +53,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               nobody on IPv6), they are refused.",
         example: "true",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| boolean(text).map(|on| settings.use_proxy_protocol = on),
     },
     Setting {
@@ -58,6 +63,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long a connection's PROXY header may take.",
         example: "10s",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| time(text).map(|time| settings.proxy_protocol_header_timeout = time),
     },
     Setting {
@@ -67,6 +73,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether answers name us in a `Server` header.",
         example: "true",
         fail_closed: None,
+        scope: class::CONNECTION,
         parse: |text, settings| boolean(text).map(|on| settings.server_tokens = on),
     },
 ];

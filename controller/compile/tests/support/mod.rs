@@ -18,6 +18,7 @@ pub fn add(objects: &mut Objects, value: Value) {
     match value.get("kind").and_then(Value::as_str).unwrap_or_default() {
         "Ingress" => drop(objects.ingresses.insert(key, read(value))),
         "IngressClass" => drop(objects.ingress_classes.insert(plain, read(value))),
+        "IngressClassParameters" => drop(objects.parameters.insert(plain, read(value))),
         "Service" => drop(objects.services.insert(key, read(value))),
         "EndpointSlice" => drop(objects.endpoint_slices.insert(key, read(value))),
         "Secret" => drop(objects.secrets.insert(key, read(value))),

@@ -58,6 +58,7 @@ fn reference(problem: &Problem, objects: &Objects) -> Option<ObjectReference> {
     let meta = match kind {
         Kind::Ingress => &objects.ingresses.get(&name)?.metadata,
         Kind::IngressClass => &objects.ingress_classes.get(&name.name)?.metadata,
+        Kind::IngressClassParameters => &objects.parameters.get(&name.name)?.metadata,
         Kind::Service => &objects.services.get(&name)?.metadata,
         Kind::Secret => &objects.secrets.get(&name)?.metadata,
         Kind::ConfigMap => &objects.config_maps.get(&name)?.metadata,

@@ -40,6 +40,17 @@ pub(super) fn refuses_streaming(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if matches!(status.code, 400 | 422))
 }
 
+/// Whether the API server does not have the kind, or does not let us read it.
+pub(super) fn is_refused(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status)) => matches!(status.code, 403 | 404),
+        _ => false,
+    }
+}
+
 /// Whether what we hold is too old to go on from. The watch lists again by itself; that is everyday.
 pub(super) fn is_expired(error: &watcher::Error) -> bool {
     match error {

@@ -1,6 +1,7 @@
 //! A controller against an API in this process. Waits are bounded; nothing is decided by how long they took.
 
 mod fake;
+mod parameters;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -300,6 +301,7 @@ async fn only_what_is_needed_is_asked_for() {
         "/apis/discovery.k8s.io/v1/endpointslices",
         "/apis/networking.k8s.io/v1/ingressclasses",
         "/apis/networking.k8s.io/v1/ingresses",
+        "/apis/tidegate.dev/v1alpha1/ingressclassparameters",
     ];
     assert_eq!(paths, expected.map(str::to_owned).into());
     let queries = world.fake.state().queries.clone();
@@ -326,6 +328,7 @@ async fn one_namespace_is_watched_apart_from_what_flags_name() {
         "/apis/discovery.k8s.io/v1/namespaces/team/endpointslices",
         "/apis/networking.k8s.io/v1/ingressclasses",
         "/apis/networking.k8s.io/v1/namespaces/team/ingresses",
+        "/apis/tidegate.dev/v1alpha1/ingressclassparameters",
     ];
     assert_eq!(paths, expected.map(str::to_owned).into());
 }

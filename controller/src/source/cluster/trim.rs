@@ -1,5 +1,6 @@
 //! What is left out of objects before they are kept.
 
+use compile::IngressClassParameters;
 use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, Namespace, Secret, Service},
@@ -55,7 +56,7 @@ macro_rules! trim_meta {
     };
 }
 
-trim_meta!(Ingress, IngressClass, Service, EndpointSlice, ConfigMap, Namespace);
+trim_meta!(Ingress, IngressClass, IngressClassParameters, Service, EndpointSlice, ConfigMap, Namespace);
 
 #[cfg(test)]
 mod tests {

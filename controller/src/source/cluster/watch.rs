@@ -3,7 +3,7 @@
 use std::{fmt::Debug, pin::pin, sync::Arc, time::Duration};
 
 use backon::BackoffBuilder;
-use compile::{Problem, Severity};
+use compile::{IngressClassParameters, Problem, Severity};
 use futures_util::StreamExt;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Secret, Service},
@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    error::{explain_watch, is_expired, refuses_streaming},
+    error::{explain_watch, is_expired, is_refused, refuses_streaming},
     mirror::Mirror,
     trim::Trim,
 };
@@ -37,6 +37,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 
 /// Without an error for this long a watch works, even if it has nothing to tell. Longer than an attempt to connect.
 const RECOVERED: Duration = Duration::from_secs(35);
+
+/// Between two looks at whether a kind can be read by now.
+const ABSENT: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(30) };
 
 /// A server that takes a streaming list but never ends it does not know what it is.
 const STREAMING_PATIENCE: Duration = Duration::from_secs(60);
@@ -61,13 +64,15 @@ macro_rules! objects {
     ($($kind:ident),*) => { $(impl Object for $kind { const KIND: Kind = Kind::$kind; })* };
 }
 
-objects!(Ingress, IngressClass, Service, EndpointSlice, Secret, ConfigMap, Namespace);
+objects!(Ingress, IngressClass, IngressClassParameters, Service, EndpointSlice, Secret, ConfigMap, Namespace);
 
 /// A watch and its name among the lists that are waited for.
 pub(super) struct Watch<K> {
     pub(super) list: String,
     pub(super) api: Api<DeserializeGuard<K>>,
     pub(super) config: watcher::Config,
+    /// Whether the API server may not have the kind, or not let us read it.
+    pub(super) optional: bool,
 }
 
 /// How a round of watching ended.
@@ -81,7 +86,14 @@ enum End {
 impl<K: Object> Watch<K> {
     /// Follows the API for as long as somebody takes the updates.
     pub(super) async fn run(self, updates: mpsc::Sender<Update>, board: Arc<Board>) {
-        let mut round = Round { list: self.list, updates, board, mirror: Mirror::default(), listed: false };
+        let mut round = Round {
+            list: self.list,
+            updates,
+            board,
+            mirror: Mirror::default(),
+            listed: false,
+            optional: self.optional,
+        };
         let streaming = self.config.clone().streaming_lists();
         if let End::NoStreaming = round.follow(self.api.clone(), streaming, true).await {
             tracing::debug!(list = round.list, "the API server has no streaming lists");
@@ -97,6 +109,8 @@ struct Round {
     mirror: Mirror,
     /// Whether a list was complete once.
     listed: bool,
+    /// Whether nobody waits for the kind; not any more once it was listed.
+    optional: bool,
 }
 
 impl Round {
@@ -134,6 +148,12 @@ impl Round {
                     }
                 }
                 Err(error) if streaming && refuses_streaming(&error) => return End::NoStreaming,
+                Err(error) if self.optional && is_refused(&error) => {
+                    if self.without(&error).await.is_err() {
+                        return End::Closed;
+                    }
+                    sleep(ABSENT).await;
+                }
                 Err(error) => {
                     self.failed(&error);
                     // The server answers: what it asks for is to list again, and soon.
@@ -162,6 +182,7 @@ impl Round {
         self.board.find(&self.list, self.mirror.problems());
         self.works();
         if let Some(mut update) = update {
+            self.optional &= !listed;
             if listed && !self.listed {
                 self.listed = true;
                 update.listed = Some(self.list.clone());
@@ -169,6 +190,16 @@ impl Round {
             self.updates.send(update).await?;
         }
         Ok(())
+    }
+
+    /// The kind cannot be read: it counts as listed, and empty.
+    async fn without(&mut self, error: &watcher::Error) -> Result<(), mpsc::error::SendError<Update>> {
+        if self.listed {
+            return Ok(());
+        }
+        self.listed = true;
+        tracing::info!(list = self.list, "there are none for us: {}", explain_watch(error));
+        self.updates.send(Update { changes: Vec::new(), listed: Some(self.list.clone()) }).await
     }
 
     fn works(&self) {

@@ -5,7 +5,7 @@ mod locate;
 
 use std::collections::BTreeSet;
 
-use compile::Severity;
+use compile::{IngressClassParameters, Severity};
 use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, Namespace, Secret, Service},
@@ -168,6 +168,7 @@ fn typed(kind: Kind, value: Value) -> Result<Object, serde_json::Error> {
     match kind {
         Kind::Ingress => read::<Ingress>(value),
         Kind::IngressClass => read::<IngressClass>(value),
+        Kind::IngressClassParameters => read::<IngressClassParameters>(value),
         Kind::Service => read::<Service>(value),
         Kind::EndpointSlice => read::<EndpointSlice>(value),
         Kind::Secret => serde_json::from_value(value).map(|secret| merge_string_data(secret).into()),

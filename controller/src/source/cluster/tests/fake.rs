@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) streaming: bool,
     /// Collections that may not be read.
     pub(crate) forbidden: BTreeSet<String>,
+    /// Collections that the server does not have.
+    pub(crate) absent: BTreeSet<String>,
     /// Whether writes are forbidden.
     pub(crate) read_only: bool,
     /// What happened up to here is forgotten: watches from before get a 410.
@@ -145,6 +147,9 @@ impl State {
     fn read(&mut self, path: &str, query: &str) -> Answer {
         let collection = path.rsplit('/').next().unwrap().to_owned();
         self.queries.push((collection.clone(), query.to_owned()));
+        if self.absent.contains(&collection) {
+            return status(404, "the server could not find the requested resource");
+        }
         if self.forbidden.contains(&collection) {
             return status(
                 403,
@@ -217,13 +222,13 @@ impl State {
             objects.insert(key(&body), body.clone());
             return answer(201, &body);
         }
-        let parts: Vec<&str> = path.split('/').collect();
-        let ["namespaces", namespace, collection, name, ..] =
-            parts[parts.len() - usize::from(parts.contains(&"status")) - 4..]
-        else {
-            return status(404, "no such path");
+        let parts: Vec<&str> = path.trim_end_matches("/status").split('/').collect();
+        let (collection, key) = match parts[..] {
+            [.., "namespaces", namespace, collection, name] => (collection, format!("{namespace}/{name}")),
+            [.., collection, name] => (collection, format!("/{name}")),
+            _ => return status(404, "no such path"),
         };
-        let found = self.objects.get(collection).and_then(|objects| objects.get(&format!("{namespace}/{name}")));
+        let found = self.objects.get(collection).and_then(|objects| objects.get(&key));
         let Some(mut object) = found.cloned() else { return status(404, "not found") };
         merge(&mut object, &body);
         self.put(collection, object.clone());

@@ -7,6 +7,8 @@ use k8s_openapi::api::{
 };
 use serde::de::DeserializeOwned;
 
+use compile::IngressClassParameters;
+
 use super::{Remark, Source};
 use crate::object::Kind;
 
@@ -28,6 +30,7 @@ pub(super) fn in_document(kind: Kind, source: &Source<'_>) -> Option<u64> {
     match kind {
         Kind::Ingress => line::<Ingress>(source),
         Kind::IngressClass => line::<IngressClass>(source),
+        Kind::IngressClassParameters => line::<IngressClassParameters>(source),
         Kind::Service => line::<Service>(source),
         Kind::EndpointSlice => line::<EndpointSlice>(source),
         Kind::Secret => line::<Secret>(source),
