@@ -62,6 +62,16 @@ impl Cluster {
         run(Command::new("kubectl").args(["apply", "-f", "-"]), Some(&list)).await.map(drop)
     }
 
+    /// Posts an object to a path of the API that has no kubectl command.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn create_raw(&self, path: &str, object: &Value) -> anyhow::Result<()> {
+        run(Command::new("kubectl").args(["create", "--raw", path, "-f", "-"]), Some(&object.to_string()))
+            .await
+            .map(drop)
+    }
+
     /// Ends the API server (`stop`) by kill -9, or starts it again (`start`).
     ///
     /// # Errors
