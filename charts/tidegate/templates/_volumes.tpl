@@ -8,7 +8,7 @@ Where the data plane keeps what it serves: a folder that it makes itself, so tha
 the volume's cannot be.
 */}}
 {{- define "tidegate.state" -}}
-/run/tidegate/state/snapshot
+/run/tidegate/state/kept
 {{- end -}}
 
 {{/* Volumes of the Pod as a JSON list in "all". */}}
