@@ -1,4 +1,4 @@
-{{/* What serves traffic: (root, its ports). */}}
+{{/* The ports of what serves traffic. */}}
 {{- define "tidegate.ports.traffic" -}}
 {{- $controller := .Values.controller -}}
 {{- range $name := list "http" "https" -}}

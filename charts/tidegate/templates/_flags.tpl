@@ -115,7 +115,10 @@ workers: [dataplane]
 {{- $_ := set $flags "healthz-port" $root.Values.controller.metrics.controllerPort -}}
 {{- end -}}
 {{- if eq $plane "controller" -}}
-{{- $_ := set $flags "socket-peer-uid" (include "tidegate.securityContext" (list $root "dataplane") | fromJson).runAsUser -}}
+{{- /* Where the cluster gives out users, it gives both containers the same. */ -}}
+{{- with (include "tidegate.securityContext" (list $root "dataplane") | fromJson).runAsUser -}}
+{{- $_ := set $flags "socket-peer-uid" . -}}
+{{- end -}}
 {{- else -}}
 {{- $_ := set $flags "healthz-port" (include "tidegate.port" (list $root "healthz")) -}}
 {{- if eq $plane "dataplane" -}}

@@ -95,6 +95,12 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
 {{- end -}}
 
+{{/* A value as text, in which templates are carried out, as ingress-nginx's chart does here: (root, value). */}}
+{{- define "tidegate.templated" -}}
+{{- $text := ternary "" (include "tidegate.text" (last .)) (kindIs "invalid" (last .)) -}}
+{{- ternary (tpl $text (first .)) $text (contains "{{" $text) -}}
+{{- end -}}
+
 {{/* Fields of a map that are there and not empty: (map, names). */}}
 {{- define "tidegate.fields" -}}
 {{- $from := first . -}}
