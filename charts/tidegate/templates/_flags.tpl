@@ -90,6 +90,7 @@ the kubelet.
 {{/* Who takes a flag where there are two containers. What is not here is the controller's. */}}
 {{- define "tidegate.planes" -}}
 access-log: [dataplane]
+controller-class: [controller, dataplane]
 healthz-host: [controller, dataplane]
 log-format: [controller, dataplane]
 metrics-per-host: [dataplane]

@@ -9,6 +9,8 @@ empty. Those that are set to something else are named in the notes.
   (list "controller.admissionWebhooks.patch" "the chart makes the certificate itself")
   (list "controller.admissionWebhooks.extraEnvs" "they were for the jobs that made the certificate")
   (list "controller.admissionWebhooks.existingPsp" "Kubernetes has no PodSecurityPolicies any more")
+  (list "controller.admissionWebhooks.networkPolicyEnabled" "it was for the jobs that made the certificate")
+  (list "controller.autoscaling.apiVersion" "it is autoscaling/v2")
   (list "controller.customTemplate.configMapName" "there is no nginx.conf")
   (list "controller.customTemplate.configMapKey" "there is no nginx.conf")
   (list "controller.enableAnnotationValidations" "annotations are always checked" "true")
