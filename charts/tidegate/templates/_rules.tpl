@@ -48,7 +48,7 @@
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [{{ get $flags "election-id" }}]
-  verbs: [get, update, patch]
+  verbs: [get, update]
 {{- end }}
 {{- $status := include "tidegate.status" . }}
 {{- if eq $status "nodes" }}
