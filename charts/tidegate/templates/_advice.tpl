@@ -54,7 +54,8 @@ app.kubernetes.io/name={{ include "tidegate.name" . }} and app.kubernetes.io/ins
 {{- end }}
 {{- if and $controller.admissionWebhooks.enabled (not $controller.admissionWebhooks.certManager.enabled) }}
 
-The webhook's certificate is in Secret {{ include "tidegate.admission.name" . }}, for ten years, and is kept by upgrades. Where charts are rendered
-without a cluster (helm template, GitOps) each rendering makes another one: let cert-manager make it there.
+The webhook's certificate is in Secret {{ include "tidegate.admission.name" . }}, for ten years, and is kept by upgrades.
+Where charts are rendered without a cluster (helm template, GitOps) each rendering makes another one: let cert-manager
+make it there.
 {{- end }}
 {{- end -}}

@@ -24,7 +24,7 @@ empty. Those that are set to something else are named in the notes.
   (list "controller.image.registry" "controller.image.repository names the image")
   (list "controller.lifecycle" "no hook is needed: a Pod told to leave goes on accepting for extraArgs.shutdown-grace-period seconds (15) by itself")
   (list "controller.maxmindLicenseKey" "there is no GeoIP")
-  (list "controller.opentelemetry" "no traces are sent")
+  (list "controller.opentelemetry.enabled" "no traces are sent")
   (list "controller.podSecurityPolicy.enabled" "Kubernetes has no PodSecurityPolicies any more")
   (list "defaultBackend.existingPsp" "Kubernetes has no PodSecurityPolicies any more")
   (list "dhParam" "TLS 1.2 is served with elliptic curves only")
