@@ -34,7 +34,7 @@
 {{- if eq "nodes" (include "tidegate.status" .) }}
 - apiGroups: [""]
   resources: [nodes]
-  verbs: [get, list, watch]
+  verbs: [get]
 {{- end }}
 {{- end -}}
 
@@ -51,14 +51,11 @@
   verbs: [get, update]
 {{- end }}
 {{- $status := include "tidegate.status" . }}
-{{- if eq $status "nodes" }}
+{{- $last := ne (get $flags "update-status-on-shutdown" | toString) "false" }}
+{{- if or (eq $status "nodes") (and $last (ne $status "none")) }}
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
-{{- else if and (ne $status "none") (ne (get $flags "update-status-on-shutdown" | toString) "false") }}
-- apiGroups: [""]
-  resources: [pods]
-  verbs: [list]
+  verbs: [get, list]
 {{- end }}
 {{- end -}}
 
