@@ -31,6 +31,14 @@
   resources: [namespaces]
   verbs: [list, watch]
 {{- end }}
+{{- if .Files.Glob "crds/*.yaml" }}
+- apiGroups: [tidegate.dev]
+  resources: [ingressclassparameters]
+  verbs: [list, watch]
+- apiGroups: [tidegate.dev]
+  resources: [ingressclassparameters/status]
+  verbs: [patch]
+{{- end }}
 {{- if eq "nodes" (include "tidegate.status" .) }}
 - apiGroups: [""]
   resources: [nodes]
