@@ -135,3 +135,33 @@ async fn low_ports_of_the_node_need_no_root() {
     let status = || release.namespace.ingress_address("app");
     wait::until_eq("the node's address", LIMIT, Some(node.to_owned()), status).await.unwrap();
 }
+
+/// With the certificate that the chart makes, also after an upgrade, which keeps it: the API server trusts no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_refuses_what_could_not_be_served() {
+    let cluster = Cluster::from_env().unwrap();
+    // Nobody else's Ingresses wait for this webhook.
+    let scope = "controller.scope.enabled=true,controller.service.type=ClusterIP";
+    let arguments = ["--set", scope, "--set", "controller.admissionWebhooks.enabled=true"];
+    let release = Release::install(&cluster, "webhook", &arguments).await;
+    let namespace = &release.namespace;
+    app(namespace).await;
+    namespace.apply(&[release.ingress("first", "taken.example")]).await.unwrap();
+    answers(&release.front().await, "taken.example", 200).await;
+
+    let second = release.ingress("second", "taken.example");
+    let refused = || async {
+        match namespace.apply(std::slice::from_ref(&second)).await {
+            // The API server learns of a new webhook a moment late.
+            Ok(()) => namespace.kubectl(&["delete", "ingress", "second"]).await.map(|_| None),
+            Err(error) if error.to_string().contains("could not be served") => Ok(Some(())),
+            Err(error) => Err(error),
+        }
+    };
+    wait::until("a refusal", LIMIT, refused).await.unwrap();
+    let secret = || namespace.json(&["get", "secret", "edge-controller-admission"]);
+    let before = secret().await.unwrap()["data"].clone();
+    release.helm("upgrade", &[&arguments[..], &["--set", "controller.podLabels.round=second"]].concat()).await;
+    assert_eq!(secret().await.unwrap()["data"], before, "the certificate is another one");
+    wait::until("a refusal after the upgrade", LIMIT, refused).await.unwrap();
+}
