@@ -44,6 +44,14 @@ impl Cluster {
         run(Command::new("kubectl").args(arguments), None).await
     }
 
+    /// Runs helm and returns what it prints.
+    ///
+    /// # Errors
+    /// It fails; the error has what it says.
+    pub async fn helm(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        run(Command::new("helm").args(arguments), None).await
+    }
+
     /// Runs kubectl and parses its answer.
     ///
     /// # Errors
