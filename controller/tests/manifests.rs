@@ -184,3 +184,37 @@ async fn what_cannot_work_does_not_start() {
     bad.publish = PublishAddress::Addresses(vec!["not an address".to_owned()]);
     assert!(start(bad).await.unwrap().contains("--publish-status-address"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_class_has_settings_of_its_own_without_a_cluster() {
+    let class = "\
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: tidegate, annotations: {ingressclass.kubernetes.io/is-default-class: 'true'}}
+spec:
+  controller: tidegate.dev/ingress-controller
+  parameters: {apiGroup: tidegate.dev, kind: IngressClassParameters, name: large}
+";
+    let parameters = |size: &str| {
+        format!(
+            "apiVersion: tidegate.dev/v1alpha1\nkind: IngressClassParameters\nmetadata: {{name: large}}\n\
+             spec: {{proxyBodySize: {size}}}\n"
+        )
+    };
+    let files = [("class.yaml", class.to_owned()), ("a.yaml", app("a")), ("large.yaml", parameters("50m"))];
+    let mut world = World::new(&files).await;
+    let is = |bytes: u64| {
+        move |snapshot: &Snapshot| {
+            let mut routes = snapshot.tables.values().flat_map(|table| &table.routes);
+            routes.next().is_some_and(|route| route.max_body.is_some_and(|most| most.get() == bytes))
+        }
+    };
+    world.until("50 MiB", is(50 << 20)).await;
+    world.write("large.yaml", &parameters("2m"));
+    world.until("2 MiB", is(2 << 20)).await;
+    world.write("large.yaml", &parameters("[]"));
+    world.until_problem("BadParameter").await;
+    world.until("the default", is(1 << 20)).await;
+    fs::remove_file(world.dir.path().join("large.yaml")).unwrap();
+    world.until_problem("ParametersNotFound").await;
+}
