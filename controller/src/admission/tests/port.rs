@@ -1,10 +1,11 @@
 //! The port itself: versions of HTTP, and what is refused before anything is looked at.
 
-use std::net::SocketAddr;
+use std::{convert::Infallible, net::SocketAddr};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use http::{Request, StatusCode, Version};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -13,7 +14,7 @@ use tokio::{
     sync::watch,
     time::timeout,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::*;
 use crate::admission::{limits, server::Server};
@@ -59,18 +60,8 @@ impl Port {
     }
 
     async fn exchange(&self, version: Version, method: &str, path: &str, body: Vec<u8>) -> (StatusCode, String) {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.trusted.clone()).unwrap();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let h2 = version == Version::HTTP_2;
-        config.alpn_protocols = if h2 { vec![b"h2".to_vec()] } else { vec![] };
-        let socket = TcpStream::connect(self.address).await.unwrap();
-        let name = "webhook.test".try_into().unwrap();
-        let stream = TokioIo::new(TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap());
+        let stream = self.connect(h2).await;
         let request = Request::builder().method(method).uri(format!("https://webhook.test{path}")).version(version);
         let request = request.header("host", "webhook.test").body(Full::new(Bytes::from(body))).unwrap();
         let answer = if h2 {
@@ -85,6 +76,20 @@ impl Port {
         };
         let status = answer.status();
         (status, String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap())
+    }
+
+    async fn connect(&self, h2: bool) -> TokioIo<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.trusted.clone()).unwrap();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = if h2 { vec![b"h2".to_vec()] } else { vec![] };
+        let socket = TcpStream::connect(self.address).await.unwrap();
+        let name = "webhook.test".try_into().unwrap();
+        TokioIo::new(TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap())
     }
 }
 
@@ -138,4 +143,35 @@ async fn many_at_once_take_turns() {
     for status in futures_util::future::join_all(asked).await {
         assert_eq!(status.unwrap(), StatusCode::OK);
     }
+}
+
+/// Who sends heads and no bodies takes places, not the whole webhook, and gives them back by leaving.
+#[tokio::test]
+async fn more_than_there_is_room_for_are_refused() {
+    let port = Port::open().await;
+    port.bases.send_replace(Some(Arc::new(basis(&[]))));
+    let (mut stalled, mut connections) = (FuturesUnordered::new(), tokio::task::JoinSet::new());
+    for _ in 0..3 {
+        let stream = port.connect(true).await;
+        let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        connections.spawn(connection);
+        for _ in 0..100 {
+            let request = Request::post(format!("https://webhook.test{PATH}"));
+            let never = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>();
+            let mut sender = sender.clone();
+            let request = request.body(Box::pin(StreamBody::new(never))).unwrap();
+            stalled.push(async move { sender.send_request(request).await });
+        }
+    }
+    let first = timeout(PATIENCE, stalled.next()).await.expect("an answer").unwrap().unwrap();
+    assert_eq!(first.status(), StatusCode::TOO_MANY_REQUESTS);
+    drop(stalled);
+    connections.shutdown().await;
+    let review = request("CREATE", &ingress("a", "a.example", "/", 1)).to_string();
+    let answered = async {
+        while port.send(Version::HTTP_2, "POST", PATH, review.clone().into()).await.0 != StatusCode::OK {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, answered).await.expect("the others are gone");
 }
