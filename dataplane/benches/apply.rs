@@ -64,7 +64,7 @@ fn table(n: usize, tries: u32) -> Arc<RouteTable> {
             then: Action::Forward(forward),
         })
     };
-    Arc::new(RouteTable { routes: PATHS.iter().map(route).collect(), client_cert: None })
+    Arc::new(RouteTable { routes: PATHS.iter().map(route).collect(), client_cert: None, hsts: None })
 }
 
 fn listener(hosts: BTreeMap<HostPattern, TableId>) -> Listener {

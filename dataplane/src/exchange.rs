@@ -59,6 +59,8 @@ pub struct Exchange {
     pub socket: Arc<Socket>,
     /// What the upstream is told of the client's certificate; none: nothing, its host does not ask for one.
     pub certificate: Option<Certificate>,
+    /// What the answer over TLS says in place of the listener's `Strict-Transport-Security`; none within: nothing.
+    pub hsts: Option<Option<HeaderValue>>,
 }
 
 /// Who asks, after `X-Forwarded-*` of trusted proxies was taken into account.

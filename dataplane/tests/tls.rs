@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use snapshot::{Hsts, KeyFormat, PrivateKey, Report};
+use snapshot::{HostHsts, Hsts, KeyFormat, PrivateKey, Report};
 use support::{
     Backend, Client, Proxy, World,
     h2::Http2,
@@ -94,6 +94,25 @@ async fn requests_are_served_in_both_versions() {
     assert_eq!(request.header("x-forwarded-proto"), Some("https"));
     assert_eq!(request.header("x-forwarded-port"), Some("443"));
     assert_eq!(proxy.client().await.get("a.example", "/").await.header("strict-transport-security"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_may_have_hsts_of_its_own() {
+    let (world, _backend) = world().await;
+    let hsts = Hsts { max_age: 31_536_000, include_subdomains: true, preload: false };
+    let world = world.tls(&[("a.example", "exact")], None).options(|http| http.hsts = Some(hsts));
+    let mut proxy = Proxy::start(&world).await;
+    let own = Hsts { max_age: 5, include_subdomains: false, preload: true };
+    for (hsts, expected) in [(HostHsts::On(own), Some("max-age=5; preload")), (HostHsts::Off, None)] {
+        proxy.apply(&world.clone().hsts("a.example", hsts)).await;
+        let (mut client, _) = connect(&proxy, "a.example", &rustls::version::TLS13).await;
+        for path in ["/", "/again"] {
+            assert_eq!(client.get("a.example", path).await.header("strict-transport-security"), expected);
+        }
+        let other = client.get("other.example", "/").await;
+        assert_eq!(other.header("strict-transport-security"), Some("max-age=31536000; includeSubDomains"));
+        assert_eq!(proxy.client().await.get("a.example", "/").await.header("strict-transport-security"), None);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,7 +30,7 @@ pub use endpoint::{Endpoint, EndpointSet};
 pub use filter::{Deny, Filter, HttpsRedirect, Stage};
 pub use host::{HostPattern, InvalidHost};
 pub use id::{CertId, ListenerId, ServicePort, SnapshotId, TableId, UpstreamId};
-pub use listener::{ConnectionLimits, HeadLimits, Hsts, Http2, HttpOptions, KeepAlive, Listener, Serves};
+pub use listener::{ConnectionLimits, HeadLimits, HostHsts, Hsts, Http2, HttpOptions, KeepAlive, Listener, Serves};
 pub use origin::Origin;
 pub use report::{Rejection, Report};
 pub use route::{Action, Forward, PathMatch, Retry, Route, RouteTable, Timeouts};

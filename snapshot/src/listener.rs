@@ -170,6 +170,16 @@ pub struct HeadLimits {
     pub fields: u32,
 }
 
+/// What a host has of its own in place of [`HttpOptions::hsts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HostHsts {
+    /// Its answers say nothing.
+    Off,
+    /// Its answers say this.
+    On(Hsts),
+}
+
 /// `Strict-Transport-Security` (RFC 6797 section 6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hsts {

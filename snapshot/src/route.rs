@@ -4,7 +4,7 @@ use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientCertRule, Filter, Origin, UpstreamId};
+use crate::{ClientCertRule, Filter, HostHsts, Origin, UpstreamId};
 
 /// The routes of one host, in precedence order: the first that matches serves.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct RouteTable {
     /// What the host wants of clients' certificates, before any route; none: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_cert: Option<Arc<ClientCertRule>>,
+    /// `Strict-Transport-Security` of its answers over TLS; none: as the listener has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hsts: Option<HostHsts>,
 }
 
 /// What happens to the requests of one path.

@@ -97,7 +97,7 @@ mod tests {
 
     fn snapshot(routes: Vec<Arc<Route>>) -> Snapshot {
         Snapshot {
-            tables: [("a.b".into(), Arc::new(RouteTable { routes, client_cert: None }))].into(),
+            tables: [("a.b".into(), Arc::new(RouteTable { routes, client_cert: None, hsts: None }))].into(),
             ..Snapshot::default()
         }
     }

@@ -11,8 +11,8 @@ use std::{
 };
 
 use snapshot::{
-    Action, Cert, CertId, ClientCertRule, Deny, Filter, Forward, HostPattern, HostTls, Origin, PathMatch, PrivateKey,
-    Route, RouteTable, TableId,
+    Action, Cert, CertId, Deny, Filter, Forward, HostPattern, HostTls, Origin, PathMatch, PrivateKey, Route,
+    RouteTable, TableId,
 };
 
 use crate::{
@@ -122,13 +122,14 @@ impl HostAssembler<'_> {
         let Self { parts, host, covered } = *self;
         let prefix = parts.annotations_prefix;
         let ciphers = host::ciphers(host, &claims.drafts, &parts.policy.ciphers, prefix, problems);
+        let hsts = host::hsts(host, &claims.drafts, parts.policy.hsts, problems);
         let certs = client_cert::of_host(host, &claims.drafts, parts.client_cas, prefix, problems);
         let (winners, lost) = precedence::settle(host, claims.routes);
         problems.extend(lost);
         let unserved = claims.denied.or(parts.policy.denied.as_ref()).map(unserved);
         let denied = certs.denied.or(unserved);
         let builder = Builder { parts, covered, denied, refused: &certs.refused };
-        let table = builder.table(&winners, certs.rule);
+        let table = RouteTable { routes: builder.routes(&winners), client_cert: certs.rule, hsts };
         if let Some(rule) = &table.client_cert {
             client_cert::note_clear(host, rule, answers_in_the_clear(&table, &rule.origin), prefix, problems);
         }
@@ -161,13 +162,13 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn table(&self, winners: &[Claim<'_>], client_cert: Option<Arc<ClientCertRule>>) -> RouteTable {
+    fn routes(&self, winners: &[Claim<'_>]) -> Vec<Arc<Route>> {
         let mut routes: Vec<Arc<Route>> = winners.iter().map(|claim| Arc::new(self.route(claim))).collect();
         let all_is_served = winners.last().is_some_and(|claim| claim.path().is_everything());
         if !all_is_served && let Some((service, backend)) = &self.parts.backends.default {
             routes.push(Arc::new(self.default_route(service, backend)));
         }
-        RouteTable { routes, client_cert }
+        routes
     }
 
     fn route(&self, claim: &Claim<'_>) -> Route {

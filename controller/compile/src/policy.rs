@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU64, sync::Arc};
 
-use snapshot::{Ciphers, HttpsRedirect, Retry, Timeouts, UpstreamKeepAlive};
+use snapshot::{Ciphers, Hsts, HttpsRedirect, Retry, Timeouts, UpstreamKeepAlive};
 
 use crate::{draft::Redirect, settings::Settings};
 
@@ -16,6 +16,8 @@ pub(crate) struct Policy {
     pub redirect: RedirectPolicy,
     /// Where no object of a host says otherwise.
     pub ciphers: Ciphers,
+    /// Of a host as a whole, too.
+    pub hsts: Option<Hsts>,
     /// Why everything must answer 503.
     pub denied: Option<Arc<str>>,
 }
@@ -63,6 +65,7 @@ impl From<&Settings> for Policy {
                 exempt: settings.no_tls_redirect_locations.clone(),
             },
             ciphers: settings.tls.ciphers.clone(),
+            hsts: settings.hsts,
             denied: settings.denied.as_deref().map(Arc::from),
         }
     }

@@ -50,36 +50,37 @@ pub fn of_status(status: StatusCode) -> Response<Body> {
     response
 }
 
-/// Sets what is ours in the head of an answer, and hands it to hyper together with its ticket.
-pub fn seal(
-    connection: &Connection,
-    listener: &LiveListener,
-    response: Response<Body>,
-    mut ticket: Ticket,
-) -> Response<Answer> {
-    head(connection, listener, response, &mut ticket).map(|body| Answer::new(body, ticket))
+/// What is ours in the head of an answer.
+pub struct Head<'a> {
+    pub connection: &'a Connection,
+    pub listener: &'a LiveListener,
+    /// What the host says in place of the listener's `Strict-Transport-Security`; none within: nothing.
+    pub hsts: Option<&'a Option<HeaderValue>>,
 }
 
-/// Sets what is ours in the head of an answer.
-pub fn head(
-    connection: &Connection,
-    listener: &LiveListener,
-    mut response: Response<Body>,
-    ticket: &mut Ticket,
-) -> Response<Body> {
-    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    // What the upstream spoke is its matter: the answer is in the client's version.
-    *response.version_mut() = http::Version::HTTP_11;
-    let headers = response.headers_mut();
-    set_fields(headers, &listener.http, listener.hsts.as_ref());
-    if connection.socket.is_shared() {
-        // There, a frame says so (RFC 9113 section 8.2.2).
-        headers.remove(header::CONNECTION);
-    } else if !switches && connection.is_last() {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+impl Head<'_> {
+    /// Sets it, and hands the answer to hyper together with its ticket.
+    pub fn seal(&self, response: Response<Body>, mut ticket: Ticket) -> Response<Answer> {
+        self.of(response, &mut ticket).map(|body| Answer::new(body, ticket))
     }
-    ticket.respond(response.status().as_u16(), head_length(response.headers()));
-    response
+
+    /// Sets it.
+    pub fn of(&self, mut response: Response<Body>, ticket: &mut Ticket) -> Response<Body> {
+        let Self { connection, listener, hsts } = self;
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        // What the upstream spoke is its matter: the answer is in the client's version.
+        *response.version_mut() = http::Version::HTTP_11;
+        let headers = response.headers_mut();
+        set_fields(headers, &listener.http, hsts.unwrap_or(&listener.hsts).as_ref());
+        if connection.socket.is_shared() {
+            // There, a frame says so (RFC 9113 section 8.2.2).
+            headers.remove(header::CONNECTION);
+        } else if !switches && connection.is_last() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        ticket.respond(response.status().as_u16(), head_length(response.headers()));
+        response
+    }
 }
 
 /// Sets what the listener wants every answer to say.

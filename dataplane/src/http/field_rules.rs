@@ -62,6 +62,7 @@ impl FieldRules {
             options: Arc::clone(&self.http),
             socket: Arc::clone(&self.socket),
             certificate: None,
+            hsts: None,
         };
         Some(request_fields(&exchange, Protocol::Http1))
     }

@@ -6,7 +6,8 @@ use http::{Request, Response, StatusCode, header, request::Parts};
 use hyper::body::{Body as _, Incoming};
 
 use super::{
-    answer, client_cert,
+    answer::{self, Head},
+    client_cert,
     connection::Connection,
     forward::{Outcome, ask},
     forwarded,
@@ -37,13 +38,15 @@ pub fn serve(connection: Rc<Connection>, socket: Arc<Socket>, mut request: Reque
             Ok(exchange) => answer(&connection, &listener, exchange, &mut ticket).await,
             Err(failure) => Err(*failure),
         };
+        let hsts = exchange.ok().and_then(|exchange| exchange.hsts);
+        let head = Head { connection: &connection, listener: &listener, hsts: hsts.as_ref() };
         Ok(match websocket::seen_by_client(websocket, outcome) {
-            Ok(Outcome::Message(response)) => answer::seal(&connection, &listener, response, ticket),
+            Ok(Outcome::Message(response)) => head.seal(response, ticket),
             Ok(Outcome::Tunnel(response, upstream)) => {
                 let halves = tunnel.zip(Some(upstream));
-                tunnel::open(&connection, answer::head(&connection, &listener, response, &mut ticket), halves, ticket)
+                tunnel::open(&connection, head.of(response, &mut ticket), halves, ticket)
             }
-            Err(failure) => answer::seal(&connection, &listener, answer::of_failure(&failure, is_grpc), ticket),
+            Err(failure) => head.seal(answer::of_failure(&failure, is_grpc), ticket),
         })
     })
 }
@@ -87,6 +90,7 @@ fn take(connection: &Connection, listener: &LiveListener, socket: Arc<Socket>, r
             options,
             socket,
             certificate: None,
+            hsts: None,
         }
     });
     Taken { ticket, websocket, exchange }
@@ -108,6 +112,9 @@ async fn answer(
         Found::Route(table, _) => Some(table),
         Found::Nothing(table) => table,
     };
+    if listener.tls.is_some() {
+        exchange.hsts = table.and_then(|table| table.hsts.clone());
+    }
     if let Flow::Respond(response) = client_cert::check(connection, table, exchange)? {
         return Ok(Outcome::Message(response));
     }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use ahash::AHashMap;
 use http::HeaderValue;
 use snapshot::{
-    Action, ClientCertRule, EndpointSet, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route, RouteTable,
-    Serves, ServicePort, Snapshot, TableId, Target, Upstream, UpstreamId,
+    Action, ClientCertRule, EndpointSet, HostHsts, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route,
+    RouteTable, Serves, ServicePort, Snapshot, TableId, Target, Upstream, UpstreamId,
 };
 
 use super::{LiveAction, LiveClientCert, LiveListener, LiveRoute, LiveTable, Runtime, streams::Surroundings, table};
@@ -154,7 +154,11 @@ impl Builder {
         };
         let routes = source.routes.iter().map(live).collect();
         let paths = PathTable::new(&source.routes);
-        Arc::new(LiveTable { source: Arc::clone(source), paths, routes, client_cert })
+        let hsts = source.hsts.as_ref().map(|own| match own {
+            HostHsts::Off => None,
+            HostHsts::On(own) => hsts(own),
+        });
+        Arc::new(LiveTable { source: Arc::clone(source), paths, routes, client_cert, hsts })
     }
 
     fn client_cert(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use snapshot::{Action, Route, RouteTable, TableId};
 
 use super::LiveClientCert;
@@ -24,7 +24,12 @@ pub struct LiveTable {
     pub routes: Vec<Arc<LiveRoute>>,
     /// What the host wants of clients' certificates.
     pub client_cert: Option<Arc<LiveClientCert>>,
+    /// What its answers over TLS say in place of the listener's `Strict-Transport-Security`.
+    pub hsts: Option<OwnHsts>,
 }
+
+/// What a host says in place of its listener; none: nothing.
+pub type OwnHsts = Option<HeaderValue>;
 
 impl LiveTable {
     /// The route that serves a normalised path.

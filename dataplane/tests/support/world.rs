@@ -146,6 +146,13 @@ impl World {
         self
     }
 
+    /// `Strict-Transport-Security` of a host.
+    pub fn hsts(mut self, host: &str, hsts: HostHsts) -> Self {
+        let table = self.snapshot.tables.get_mut(host).unwrap();
+        Arc::make_mut(table).hsts = Some(hsts);
+        self
+    }
+
     /// A rule about clients' certificates on a host.
     pub fn client_cert(mut self, host: &str, rule: ClientCertRule) -> Self {
         let client_auth = rule.auth.clone();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use snapshot::{Ciphers, ClientAuth, HostPattern, HostTls};
+use snapshot::{Ciphers, ClientAuth, HostHsts, HostPattern, HostTls, Hsts};
 
 use crate::{Problem, draft::Draft, notes::Notes};
 
@@ -41,7 +41,7 @@ pub(super) fn ciphers(
         .extend(order.iter().flat_map(|settled| lost(host, &format!("{prefix}/ssl-prefer-server-ciphers"), settled)));
     let of_class = settle(drafts, |draft| Some(&draft.policy.ciphers));
     if suites.is_none() || order.is_none() {
-        problems.extend(of_class.iter().flat_map(|settled| lost_class(host, settled)));
+        problems.extend(of_class.iter().flat_map(|settled| lost_class(host, "the cipher suites", settled)));
     }
     let base = of_class.map_or(global, |settled| settled.winner.1);
     let ciphers = Ciphers {
@@ -51,14 +51,27 @@ pub(super) fn ciphers(
     (ciphers != *global).then_some(ciphers)
 }
 
+/// `Strict-Transport-Security` of a host, where its most senior object's class wants another than `global`.
+pub(super) fn hsts(
+    host: &HostPattern,
+    drafts: &[&Draft],
+    global: Option<Hsts>,
+    problems: &mut Vec<Problem>,
+) -> Option<HostHsts> {
+    let settled = settle(drafts, |draft| Some(&draft.policy.hsts))?;
+    problems.extend(lost_class(host, "`hsts`", &settled));
+    let own = *settled.winner.1;
+    (own != global).then(|| own.map_or(HostHsts::Off, HostHsts::On))
+}
+
 /// Of two classes on one host.
-fn lost_class(host: &HostPattern, settled: &Settled<'_, Ciphers>) -> Vec<Problem> {
+fn lost_class<T>(host: &HostPattern, what: &str, settled: &Settled<'_, T>) -> Vec<Problem> {
     let problem = |loser: &&Draft| {
         let mut notes = Notes::new(&loser.origin);
         let by = &settled.winner.0.origin;
         let message = format!(
-            "the cipher suites of its class are of a host as a whole, and on {host} those of the class of {by} hold, which is \
-             older (or of the same age, and its name is greater)"
+            "what its class says of {what} is of a host as a whole, and on {host} the class of {by} counts, which is older (or \
+             of the same age, and its name is greater)"
         );
         notes.warning("spec.ingressClassName", "HostConflict", message);
         notes.into_problems()

@@ -11,6 +11,9 @@ use snapshot::{ConnectionLimits, Hsts, HttpOptions, TlsOptions, UpstreamKeepAliv
 
 use super::{Sessions, Settings, StreamSettings};
 
+/// What `hsts` says where nothing else is said.
+pub(super) const HSTS: Hsts = Hsts { max_age: 31_536_000, include_subdomains: true, preload: false };
+
 impl Default for Settings {
     fn default() -> Self {
         let http = HttpOptions::default();
@@ -38,7 +41,7 @@ impl Default for Settings {
             preserve_trailing_slash: false,
             http_redirect_code: 308,
             no_tls_redirect_locations: vec!["/.well-known/acme-challenge".to_owned()],
-            hsts: Some(Hsts { max_age: 31_536_000, include_subdomains: true, preload: false }),
+            hsts: Some(HSTS),
             tls: TlsOptions::default(),
             sessions: Sessions {
                 tickets: true,

@@ -4,7 +4,8 @@ use snapshot::Hsts;
 
 use super::{
     Settings,
-    class::{self, Form, Scope},
+    class::{Form, Scope},
+    default::HSTS,
     setting::Setting,
     value::{boolean, list, number},
 };
@@ -84,11 +85,11 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether answers over https carry `Strict-Transport-Security` (RFC 6797).",
         example: "false",
         fail_closed: None,
-        scope: class::CONNECTION,
+        scope: Scope::Class(Form::Boolean),
         parse: |text, settings| {
-            if !boolean(text)? {
-                settings.hsts = None;
-            }
+            // A class may want it where the ConfigMap does not.
+            let on = boolean(text)?;
+            settings.hsts = on.then(|| settings.hsts.unwrap_or(HSTS));
             Ok(())
         },
     },
@@ -99,7 +100,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long browsers stay on https. 0 tells them to forget it.",
         example: "15724800",
         fail_closed: None,
-        scope: class::CONNECTION,
+        scope: Scope::Class(Form::Time),
         parse: |text, settings| {
             let max_age = number(text, 0..=9_999_999_999)?;
             change_hsts(settings, |hsts| hsts.max_age = max_age);
@@ -113,7 +114,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether that holds for the names below the host too.",
         example: "false",
         fail_closed: None,
-        scope: class::CONNECTION,
+        scope: Scope::Class(Form::Boolean),
         parse: |text, settings| {
             let on = boolean(text)?;
             change_hsts(settings, |hsts| hsts.include_subdomains = on);
@@ -127,7 +128,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether browsers' makers may put the host on their built-in lists.",
         example: "true",
         fail_closed: None,
-        scope: class::CONNECTION,
+        scope: Scope::Class(Form::Boolean),
         parse: |text, settings| {
             let on = boolean(text)?;
             change_hsts(settings, |hsts| hsts.preload = on);
