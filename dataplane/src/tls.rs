@@ -8,6 +8,7 @@ mod ciphers;
 mod client;
 mod client_auth;
 mod config;
+mod depth;
 mod name;
 mod peer;
 mod resolver;
