@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     listen::{BindError, Bound, Kind, WorkerHandle, bind},
     observe::{CertificateSeries, Metrics},
+    ocsp::Stapler,
     readiness::{Readiness, State},
     runtime::{Applied, Builder, Runtime},
     upstream::Place,
@@ -47,16 +48,18 @@ pub(crate) struct Shared {
 pub(crate) struct Control {
     shared: Shared,
     builder: Arc<Mutex<Builder>>,
+    stapler: Stapler,
     reports: mpsc::Sender<Report>,
     retired: Vec<Arc<Runtime>>,
     hash_key: RandomState,
 }
 
 impl Control {
-    pub(crate) fn new(shared: Shared, builder: Builder, reports: mpsc::Sender<Report>) -> Self {
+    pub(crate) fn new(shared: Shared, builder: Builder, stapler: Stapler, reports: mpsc::Sender<Report>) -> Self {
         Self {
             shared,
             builder: Arc::new(Mutex::new(builder)),
+            stapler,
             reports,
             retired: Vec::new(),
             hash_key: RandomState::new(),
@@ -114,7 +117,7 @@ impl Control {
     /// Builds, binds, swaps. Nothing changes before everything is built.
     async fn apply(&mut self, next: Arc<Snapshot>) -> Result<Vec<Rejection>, String> {
         let held = self.shared.served.borrow().clone();
-        let Applied { runtime, mut rejected } = self.build(held.clone(), Arc::clone(&next)).await?;
+        let Applied { runtime, mut rejected, to_staple } = self.build(held.clone(), Arc::clone(&next)).await?;
         if let Some(runtime) = &runtime {
             look_up_names(runtime).await;
         }
@@ -129,6 +132,7 @@ impl Control {
             self.retired.push(self.shared.live.swap(Arc::new(runtime)));
             self.shared.metrics.set_certificates(certificates(&next));
         }
+        self.stapler.follow(to_staple);
         self.listen(fresh);
         self.unlisten(&next);
         self.shared.served.send_replace(Some(next));

@@ -16,11 +16,13 @@ mod resumption;
 mod self_signed;
 mod server;
 mod sessions;
+mod stapled;
 mod tickets;
 
 pub use authority::Authority;
 pub use client::{TlsClient, TlsClients};
-pub use config::{TlsFactory, TlsSource, is_http2};
+pub use config::{TlsFactory, TlsSource, ToStaple, is_http2};
 pub use peer::{Asked, Judgement, Peer};
 pub use self_signed::SelfSignedError;
 pub use server::TlsServer;
+pub use stapled::Stapled;

@@ -81,11 +81,7 @@ impl Place {
 
     /// What comes of connecting to `address` as long as the endpoint is here; none: it has left. Where a Pod was nobody
     /// says no, so that only a time limit would end it.
-    pub async fn while_here<T>(
-        &self,
-        address: SocketAddr,
-        connecting: Pin<Box<impl Future<Output = T>>>,
-    ) -> Option<T> {
+    pub async fn while_here<T>(&self, address: SocketAddr, connecting: Pin<Box<impl Future<Output = T>>>) -> Option<T> {
         tokio::select! {
             biased;
             connected = connecting => Some(connected),

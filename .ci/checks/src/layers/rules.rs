@@ -128,15 +128,20 @@ pub(super) const MODULES: &[ModuleRule] = &[
         &["exchange", "http", "l4", "observe", "runtime", "tls"],
         "the sockets and the workers behind them; it serves what is there and does not know how it got there",
     ),
+    data_plane(
+        "ocsp",
+        &["tls", "upstream"],
+        "it asks CAs about certificates, and looks up where they are; who serves the answers is not its business",
+    ),
     data_plane("readiness", &[], "a place where others write what is missing"),
     data_plane(
         "control",
-        &["listen", "observe", "readiness", "runtime", "upstream"],
+        &["listen", "observe", "ocsp", "readiness", "runtime", "upstream"],
         "it follows snapshots, waits for the names in them, and drives those who serve them",
     ),
     data_plane(
         "dataplane",
-        &["control", "exchange", "listen", "observe", "readiness", "runtime", "tls", "upstream"],
+        &["control", "exchange", "listen", "observe", "ocsp", "readiness", "runtime", "tls", "upstream"],
         "the wiring: the top of the data plane",
     ),
     data_plane(
