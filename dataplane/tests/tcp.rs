@@ -197,10 +197,13 @@ async fn another_endpoint_is_tried_where_one_is_closed() {
         assert_eq!(rest(&mut client).await.unwrap(), "here");
     }
     assert!(proxy.metric("tidegate_stream_connect_failures_total", "listener=\"tcp:x\"") >= 2.0);
-    // No more tries than are allowed; who gets no endpoint is cut off.
-    let world = World::new().tcp("x", &endpoints[..2]).tcp("none", &[]).tcp_services(|tcp| tcp.retry.tries = 1);
+    // A refusal is no try, until there have been ten; who gets no endpoint is cut off.
+    let held: Vec<_> = (0..14).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let closed: Vec<SocketAddr> = held.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    drop(held);
+    let world = World::new().tcp("x", &closed).tcp("none", &[]).tcp_services(|tcp| tcp.retry.tries = 1);
     let proxy = Proxy::start(&world).await;
-    for (name, failures) in [("x", 1.0), ("none", 0.0)] {
+    for (name, failures) in [("x", 11.0), ("none", 0.0)] {
         assert!(is_reset(proxy.address(&format!("tcp:{name}"))).await, "{name}");
         let listener = format!("listener=\"tcp:{name}\"");
         assert_eq!(proxy.metric("tidegate_stream_connect_failures_total", &listener), failures);

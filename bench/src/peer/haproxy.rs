@@ -6,8 +6,9 @@ use super::Ports;
 use crate::{process::Launch, site::Site};
 
 pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
-    let (plain, tls, backend) = (ports.plain, ports.tls, site.backend.address());
-    let certificate = site.path("both.pem");
+    let Ports { plain, tls, tcp } = ports;
+    let backend = site.backend.address();
+    let (certificate, rsa) = (site.path("both.pem"), site.path("rsa-both.pem"));
     let config = site.write(
         "haproxy.cfg",
         &format!(
@@ -25,10 +26,16 @@ defaults
   timeout server 60s
 frontend all
   bind {plain}
-  bind {tls} ssl crt {certificate} alpn h2,http/1.1
+  bind {tls} ssl crt {certificate} crt {rsa} alpn h2,http/1.1
   http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   default_backend one
 backend one
+  server s {backend}
+listen tcp
+  mode tcp
+  option tcplog
+  no option forwardfor
+  bind {tcp}
   server s {backend}
 "
         ),
