@@ -73,7 +73,7 @@ image: ## the container image, as an OCI tar
 	$(CARGO) run --quiet --locked -p e2e --bin mkimage -- --product tidegate \
 		--binary "$$binary" --out $(TARGET)/tidegate-image.tar
 
-bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: a quarter of an hour, or under four minutes with QUICK=1
+bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: twenty minutes, or under four minutes with QUICK=1
 	@bench/run compare
 
 bench-gate: ## system calls and instructions for a request, against the recorded ones: three minutes
@@ -110,6 +110,6 @@ FUZZ_SECONDS ?= 60
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz
 	@command -v cargo-fuzz >/dev/null || { echo "make fuzz needs cargo-fuzz: cargo install --locked cargo-fuzz" >&2; exit 1; }
-	@for target in normalize rule head; do \
+	@for target in normalize rule head proxy_header; do \
 		cargo fuzz run --fuzz-dir fuzz/targets -s none "$$target" "fuzz/corpus/$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	done

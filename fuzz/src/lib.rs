@@ -3,8 +3,10 @@
 
 mod head;
 mod normalize;
+mod proxy_header;
 mod rule;
 
 pub use head::head;
 pub use normalize::normalize;
+pub use proxy_header::proxy_header;
 pub use rule::rule;

@@ -25,6 +25,11 @@ fn rule() {
 }
 
 #[test]
+fn proxy_header() {
+    replay("proxy_header", fuzz::proxy_header);
+}
+
+#[test]
 fn head() {
     replay("head", fuzz::head);
 }

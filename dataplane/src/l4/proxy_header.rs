@@ -85,15 +85,27 @@ async fn receive(stream: &mut TcpStream) -> Result<Option<Proxied>, BadHeader> {
 }
 
 /// What bytes are as the beginning of a connection.
-#[derive(Debug, PartialEq, Eq)]
-enum Parsed {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parsed {
     /// A header and perhaps more.
-    Whole { length: usize, proxied: Option<Proxied> },
-    /// A part of a header, which may have as many bytes as that.
-    Part { longest: usize },
+    Whole {
+        /// Bytes of the header.
+        length: usize,
+        /// For whom the proxy speaks, if it says so.
+        proxied: Option<Proxied>,
+    },
+    /// A part of a header.
+    Part {
+        /// As many bytes as the header may have.
+        longest: usize,
+    },
 }
 
-fn parse(bytes: &[u8]) -> Result<Parsed, BadHeader> {
+/// Looks at the beginning of a connection.
+///
+/// # Errors
+/// It is none of a header, or that of a malformed one.
+pub fn parse(bytes: &[u8]) -> Result<Parsed, BadHeader> {
     let longest = longest(bytes)?;
     match ProxyHeader::parse(bytes, ParseConfig { include_tlvs: false, ..ParseConfig::default() }) {
         Ok((_, length)) if length > longest => Err(BadHeader::Malformed),

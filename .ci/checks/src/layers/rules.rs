@@ -146,7 +146,7 @@ pub(super) const MODULES: &[ModuleRule] = &[
     ),
     data_plane(
         "measured",
-        &["dataplane", "http", "observe", "runtime", "tls", "upstream"],
+        &["dataplane", "http", "l4", "observe", "runtime", "tls", "upstream"],
         "a door for the benches, which only wires parts together",
     ),
     compile("ingress", &["annotation", "settings", "assemble"], "each Ingress becomes a draft by itself"),
