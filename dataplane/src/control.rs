@@ -96,8 +96,8 @@ impl Control {
         };
         match &report {
             Report::Applied { rejected, .. } => {
-                for Rejection { origin, reason } in rejected {
-                    tracing::warn!(%origin, reason, "part of the configuration cannot be used");
+                for Rejection { origin, field, reason } in rejected {
+                    tracing::warn!(%origin, field, reason, "part of the configuration cannot be used");
                 }
                 self.shared.readiness.set(State::Serving);
                 let hash = self.hash_key.hash_one((id.instance, id.sequence));
@@ -208,13 +208,13 @@ fn kind(serves: &Serves) -> Kind {
     }
 }
 
-/// Of a service that asked for a port the key that names it comes first.
+/// Of a service that asked for a port the key that names it is the field.
 fn reject(listener: &Listener, id: &ListenerId, error: &BindError) -> Rejection {
     match listener.serves.origin() {
-        None => Rejection { origin: Arc::new(Origin::new("Listener", "", id.as_str())), reason: error.to_string() },
+        None => Rejection::new(Arc::new(Origin::new("Listener", "", id.as_str())), error.to_string()),
         Some(origin) => {
-            let reason = format!("data[{}]: {error}; the port is not open there", error.address.port());
-            Rejection { origin: Arc::clone(origin), reason }
+            let field = Some(format!("data[{}]", error.address.port()));
+            Rejection { origin: Arc::clone(origin), field, reason: format!("{error}; the port is not open there") }
         }
     }
 }

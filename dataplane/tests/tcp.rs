@@ -272,8 +272,8 @@ async fn a_taken_port_is_a_problem_of_its_config_map_alone() {
     let Report::Applied { rejected, .. } = proxy.apply(&world).await else { panic!("rejected as a whole") };
     let [rejection] = rejected.as_slice() else { panic!("{rejected:?}") };
     assert_eq!(rejection.origin.to_string(), "ConfigMap system/tcp");
-    let key = format!("data[{}]", address.port());
-    assert!(rejection.reason.starts_with(&key) && rejection.reason.contains("in use"), "{}", rejection.reason);
+    assert_eq!(rejection.field, Some(format!("data[{}]", address.port())));
+    assert!(rejection.reason.contains("in use"), "{}", rejection.reason);
     exchange(&mut connect(proxy.address("tcp:free")).await, b"served").await;
     assert_eq!(proxy.client().await.get("a.example", "/").await.status, 404);
     // Free again, it is taken with the next change.

@@ -44,8 +44,8 @@ impl Verdicts {
     }
 }
 
-fn rejection(Rejection { origin, reason }: Rejection) -> Problem {
-    let field = "content".to_owned();
+fn rejection(Rejection { origin, field, reason }: Rejection) -> Problem {
+    let field = field.unwrap_or_else(|| "content".to_owned());
     Problem { object: origin, severity: Severity::Error, field, message: reason, reason: "Rejected" }
 }
 
@@ -71,11 +71,21 @@ mod tests {
         let board = Board::new();
         let mut verdicts = Verdicts::new(Arc::clone(&board));
         let origin = Arc::new(Origin::new("Secret", "default", "tls"));
-        let rejected = vec![Rejection { origin, reason: "no key".into() }];
+        let rejected = vec![Rejection::new(origin, "no key")];
         assert_eq!(verdicts.take(Report::Applied { id: ID, rejected }), Some(ID));
         assert_eq!(reasons(&board), ["Rejected"]);
         verdicts.take(Report::Applied { id: ID, rejected: Vec::new() });
         assert!(reasons(&board).is_empty());
+    }
+
+    #[test]
+    fn a_field_is_named_where_it_is_known() {
+        let origin = Arc::new(Origin::new("ConfigMap", "system", "tcp"));
+        let fields = [None, Some("data[9000]".to_owned())].map(|field| {
+            let refused = Rejection { field, ..Rejection::new(Arc::clone(&origin), "in use") };
+            rejection(refused).field
+        });
+        assert_eq!(fields, ["content", "data[9000]"]);
     }
 
     #[test]

@@ -250,12 +250,11 @@ fn same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
 }
 
 pub(super) fn reject_service(namespace: &str, service: &str, reason: &str) -> Rejection {
-    let origin = Origin::new("Service", namespace, service);
-    Rejection { origin: Arc::new(origin), reason: reason.to_owned() }
+    Rejection::new(Arc::new(Origin::new("Service", namespace, service)), reason)
 }
 
 fn reject_listener(id: &ListenerId, reason: &str) -> Rejection {
-    Rejection { origin: Arc::new(Origin::new("Listener", "", id.as_str())), reason: reason.to_owned() }
+    Rejection::new(Arc::new(Origin::new("Listener", "", id.as_str())), reason)
 }
 
 fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {

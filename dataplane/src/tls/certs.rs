@@ -85,7 +85,7 @@ fn parse(cert: &Cert, key: &PrivateKey, provider: &CryptoProvider) -> Result<Arc
 }
 
 fn reject(cert: &Cert, reason: &str) -> Rejection {
-    Rejection { origin: Arc::clone(&cert.origin), reason: format!("the certificate cannot be used: {reason}") }
+    Rejection::new(Arc::clone(&cert.origin), format!("the certificate cannot be used: {reason}"))
 }
 
 #[cfg(test)]

@@ -155,9 +155,9 @@ impl TlsFactory {
     pub fn authority(&mut self, bundle: &CaBundle) -> (Arc<Authority>, Option<Rejection>) {
         let algorithms = self.providers.base().signature_verification_algorithms;
         let (authority, reason) = self.authorities.find(bundle, algorithms);
-        let rejection = reason.map(|reason| Rejection {
-            origin: Arc::clone(&bundle.origin),
-            reason: format!("the CA cannot be used, so no client certificate is accepted: {reason}"),
+        let rejection = reason.map(|reason| {
+            let reason = format!("the CA cannot be used, so no client certificate is accepted: {reason}");
+            Rejection::new(Arc::clone(&bundle.origin), reason)
         });
         (authority, rejection)
     }
