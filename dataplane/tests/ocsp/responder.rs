@@ -11,7 +11,7 @@ use std::{
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, SigningKey,
+    KeyPair, SerialNumber, SigningKey,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -57,6 +57,8 @@ impl Ca {
         let access = AuthorityInfoAccessSyntax(vec![access]).to_der().unwrap();
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         params.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access)];
+        // In DER it has a zero in front, or it would be negative.
+        params.serial_number = Some(SerialNumber::from_slice(&[0x9f, 1, 2, 3]));
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.0).unwrap().der().to_vec(), key.serialize_der())
     }
