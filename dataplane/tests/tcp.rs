@@ -346,6 +346,11 @@ async fn a_stop_waits_for_sessions_and_not_for_ever() {
     let mut client = connect(proxy.address("tcp:x")).await;
     exchange(&mut client, b"before").await;
     assert_eq!(within("the stop", proxy.dataplane.shut_down()).await.cut, 1);
+    // It is no proper end, and the log has what there was of it.
+    let end = rest(&mut client).await.map_err(|error| error.kind());
+    assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+    let log = std::fs::read_to_string(&proxy.log).unwrap();
+    assert!(log.contains(" TCP 200 6 6 "), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
