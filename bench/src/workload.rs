@@ -51,6 +51,7 @@ pub const ALL: [Workload; 10] = [
     H2_1K,
     Workload { name: "TCP, 1 MiB", path: "/1m", protocol: Protocol::Tcp, connections: 8 },
 ];
+
 /// Those whose name holds `text`.
 ///
 /// # Errors
