@@ -2,7 +2,11 @@
 
 mod allocator;
 mod args;
+mod controller;
+mod dataplane;
 mod log;
+mod planes;
+mod process;
 mod run;
 mod signal;
 
@@ -15,7 +19,9 @@ fn main() -> ExitCode {
     log::start(arguments.log_format);
     arguments.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let done = match arguments.command {
-        Command::Run(flags) => run::run(*flags),
+        Command::Run(flags) => process::run(run::serve(*flags)),
+        Command::Controller(flags) => process::run(controller::serve(*flags)),
+        Command::Dataplane(flags) => process::run(dataplane::serve(*flags)),
         Command::Annotations => print(&compile::annotation::reference()),
         Command::Settings => print(&compile::settings::reference()),
     };

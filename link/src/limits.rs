@@ -26,7 +26,7 @@ impl Default for Limits {
             hello: Duration::from_secs(5),
             step: Duration::from_secs(30),
             answer: Duration::from_secs(60),
-            start: Duration::from_millis(500),
+            start: Duration::from_millis(250),
             retry: Duration::from_secs(2),
             again: Duration::from_secs(600),
         }
