@@ -114,6 +114,6 @@ FUZZ_SECONDS ?= 60
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz
 	@command -v cargo-fuzz >/dev/null || { echo "make fuzz needs cargo-fuzz: cargo install --locked cargo-fuzz" >&2; exit 1; }
-	@for target in normalize rule head; do \
+	@for target in normalize rule head frame; do \
 		cargo fuzz run --fuzz-dir fuzz/targets -s none "$$target" "fuzz/corpus/$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	done

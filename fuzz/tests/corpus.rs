@@ -28,3 +28,8 @@ fn rule() {
 fn head() {
     replay("head", fuzz::head);
 }
+
+#[test]
+fn frame() {
+    replay("frame", fuzz::frame);
+}

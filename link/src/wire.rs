@@ -109,7 +109,12 @@ impl FrameReader {
             return Ok(None);
         }
         self.buffer.advance(HEADER);
-        Ok(Some(Frame::decode(&self.buffer.split_to(length))))
+        let frame = Frame::decode(&self.buffer.split_to(length));
+        if length > CHUNK && self.buffer.is_empty() {
+            // What a long frame took is not kept.
+            self.buffer = BytesMut::new();
+        }
+        Ok(Some(frame))
     }
 }
 

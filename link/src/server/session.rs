@@ -101,17 +101,17 @@ impl Session {
     /// A data plane that had to refuse what was sent may try again by itself, so reports come unasked, too.
     async fn hear(&mut self, frame: Frame) -> Result<(), LinkError> {
         let Frame::Report(report) = frame else { return Err(LinkError::Unexpected("message that is no report")) };
-        if let Some(sent) = self.sent.as_ref().filter(|sent| sent.id == report.id()) {
-            self.base = match report {
-                Report::Applied { .. } => {
-                    lock(&self.shared.causes).clear();
-                    Some(Arc::clone(sent))
-                }
-                // What it holds now is not worth a guess: it gets everything next time.
-                Report::Rejected { .. } => None,
-            };
-            lock(&self.shared.held).clone_from(&self.base);
-        }
+        // What was kept from before another controller had made.
+        let Some(sent) = self.sent.as_ref().filter(|sent| sent.id == report.id()) else { return Ok(()) };
+        self.base = match report {
+            Report::Applied { .. } => {
+                lock(&self.shared.causes).clear();
+                Some(Arc::clone(sent))
+            }
+            // What it holds now is not worth a guess: it gets everything next time.
+            Report::Rejected { .. } => None,
+        };
+        lock(&self.shared.held).clone_from(&self.base);
         // A controller that does not listen any more is about to leave.
         self.reports.send(report).await.ok();
         Ok(())

@@ -26,6 +26,9 @@ const FILE_MODE: u32 = 0o600;
 /// Where only endpoints changed, the file is written once in this time at most.
 const PACE: Duration = Duration::from_secs(1);
 
+/// How much is written at a time.
+const CHUNK: usize = 64 << 10;
+
 /// A file shorter than this is not written anew for its length.
 const SHORT: u64 = 64 << 10;
 
@@ -116,36 +119,38 @@ impl Keeper {
 
     /// Beside the old one, which stays until the new one is whole.
     fn write_anew(&self, next: Arc<Snapshot>) -> io::Result<Written> {
-        let mut bytes = Vec::new();
-        Frame::Hello(Hello::ours(None)).encode(&mut bytes).map_err(io::Error::other)?;
-        encode(&push(None, &next), &mut bytes)?;
         let path = self.folder.new_file();
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut file = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(&path)?;
-        file.write_all(&bytes)?;
+        let hello = write(&mut file, &[Frame::Hello(Hello::ours(None))])?;
+        let length = hello.saturating_add(write(&mut file, &push(None, &next))?);
         file.sync_all()?;
         fs::rename(&path, self.folder.file())?;
-        let length = length(&bytes);
         Ok(Written { file, snapshot: next, length, whole: length })
     }
 }
 
 impl Written {
     fn append(mut self, next: Arc<Snapshot>) -> io::Result<Self> {
-        let mut bytes = Vec::new();
-        encode(&push(Some(&self.snapshot), &next), &mut bytes)?;
-        self.file.write_all(&bytes)?;
-        Ok(Self { snapshot: next, length: self.length.saturating_add(length(&bytes)), ..self })
+        let more = write(&mut self.file, &push(Some(&self.snapshot), &next))?;
+        Ok(Self { snapshot: next, length: self.length.saturating_add(more), ..self })
     }
 }
 
-fn encode(frames: &[Frame], bytes: &mut Vec<u8>) -> io::Result<()> {
-    frames.iter().try_for_each(|frame| frame.encode(bytes)).map_err(io::Error::other)
-}
-
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+/// Returns how many bytes there were. A whole snapshot is long, so it is written as it is encoded.
+fn write(file: &mut File, frames: &[Frame]) -> io::Result<u64> {
+    let (mut length, mut buffer) = (0u64, Vec::new());
+    for (index, frame) in frames.iter().enumerate() {
+        frame.encode(&mut buffer).map_err(io::Error::other)?;
+        let is_last = index.saturating_add(1) == frames.len();
+        if is_last || buffer.len() >= CHUNK {
+            file.write_all(&buffer)?;
+            length = length.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
+            buffer.clear();
+        }
+    }
+    Ok(length)
 }

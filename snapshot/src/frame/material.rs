@@ -6,9 +6,10 @@ use super::Piece;
 use crate::{CaBundle, HostTls, Listener, Origin, RouteTable, Serves, TrustAnchors, Upstream};
 
 /// A bundle inside of a piece.
-pub(super) enum Bundle<'a> {
-    Ca(&'a Arc<CaBundle>),
-    Anchors(&'a Arc<TrustAnchors>),
+#[derive(Clone, PartialEq)]
+pub(super) enum Bundle {
+    Ca(Arc<CaBundle>),
+    Anchors(Arc<TrustAnchors>),
 }
 
 /// Where a bundle comes from and what it holds.
@@ -18,7 +19,7 @@ pub(super) enum Name {
     Anchors(Arc<Origin>, Arc<str>),
 }
 
-impl Bundle<'_> {
+impl Bundle {
     pub(super) fn name(&self) -> Name {
         match self {
             Self::Ca(ca) => ca_name(ca),
@@ -28,22 +29,22 @@ impl Bundle<'_> {
 }
 
 /// The bundles that a piece names.
-pub(super) fn of(piece: &Piece) -> Vec<Bundle<'_>> {
+pub(super) fn of(piece: &Piece) -> Vec<Bundle> {
     match piece {
         Piece::Listener(_, listener) => match &listener.serves {
             Serves::Tls { by_host, .. } => {
                 let asking = by_host.values().filter_map(|host| host.client_auth.as_ref());
-                asking.map(|auth| Bundle::Ca(&auth.ca)).collect()
+                asking.map(|auth| Bundle::Ca(Arc::clone(&auth.ca))).collect()
             }
             Serves::Http { .. } | Serves::Tcp(_) | Serves::Udp(_) => Vec::new(),
         },
         Piece::Table(_, table) => {
             let auth = table.client_cert.as_ref().and_then(|rule| rule.auth.as_ref());
-            auth.map(|auth| Bundle::Ca(&auth.ca)).into_iter().collect()
+            auth.map(|auth| Bundle::Ca(Arc::clone(&auth.ca))).into_iter().collect()
         }
         Piece::Upstream(_, upstream) => {
             let verify = upstream.tls.as_ref().and_then(|tls| tls.verify.as_ref());
-            verify.map(|verify| Bundle::Anchors(&verify.anchors)).into_iter().collect()
+            verify.map(|verify| Bundle::Anchors(Arc::clone(&verify.anchors))).into_iter().collect()
         }
         Piece::Globals(_) | Piece::Endpoints(..) | Piece::Cert(..) => Vec::new(),
     }

@@ -1,9 +1,6 @@
 //! From a snapshot to frames.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Begin, Frame, Globals, Piece, PieceId, material};
 use crate::{CertId, Snapshot};
@@ -51,17 +48,18 @@ pub fn push(base: Option<&Snapshot>, next: &Snapshot) -> Vec<Frame> {
 struct Push {
     frames: Vec<Frame>,
     /// The bundles that are on their way already.
-    sent: BTreeSet<material::Name>,
+    sent: BTreeMap<material::Name, material::Bundle>,
 }
 
 impl Push {
     /// A piece, and before it the bundles that it names.
     fn put(&mut self, piece: Piece) {
         for bundle in material::of(&piece) {
-            if self.sent.insert(bundle.name()) {
+            let sent = self.sent.insert(bundle.name(), bundle.clone());
+            if sent.is_none_or(|sent| sent != bundle) {
                 self.frames.push(match bundle {
-                    material::Bundle::Ca(ca) => Frame::Ca(Arc::clone(ca)),
-                    material::Bundle::Anchors(anchors) => Frame::Anchors(Arc::clone(anchors)),
+                    material::Bundle::Ca(ca) => Frame::Ca(ca),
+                    material::Bundle::Anchors(anchors) => Frame::Anchors(anchors),
                 });
             }
         }
