@@ -84,7 +84,8 @@ fn pieces_of_each_kind_go_and_change() {
     next.tables.remove("*");
     next.upstreams.remove("default/b:443");
     next.endpoints.clear();
-    (next.certs.remove("default/id"), next.keys.remove("default/id"));
+    next.certs.remove("default/id");
+    next.keys.remove("default/id");
     next.ticket_key = None;
     next.drain_timeout += std::time::Duration::from_secs(1);
     put_cert(&mut next, "default/tls", 7);

@@ -1,7 +1,7 @@
 //! Both ends in one process, over a real socket.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{collections::HashMap, future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, path::Path, sync::Arc, time::Duration};
 
 use link::{Follower, Limits, Metrics, Peers, Server, Status};
 use snapshot::{EndpointSet, Report, Snapshot, SnapshotId};
@@ -48,7 +48,7 @@ pub struct Upper {
 }
 
 impl Upper {
-    pub fn start(path: &PathBuf, limits: Limits) -> Self {
+    pub fn start(path: &Path, limits: Limits) -> Self {
         let metrics = metrics();
         let server = Server::bind(path, Peers::new([]), limits, metrics.clone()).unwrap();
         let (snapshots, receiver) = watch::channel(None);
@@ -83,11 +83,11 @@ pub struct Lower {
 }
 
 impl Lower {
-    pub fn start(path: &PathBuf, held: Option<Arc<Snapshot>>, limits: Limits) -> Self {
+    pub fn start(path: &Path, held: Option<Arc<Snapshot>>, limits: Limits) -> Self {
         let metrics = metrics();
         let (sender, snapshots) = watch::channel(None);
         let (reports, receiver) = mpsc::channel(16);
-        let follower = Follower::new(path.clone(), held, (sender, receiver), limits, metrics.clone());
+        let follower = Follower::new(path.to_owned(), held, (sender, receiver), limits, metrics.clone());
         let status = follower.status();
         let task = tokio::spawn(follower.run());
         Self { snapshots, reports, status, metrics, task }

@@ -16,25 +16,19 @@ pub fn push(base: Option<&Snapshot>, next: &Snapshot) -> Vec<Frame> {
     if base.is_none_or(|base| (base.drain_timeout, base.connections) != (*drain_timeout, *connections)) {
         push.put(Piece::Globals(globals));
     }
-    for (id, cert) in changed(base.map(|base| &base.certs), certs) {
+    let (changed, gone) = difference(base.map(|base| &base.certs), certs);
+    for (id, cert) in changed {
         push.frames.push(Frame::Chain(CertId::clone(id), cert.chain.clone()));
         push.put(Piece::Cert(id.clone(), Arc::clone(cert)));
     }
-    let keys_changed = changed(base.map(|base| &base.keys), keys);
-    push.frames.extend(keys_changed.map(|(id, key)| Frame::Key(id.clone(), Arc::clone(key))));
-    push.put_all(changed(base.map(|base| &base.endpoints), endpoints), Piece::Endpoints);
-    push.put_all(changed(base.map(|base| &base.upstreams), upstreams), Piece::Upstream);
-    push.put_all(changed(base.map(|base| &base.tables), tables), Piece::Table);
-    push.put_all(changed(base.map(|base| &base.listeners), listeners), Piece::Listener);
-
-    if let Some(base) = base {
-        push.remove(&base.listeners, listeners, PieceId::Listener);
-        push.remove(&base.tables, tables, PieceId::Table);
-        push.remove(&base.upstreams, upstreams, PieceId::Upstream);
-        push.remove(&base.endpoints, endpoints, PieceId::Endpoints);
-        push.remove(&base.certs, certs, PieceId::Cert);
-        push.remove(&base.keys, keys, PieceId::Key);
-    }
+    push.remove_all(gone, PieceId::Cert);
+    let (changed, gone) = difference(base.map(|base| &base.keys), keys);
+    push.frames.extend(changed.into_iter().map(|(id, key)| Frame::Key(id.clone(), Arc::clone(key))));
+    push.remove_all(gone, PieceId::Key);
+    push.all(difference(base.map(|base| &base.endpoints), endpoints), Piece::Endpoints, PieceId::Endpoints);
+    push.all(difference(base.map(|base| &base.upstreams), upstreams), Piece::Upstream, PieceId::Upstream);
+    push.all(difference(base.map(|base| &base.tables), tables), Piece::Table, PieceId::Table);
+    push.all(difference(base.map(|base| &base.listeners), listeners), Piece::Listener, PieceId::Listener);
     match (base.and_then(|base| base.ticket_key.as_ref()), ticket_key) {
         (Some(_), None) => push.frames.push(Frame::Remove(PieceId::TicketKey)),
         (old, Some(new)) if old != Some(new) => push.frames.push(Frame::TicketKey(new.clone())),
@@ -66,27 +60,41 @@ impl Push {
         self.frames.push(Frame::Put(piece));
     }
 
-    fn put_all<'a, K: Clone + 'a, V: 'a>(
+    fn all<K: Clone, V>(
         &mut self,
-        items: impl Iterator<Item = (&'a K, &'a Arc<V>)>,
+        (changed, gone): Difference<'_, K, V>,
         piece: fn(K, Arc<V>) -> Piece,
+        name: fn(K) -> PieceId,
     ) {
-        items.for_each(|(id, value)| self.put(piece(id.clone(), Arc::clone(value))));
+        changed.into_iter().for_each(|(id, value)| self.put(piece(id.clone(), Arc::clone(value))));
+        self.remove_all(gone, name);
     }
 
-    fn remove<K: Ord + Clone, V>(&mut self, old: &BTreeMap<K, V>, new: &BTreeMap<K, V>, piece: fn(K) -> PieceId) {
-        let gone = old.keys().filter(|id| !new.contains_key(*id));
-        self.frames.extend(gone.map(|id| Frame::Remove(piece(id.clone()))));
+    fn remove_all<K: Clone>(&mut self, gone: Vec<&K>, name: fn(K) -> PieceId) {
+        self.frames.extend(gone.into_iter().map(|id| Frame::Remove(name(id.clone()))));
     }
 }
 
-/// What is new in a map, or another one than before. What did not change is the same `Arc`, so this is cheap.
-fn changed<'a, K: Ord, V: PartialEq>(
+/// What is new in a map, or another one than before; and what is gone.
+type Difference<'a, K, V> = (Vec<(&'a K, &'a Arc<V>)>, Vec<&'a K>);
+
+/// Walks along both maps once: what changes most often, the endpoints of one Service, is one entry of very many. What did
+/// not change is the same `Arc`.
+fn difference<'a, K: Ord, V: PartialEq>(
     base: Option<&'a BTreeMap<K, Arc<V>>>,
     next: &'a BTreeMap<K, Arc<V>>,
-) -> impl Iterator<Item = (&'a K, &'a Arc<V>)> {
-    let same = move |(id, new): &(&K, &Arc<V>)| {
-        base.and_then(|base| base.get(*id)).is_some_and(|old| Arc::ptr_eq(old, new) || old == *new)
-    };
-    next.iter().filter(move |item| !same(item))
+) -> Difference<'a, K, V> {
+    let mut old = base.into_iter().flatten().peekable();
+    let (mut changed, mut gone) = (Vec::new(), Vec::new());
+    for (id, new) in next {
+        while let Some((before, _)) = old.next_if(|(before, _)| *before < id) {
+            gone.push(before);
+        }
+        match old.next_if(|(same, _)| *same == id) {
+            Some((_, old)) if Arc::ptr_eq(old, new) || old == new => {}
+            Some(_) | None => changed.push((id, new)),
+        }
+    }
+    gone.extend(old.map(|(id, _)| id));
+    (changed, gone)
 }
