@@ -1,7 +1,7 @@
 //! The digest of the contract: two builds whose planes may speak with each other have the same one.
 //!
-//! It is taken over the sources of this crate without comments and tests, so that nobody has to think of raising a
-//! number when a type changes.
+//! It is taken over the sources of this crate without comments and tests (which stand last in a file), so that nobody has
+//! to think of raising a number when a type changes.
 
 use std::{
     env, fs, io,

@@ -76,16 +76,23 @@ impl Split {
         self.dataplane = Some(command.spawn().unwrap());
     }
 
-    /// Without a state, as another user, who may look into our folder.
+    /// Without a state, as another user, who may look into our folder. It starts a copy: where the binary lies, that user
+    /// need not get to.
     pub fn start_dataplane_as(&mut self, user: u32) {
         fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut command = self.command("dataplane", self.admin);
+        let copy = self.folder.path().join("tidegate");
+        fs::copy(env!("CARGO_BIN_EXE_tidegate"), &copy).unwrap();
+        let mut command = self.command_of(&copy, "dataplane", self.admin);
         command.args(["--workers=2", "--access-log=off"]).uid(user).gid(user);
         self.dataplane = Some(command.spawn().unwrap());
     }
 
     fn command(&self, plane: &str, admin: u16) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_tidegate")), plane, admin)
+    }
+
+    fn command_of(&self, binary: &Path, plane: &str, admin: u16) -> Command {
+        let mut command = Command::new(binary);
         command.args([plane, "--healthz-host=127.0.0.1"]).arg(format!("--healthz-port={admin}"));
         command.arg("--socket").arg(self.socket());
         let log = File::options().create(true).append(true).open(self.log_file(plane)).unwrap();
