@@ -1,6 +1,6 @@
 //! `tidegate controller`: the controller alone, which serves a data plane over a Unix socket.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use controller::Controller;
 use dataplane::admin::{self, Pages};
 use link::{Limits, Metrics, Peers, Server};
@@ -36,15 +36,14 @@ pub async fn serve(flags: ControllerCommand) -> anyhow::Result<()> {
     };
     let controller = Controller::start(config, publish, reports).await?;
     let pages = pages(&controller, &metrics);
-    let tasks = [
-        tokio::spawn(server.run(snapshots, answer)),
-        tokio::spawn(admin::serve(admin_listener, pages, std::future::pending())),
-    ];
+    let admin = tokio::spawn(admin::serve(admin_listener, pages, std::future::pending()));
+    let mut link = tokio::spawn(server.run(snapshots, answer));
 
     let handle = controller.handle();
     let signal = tokio::select! {
         signal = stop.next() => signal,
         error = handle.failed() => return Err(error.into()),
+        _ = &mut link => bail!("the task that serves the data plane ended unexpectedly"),
     };
     tracing::info!("{signal}: leaving, once the data plane has; a second signal ends at once");
     tokio::select! {
@@ -55,7 +54,8 @@ pub async fn serve(flags: ControllerCommand) -> anyhow::Result<()> {
         signal = stop.next() => tracing::warn!("{signal}: leaving at once"),
     }
     controller.shut_down().await;
-    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    link.abort();
+    admin.abort();
     Ok(())
 }
 

@@ -311,6 +311,27 @@ async fn a_data_plane_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_does_not_fit_is_refused_once_and_the_next_one_is_taken() {
+    let (_folder, path) = place();
+    let mut upper = Upper::start(&path, quick());
+    let mut lower = Lower::start(&path, None, quick());
+    upper.publish(&snapshot(1, 1, &["a"]));
+    lower.take().await;
+    upper.report().await;
+    let mut long = Snapshot::clone(&snapshot(1, 2, &["b"]));
+    let host = "h".repeat(MAX_FRAME);
+    long.tables.insert(host.as_str().into(), Arc::default());
+    upper.publish(&Arc::new(long));
+    let Report::Rejected { id, reason } = upper.report().await else { panic!("it fitted") };
+    assert!(id.sequence == 2 && reason.contains("cannot be sent"), "{reason}");
+    // It reconnects, and is not sent it again.
+    within("a connection", upper.connected.wait_for(|connected| *connected)).await.unwrap();
+    upper.publish(&snapshot(1, 3, &["c"]));
+    assert_eq!(lower.take().await.id.sequence, 3);
+    assert_eq!(upper.report().await.id().sequence, 3);
+}
+
+#[tokio::test]
 async fn the_socket_is_closed_to_others_and_replaces_a_dead_one() {
     let (_folder, path) = place();
     let server = Server::bind(&path, Peers::new([]), quick(), metrics()).unwrap();

@@ -48,17 +48,14 @@ impl Session {
     }
 
     async fn serve(&mut self) -> Result<Infallible, LinkError> {
+        // Once the controller has ended, nothing new will ever come; the data plane goes on with what it has.
+        let mut more = true;
         loop {
             let next = self.snapshots.borrow_and_update().clone();
             match next.filter(|next| self.is_due(next)) {
                 Some(next) => self.send(next).await?,
                 None => tokio::select! {
-                    changed = self.snapshots.changed() => {
-                        if changed.is_err() {
-                            // Nothing new will ever come; the data plane goes on with what it has.
-                            std::future::pending::<()>().await;
-                        }
-                    }
+                    changed = self.snapshots.changed(), if more => more = changed.is_ok(),
                     frame = self.wire.frames.next() => self.hear(frame??).await?,
                 },
             }
