@@ -12,7 +12,7 @@ use std::{
     },
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use snapshot::{
@@ -128,33 +128,45 @@ fn without_a_controller_it_serves_on_and_starts_from_what_it_kept() {
 }
 
 #[test]
-fn a_controller_that_is_killed_in_the_middle_of_a_push_leaves_the_old_or_the_new() {
+fn a_controller_that_is_killed_in_the_middle_of_a_push_changes_nothing() {
     const HOSTS: usize = 400;
     let all = |backend: &str| -> String {
         (0..HOSTS).map(|n| ingress(&format!("i{n}"), &format!("h{n}.test"), backend) + "---\n").collect()
     };
     let (a, b) = (service("a", backend("from-a")), service("b", backend("from-b")));
-    let files = [("class.yaml", CLASS), ("a.yaml", &*a), ("b.yaml", &*b), ("all.yaml", &all("a"))];
-    let mut split = Split::start(&files);
-    for round in 0..10u64 {
+    let mut split = Split::start(&[("class.yaml", CLASS), ("a.yaml", &a), ("b.yaml", &b), ("all.yaml", &all("a"))]);
+    split.kill_controller();
+    split.write("all.yaml", &all("b"));
+    let between = play_controller(&split);
+    let behind = split.folder.path().join("behind.sock");
+    for count in [1, 60, 400, 3000, 20_000, 50_000] {
+        split.start_controller_at(&behind);
+        until("ready", || split.controller_admin("/readyz").0 == 200);
+        let (mut lower, mut upper) = (accept(&between), connect(&behind));
+        let (mut from, mut to) = (lower.try_clone().unwrap(), upper.try_clone().unwrap());
+        let upwards = thread::spawn(move || std::io::copy(&mut from, &mut to));
+        let mut bytes = vec![0; count];
+        upper.read_exact(&mut bytes).unwrap();
+        assert!(!has_commit(&bytes), "{count} bytes are the whole push");
+        lower.write_all(&bytes).unwrap();
         split.kill_controller();
-        let (sent, gone) = ("tidegate_link_snapshots_total", "tidegate_link_connected");
-        until("gone", || split.metric(gone) == 0.0);
-        let before = split.metric(sent);
-        split.write("all.yaml", &all(if round % 2 == 0 { "b" } else { "a" }));
-        split.start_controller(&[]);
-        // From the first frame of a push on, ever later in it.
-        until("a push", || split.metric(sent) > before);
-        thread::sleep(Duration::from_millis(round * 3));
-        split.kill_controller();
+        lower.shutdown(std::net::Shutdown::Both).unwrap();
+        drop(upwards.join());
         assert_eq!(split.admin("/readyz").0, 200);
-        // One request at a time could see one snapshot first, then the next; a page cannot.
         let (_, page) = split.admin("/snapshot");
         let of = |backend: &str| page.matches(&format!("\"upstream\": \"default/{backend}:80\"")).count();
-        assert!([of("a"), of("b")].contains(&HOSTS) && of("a") + of("b") == HOSTS, "{} and {}", of("a"), of("b"));
+        assert_eq!((of("a"), of("b")), (HOSTS, 0), "after {count} bytes");
     }
+    drop(between);
     split.start_controller(&[]);
-    until("the next good one", || split.get("h0.test").1.ends_with("from-a") && split.get("h399.test").0 == 200);
+    until("the next good one", || split.get("h0.test").1.ends_with("from-b"));
+    assert!(split.get("h399.test").1.ends_with("from-b"));
+}
+
+fn has_commit(bytes: &[u8]) -> bool {
+    let mut commit = Vec::new();
+    Frame::Commit.encode(&mut commit).unwrap();
+    bytes.windows(commit.len()).any(|window| window == commit)
 }
 
 #[test]

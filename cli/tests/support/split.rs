@@ -63,8 +63,19 @@ impl Split {
     }
 
     pub fn start_controller(&mut self, flags: &[&str]) {
+        let socket = self.socket();
+        self.launch_controller(&socket, flags);
+    }
+
+    /// With a socket that no data plane looks for.
+    pub fn start_controller_at(&mut self, socket: &Path) {
+        self.launch_controller(socket, &[]);
+    }
+
+    fn launch_controller(&mut self, socket: &Path, flags: &[&str]) {
         let [http, https, _, admin] = self.ports;
         let mut command = self.command("controller", admin);
+        command.arg("--socket").arg(socket);
         command.args([format!("--http-port={http}"), format!("--https-port={https}")]).args(flags);
         command.arg("--bind-address=127.0.0.1").arg("--manifests").arg(self.folder.path().join("manifests"));
         self.controller = Some(command.spawn().unwrap());
@@ -72,6 +83,7 @@ impl Split {
 
     pub fn start_dataplane(&mut self) {
         let mut command = self.command("dataplane", self.admin);
+        command.arg("--socket").arg(self.socket());
         command.args(["--workers=2", "--access-log=off", "--state-dir"]).arg(self.folder.path().join("state"));
         self.dataplane = Some(command.spawn().unwrap());
     }
@@ -83,6 +95,7 @@ impl Split {
         let copy = self.folder.path().join("tidegate");
         fs::copy(env!("CARGO_BIN_EXE_tidegate"), &copy).unwrap();
         let mut command = self.command_of(&copy, "dataplane", self.admin);
+        command.arg("--socket").arg(self.socket());
         command.args(["--workers=2", "--access-log=off"]).uid(user).gid(user);
         self.dataplane = Some(command.spawn().unwrap());
     }
@@ -94,7 +107,6 @@ impl Split {
     fn command_of(&self, binary: &Path, plane: &str, admin: u16) -> Command {
         let mut command = Command::new(binary);
         command.args([plane, "--healthz-host=127.0.0.1"]).arg(format!("--healthz-port={admin}"));
-        command.arg("--socket").arg(self.socket());
         let log = File::options().create(true).append(true).open(self.log_file(plane)).unwrap();
         command.stdout(Stdio::null()).stderr(log);
         command
