@@ -47,9 +47,10 @@ words: ## what must not stand in the repository
 doc: ## the documentation of the code, private items too, warnings denied
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items
 
-chart: ## lint the chart, where a helm is
-	@if [ -n "$(HELM)" ]; then "$(HELM)" lint --strict charts/tidegate $(LINT_VALUES); \
-	else echo "chart: not linted, no helm here"; fi
+chart: ## lint the chart and render it with its test values, where a helm is
+	@if [ -n "$(HELM)" ]; then \
+		"$(HELM)" lint --strict charts/tidegate $(LINT_VALUES) && charts/tidegate/tests/run "$(HELM)"; \
+	else echo "chart: not tested, no helm here"; fi
 
 fmt: ## format the code
 	$(CARGO) fmt --all

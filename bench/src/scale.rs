@@ -116,7 +116,7 @@ fn measure(subject: Subject, plan: &Plan, access: &Access, places: &Places<'_>) 
 fn served(running: &mut Running, ingresses: usize) -> Result<Instant> {
     let mut last = Instant::now();
     for i in [0, ingresses / 2, ingresses.saturating_sub(1)] {
-        last = probe::until(running, &world::host(i), |answer| answer.status == 200)?;
+        last = probe::until(running, &world::host(world::plain(i)), |answer| answer.status == 200)?;
     }
     Ok(last)
 }
@@ -139,7 +139,7 @@ fn changes(
 
 /// All endpoints of a service become others. The time counts from the API server's answer.
 fn endpoint_change(running: &mut Running, api: &mut Api, plan: &Plan, i: usize) -> Result<Duration> {
-    let service = (i * 7) % plan.ingresses;
+    let service = world::plain((i * 7) % plan.ingresses);
     let path = world::slice_path(service);
     let generation = api.get(&path)?["metadata"]["generation"].as_u64().unwrap_or(1);
     let generation = usize::try_from(generation).context("generation")?;

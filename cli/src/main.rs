@@ -5,6 +5,7 @@ mod args;
 mod controller;
 mod dataplane;
 mod log;
+mod low_ports;
 mod planes;
 mod process;
 mod run;
@@ -17,6 +18,7 @@ use args::Command;
 fn main() -> ExitCode {
     let arguments = args::parse();
     log::start(arguments.log_format);
+    low_ports::permit();
     arguments.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let done = match arguments.command {
         Command::Run(flags) => process::run(run::serve(*flags)),

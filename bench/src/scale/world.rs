@@ -31,6 +31,11 @@ pub fn address(i: usize, endpoint: usize, generation: usize) -> Ipv4Addr {
     Ipv4Addr::from(number)
 }
 
+/// One near `i` that has no certificate: the hosts of those are redirected, or not served in the clear at all.
+pub fn plain(i: usize) -> usize {
+    if i.is_multiple_of(PER_CERTIFICATE) { i + 1 } else { i }
+}
+
 /// The host that Ingress `i` serves.
 pub fn host(i: usize) -> String {
     format!("host-{i}.scale.example")
