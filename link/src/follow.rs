@@ -112,7 +112,7 @@ impl Follower {
 
     fn failed(&mut self, error: &LinkError) {
         self.metrics.failed(error.failure());
-        let message = format!("no controller at {}: {error}", self.path.display());
+        let message = format!("the controller at {} cannot be followed: {error}", self.path.display());
         if self.causes.is_news(&message) {
             tracing::warn!("{message}; what was served before is served on");
         }
