@@ -75,7 +75,12 @@ impl Controller {
             metrics: metrics.clone(),
             progress,
         };
-        let mut outputs = Outputs { board, writer: None, objects: watch::Sender::new(Arc::default()) };
+        let mut outputs = Outputs {
+            board,
+            first_refusal_is_fatal: config.first_refusal_is_fatal,
+            writer: None,
+            objects: watch::Sender::new(Arc::default()),
+        };
         let addresses = controller.addresses(&config, client.as_ref())?;
         match (&config.source, client) {
             (Source::Manifests(folder), _) => controller.read_manifests(folder, parts)?,

@@ -66,6 +66,7 @@ fn config(folder: &Path) -> Config {
         source: Source::Manifests(folder.to_owned()),
         publish: PublishAddress::None,
         update_status: true,
+        first_refusal_is_fatal: true,
         metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
     }
 }

@@ -33,3 +33,8 @@ fn proxy_header() {
 fn head() {
     replay("head", fuzz::head);
 }
+
+#[test]
+fn frame() {
+    replay("frame", fuzz::frame);
+}

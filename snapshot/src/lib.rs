@@ -8,6 +8,7 @@ mod cert;
 mod client_cert;
 mod endpoint;
 mod filter;
+pub mod frame;
 mod host;
 mod id;
 mod listener;

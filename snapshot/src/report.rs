@@ -25,6 +25,15 @@ pub enum Report {
     },
 }
 
+impl Report {
+    /// The snapshot that it is about.
+    pub fn id(&self) -> SnapshotId {
+        match self {
+            Self::Applied { id, .. } | Self::Rejected { id, .. } => *id,
+        }
+    }
+}
+
 /// One item that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {

@@ -13,7 +13,7 @@ pub(super) struct CrateRule {
 pub(super) const CRATES: &[CrateRule] = &[
     CrateRule {
         package: "snapshot",
-        never: &["compile", "controller", "dataplane", "tidegate"],
+        never: &["link", "compile", "controller", "dataplane", "tidegate"],
         because: "the contract stands below both planes",
     },
     CrateRule {
@@ -22,8 +22,18 @@ pub(super) const CRATES: &[CrateRule] = &[
         because: "the contract is plain data, without I/O",
     },
     CrateRule {
+        package: "link",
+        never: &["compile", "controller", "dataplane", "tidegate"],
+        because: "it carries snapshots and reports between the planes, and knows neither",
+    },
+    CrateRule {
+        package: "link",
+        never: &["hyper", "rustls", "kube", "k8s-openapi"],
+        because: "a Unix socket and a file: neither HTTP nor TLS nor Kubernetes",
+    },
+    CrateRule {
         package: "compile",
-        never: &["controller", "dataplane", "tidegate"],
+        never: &["link", "controller", "dataplane", "tidegate"],
         because: "it stands below the controller and beside the data plane",
     },
     CrateRule {
@@ -33,12 +43,12 @@ pub(super) const CRATES: &[CrateRule] = &[
     },
     CrateRule {
         package: "controller",
-        never: &["dataplane", "tidegate"],
+        never: &["link", "dataplane", "tidegate"],
         because: "the planes meet in the snapshot and in the binary only",
     },
     CrateRule {
         package: "dataplane",
-        never: &["compile", "controller", "tidegate"],
+        never: &["link", "compile", "controller", "tidegate"],
         because: "the planes meet in the snapshot and in the binary only",
     },
     CrateRule {

@@ -36,6 +36,7 @@ impl World {
             source: Source::Cluster { kubeconfig: None },
             publish: PublishAddress::None,
             update_status: true,
+            first_refusal_is_fatal: true,
             metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
         };
         change(&mut config);
