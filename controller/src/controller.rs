@@ -78,8 +78,13 @@ impl Controller {
             progress,
             bases,
         };
-        let mut outputs =
-            Outputs { board, writer: None, conditions: None, objects: watch::Sender::new(Arc::default()) };
+        let mut outputs = Outputs {
+            board,
+            first_refusal_is_fatal: config.first_refusal_is_fatal,
+            writer: None,
+            conditions: None,
+            objects: watch::Sender::new(Arc::default()),
+        };
         let addresses = controller.addresses(&config, client.as_ref())?;
         match (&config.source, client) {
             (Source::Manifests(folder), _) => controller.read_manifests(folder, parts)?,

@@ -33,6 +33,8 @@ pub(crate) struct Inputs {
 /// What goes out, where there is a cluster to write to.
 pub(crate) struct Outputs {
     pub(crate) board: Arc<Board>,
+    /// See [`crate::Config::first_refusal_is_fatal`].
+    pub(crate) first_refusal_is_fatal: bool,
     /// Writes statuses, if they are to be written.
     pub(crate) writer: Option<Writer>,
     /// Writes conditions of parameters, likewise.
@@ -44,8 +46,8 @@ pub(crate) struct Outputs {
 /// Works until the cycle ends.
 pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
     let Inputs { mut reports, mut news, mut addresses } = inputs;
-    let Outputs { board, mut writer, mut conditions, objects } = outputs;
-    let mut verdicts = Verdicts::new(board);
+    let Outputs { board, first_refusal_is_fatal, mut writer, mut conditions, objects } = outputs;
+    let mut verdicts = Verdicts::new(board, first_refusal_is_fatal);
     let mut served = Served::default();
     loop {
         // Most snapshots change endpoints alone, and no status.

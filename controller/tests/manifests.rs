@@ -67,6 +67,7 @@ fn config(folder: &Path) -> Config {
         publish: PublishAddress::None,
         update_status: true,
         admission: None,
+        first_refusal_is_fatal: true,
         metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
     }
 }

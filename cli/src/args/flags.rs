@@ -1,16 +1,71 @@
-//! The flags of `tidegate run`.
+//! The flags of the commands that serve. Each is defined once, in the part of the program that it concerns.
 
-use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+mod dataplane;
+mod link;
+mod process;
+
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::{ArgAction, Args};
 use compile::NamespacedName;
 
 use super::webhook::WebhookFlags;
+pub use dataplane::DataplaneFlags;
+pub use link::{SocketFlags, StateFlags};
+pub use process::ProcessFlags;
 
 /// The flags of `tidegate run`.
 #[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools)] // they are independent flags
 pub struct RunFlags {
+    /// The controller's.
+    #[command(flatten)]
+    pub controller: ControllerFlags,
+    /// The data plane's.
+    #[command(flatten)]
+    pub dataplane: DataplaneFlags,
+    /// Of any process.
+    #[command(flatten)]
+    pub process: ProcessFlags,
+}
+
+/// The flags of `tidegate controller`.
+#[derive(Debug, Args)]
+pub struct ControllerCommand {
+    /// The controller's.
+    #[command(flatten)]
+    pub controller: ControllerFlags,
+    /// Of any process.
+    #[command(flatten)]
+    pub process: ProcessFlags,
+    /// The way to the data plane.
+    #[command(flatten)]
+    pub link: SocketFlags,
+    /// A user whose processes may be the data plane, repeatable; our own and root may anyway.
+    #[arg(long, value_name = "UID", value_delimiter = ',')]
+    pub socket_peer_uid: Vec<u32>,
+}
+
+/// The flags of `tidegate dataplane`.
+#[derive(Debug, Args)]
+pub struct DataplaneCommand {
+    /// The data plane's.
+    #[command(flatten)]
+    pub dataplane: DataplaneFlags,
+    /// Of any process.
+    #[command(flatten)]
+    pub process: ProcessFlags,
+    /// The way to the controller.
+    #[command(flatten)]
+    pub link: SocketFlags,
+    /// What is kept.
+    #[command(flatten)]
+    pub state: StateFlags,
+}
+
+/// What the controller must know: where objects come from, and what is made of them.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // they are independent flags
+pub struct ControllerFlags {
     /// Take the objects from the YAML files of this folder, and of its sub-folders, instead of from a cluster.
     #[arg(long, value_name = "DIR")]
     pub manifests: Option<PathBuf>,
@@ -27,19 +82,10 @@ pub struct RunFlags {
     /// An address to listen on, repeatable; all IPv4 and IPv6 addresses by default.
     #[arg(long, value_name = "IP", value_delimiter = ',', value_parser = ip_address)]
     pub bind_address: Vec<IpAddr>,
-    /// The port for /healthz, /readyz, /metrics, /snapshot and /problems.
-    #[arg(long, default_value_t = 10254, value_name = "PORT")]
-    pub healthz_port: u16,
-    /// The address for them; all by default.
-    #[arg(long, value_name = "IP", value_parser = ip_address)]
-    pub healthz_host: Option<IpAddr>,
     /// The path that is answered 200 on the traffic ports for hosts that no Ingress names.
     #[arg(long, default_value = "/healthz", value_name = "PATH")]
     pub health_check_path: String,
 
-    /// IngressClasses with this spec.controller are ours.
-    #[arg(long, default_value = "tidegate.dev/ingress-controller", value_name = "NAME")]
-    pub controller_class: String,
     /// Our value of the annotation kubernetes.io/ingress.class, and the name for --ingress-class-by-name.
     #[arg(long, default_value = "tidegate", value_name = "NAME")]
     pub ingress_class: String,
@@ -96,42 +142,9 @@ pub struct RunFlags {
 
     #[command(flatten)]
     pub webhook: WebhookFlags,
-
-    /// Worker threads; one for each CPU that this process may use by default.
-    #[arg(long, value_name = "N")]
-    pub workers: Option<NonZeroUsize>,
-    /// Where the access log goes: `stdout`, `off` or a file.
-    #[arg(long, default_value = "stdout", value_name = "TARGET")]
-    pub access_log: String,
-    /// Whether the metrics of requests carry the host.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set)]
-    pub metrics_per_host: bool,
-    /// On SIGTERM: seconds to go on accepting, no longer ready, before draining begins.
-    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
-    shutdown_grace_period: u64,
-    /// Seconds to wait after draining, before the process ends.
-    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
-    post_shutdown_grace_period: u64,
-
-    /// The namespace of this Pod, for the metrics.
-    #[arg(long, env = "POD_NAMESPACE", default_value = "", hide = true)]
-    pub pod_namespace: String,
-    /// The name of this Pod, for the metrics.
-    #[arg(long, env = "POD_NAME", default_value = "", hide = true)]
-    pub pod_name: String,
 }
 
-impl RunFlags {
-    /// How long to go on accepting after a stop was asked for.
-    pub fn shutdown_grace(&self) -> Duration {
-        Duration::from_secs(self.shutdown_grace_period)
-    }
-
-    /// How long to wait after draining.
-    pub fn post_shutdown_grace(&self) -> Duration {
-        Duration::from_secs(self.post_shutdown_grace_period)
-    }
-
+impl ControllerFlags {
     /// What was given and cannot have an effect together with the rest.
     pub fn without_effect(&self) -> Vec<String> {
         let has_address = self.publish_service.is_some() || !self.publish_status_address.is_empty();
@@ -142,8 +155,8 @@ impl RunFlags {
         warnings
     }
 
-    /// The flags that shape a snapshot.
-    pub fn compile_options(&self) -> compile::Options {
+    /// The flags that shape a snapshot. `healthz_port` is no port of a service.
+    pub fn compile_options(&self, process: &ProcessFlags, healthz_port: u16) -> compile::Options {
         let defaults = compile::Options::default();
         let bind_addresses =
             if self.bind_address.is_empty() { defaults.bind_addresses } else { self.bind_address.clone() };
@@ -151,8 +164,8 @@ impl RunFlags {
             bind_addresses,
             http_port: self.http_port,
             https_port: self.https_port,
-            healthz_port: self.healthz_port,
-            controller_class: self.controller_class.clone(),
+            healthz_port,
+            controller_class: process.controller_class.clone(),
             ingress_class: self.ingress_class.clone(),
             ingress_class_by_name: self.ingress_class_by_name,
             watch_ingress_without_class: self.watch_ingress_without_class,

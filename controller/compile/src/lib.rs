@@ -89,7 +89,8 @@ pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compile
     let drafts = drafts(&ours, options, &by_class, memo);
     problems.extend(drafts.iter().flat_map(|draft| draft.problems.iter().cloned()));
     let credentials = credentials::resolve(objects, &drafts, memo);
-    let (backends, found) = service::Resolver::new(objects, options, &credentials, policy.keep_alive).resolve(&drafts);
+    let resolver = service::Resolver::new(objects, options, &credentials, policy.keep_alive);
+    let (backends, found) = resolver.resolve(&drafts);
     problems.extend(found);
     let (certs, found) = cert::resolve(objects, options, &drafts, memo);
     problems.extend(found);

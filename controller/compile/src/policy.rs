@@ -14,6 +14,8 @@ pub(crate) struct Policy {
     pub retry: Retry,
     pub keep_alive: UpstreamKeepAlive,
     pub redirect: RedirectPolicy,
+    /// Whether annotations may name Secrets of other namespaces.
+    pub allow_cross_namespace_resources: bool,
     /// Where no object of a host says otherwise.
     pub ciphers: Ciphers,
     /// Of a host as a whole, too.
@@ -64,6 +66,7 @@ impl From<&Settings> for Policy {
                 preserve_trailing_slash: settings.preserve_trailing_slash,
                 exempt: settings.no_tls_redirect_locations.clone(),
             },
+            allow_cross_namespace_resources: settings.allow_cross_namespace_resources,
             ciphers: settings.tls.ciphers.clone(),
             hsts: settings.hsts,
             denied: settings.denied.as_deref().map(Arc::from),

@@ -161,8 +161,9 @@ impl<'a> Resolver<'a> {
             let why = "wants the CA of a `proxy-ssl-secret`, and there is none";
             return if tls.verify { Err(refused("proxy-ssl-verify", why.to_owned())) } else { Ok(()) };
         };
-        if secret.namespace != draft.name.namespace {
-            let why = format!("Secret {secret} is in another namespace than the Ingress, which is not allowed");
+        if secret.namespace != draft.name.namespace && !draft.policy.allow_cross_namespace_resources {
+            let why =
+                format!("names Secret {secret} of another namespace, which `allow-cross-namespace-resources` forbids");
             return Err(refused("proxy-ssl-secret", why));
         }
         let credentials = self.credentials.find(secret).map_err(unusable)?;

@@ -43,6 +43,7 @@ impl Default for Settings {
             no_tls_redirect_locations: vec!["/.well-known/acme-challenge".to_owned()],
             hsts: Some(HSTS),
             tls: TlsOptions::default(),
+            ocsp: false,
             sessions: Sessions {
                 tickets: true,
                 cache: true,

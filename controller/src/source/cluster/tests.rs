@@ -38,6 +38,7 @@ impl World {
             publish: PublishAddress::None,
             update_status: true,
             admission: None,
+            first_refusal_is_fatal: true,
             metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
         };
         change(&mut config);
