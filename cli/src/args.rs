@@ -95,6 +95,23 @@ mod tests {
     }
 
     #[test]
+    fn the_leader_is_elected_under_the_name_of_our_pod() {
+        let (flags, warnings) =
+            run(&["--pod-namespace=ns", "--pod-name=a", "--election-id=id", "--election-ttl=1m30s"]).unwrap();
+        let election = flags.election().unwrap();
+        assert_eq!((election.name.as_str(), election.namespace.as_deref()), ("id", Some("ns")));
+        assert_eq!((election.identity.as_str(), election.ttl), ("a", std::time::Duration::from_secs(90)));
+        assert_eq!(flags.publish(), controller::PublishAddress::Nodes { internal: false });
+        assert!(warnings.is_empty(), "{warnings:?}");
+
+        let flags = run(&["--update-status-on-shutdown=false"]).unwrap().0;
+        let (one, other) = (flags.election().unwrap(), run(&[]).unwrap().0.election().unwrap());
+        assert!(one.identity != other.identity && one.ttl.as_secs() == 10 && !flags.update_status_on_shutdown);
+        assert_eq!(flags.publish(), controller::PublishAddress::None);
+        assert!(run(&["--disable-leader-election"]).unwrap().0.election().is_none());
+    }
+
+    #[test]
     fn what_is_not_served_yet_is_said() {
         let (_, warnings) = run(&["--validating-webhook=:8443"]).unwrap();
         assert!(warnings[0].contains("--validating-webhook") && warnings[0].contains("not"), "{warnings:?}");
@@ -119,9 +136,12 @@ mod tests {
 
     #[test]
     fn bad_values_name_flag_and_reason() {
-        for (argument, needle) in
-            [("--configmap=x", "namespace/name"), ("--http-port=99999", "65535"), ("--bind-address=foo", "IP")]
-        {
+        for (argument, needle) in [
+            ("--configmap=x", "namespace/name"),
+            ("--http-port=99999", "65535"),
+            ("--bind-address=foo", "IP"),
+            ("--election-ttl=500ms", "at least 1s"),
+        ] {
             let error = run(&[argument]).unwrap_err();
             assert!(error.contains(needle) && error.contains(argument.split('=').next().unwrap()), "{error}");
         }

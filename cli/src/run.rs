@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use controller::{Controller, PublishAddress, Source};
+use controller::{Controller, Source};
 use dataplane::{
     Dataplane,
     admin::{self, Pages},
@@ -61,10 +61,12 @@ async fn serve(flags: RunFlags) -> anyhow::Result<()> {
     tracing::info!("{signal}: draining; a second signal ends at once");
     tokio::select! {
         // The controller goes on meanwhile: endpoints may change while requests finish.
-        drained = dataplane.shut_down() => tracing::info!(cut = drained.cut, "drained"),
+        () = async {
+            tracing::info!(cut = dataplane.shut_down().await.cut, "drained");
+            controller.shut_down().await;
+        } => {}
         signal = stop.next() => tracing::warn!("{signal}: leaving at once"),
     }
-    controller.shut_down().await;
     tokio::time::sleep(flags.post_shutdown_grace()).await;
     admin.abort();
     Ok(())
@@ -115,12 +117,11 @@ fn controller_config(flags: &RunFlags) -> controller::Config {
             Some(folder) => Source::Manifests(folder.clone()),
             None => Source::Cluster { kubeconfig: flags.kubeconfig.clone() },
         },
-        publish: match &flags.publish_service {
-            Some(service) => PublishAddress::Service(service.clone()),
-            None if flags.publish_status_address.is_empty() => PublishAddress::None,
-            None => PublishAddress::Addresses(flags.publish_status_address.clone()),
-        },
+        publish: flags.publish(),
         update_status: flags.update_status,
+        update_status_on_shutdown: flags.update_status_on_shutdown,
+        election: flags.election(),
+        pod: flags.pod(),
         metric_labels: labels.map(|(label, value)| (label.to_owned(), value.clone())).into(),
     }
 }

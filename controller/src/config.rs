@@ -1,6 +1,6 @@
 //! What the command line says about the controller.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use compile::{NamespacedName, Options};
 
@@ -15,6 +15,12 @@ pub struct Config {
     pub publish: PublishAddress,
     /// `--update-status`: whether statuses are written. In manifests mode none is, there is nowhere to write to.
     pub update_status: bool,
+    /// `--update-status-on-shutdown`: whether the last replica takes our addresses out of statuses when it is shut down.
+    pub update_status_on_shutdown: bool,
+    /// How the replica is chosen that writes statuses and Events. None: each one writes (`--disable-leader-election`).
+    pub election: Option<Election>,
+    /// Our own Pod, if we run in one: those with the same labels are our replicas.
+    pub pod: Option<NamespacedName>,
     /// Labels that every metric carries: `controller_class`, `controller_namespace` and `controller_pod`, as
     /// ingress-nginx has them.
     pub metric_labels: HashMap<String, String>,
@@ -39,6 +45,25 @@ pub enum PublishAddress {
     Service(NamespacedName),
     /// IP addresses and host names (`--publish-status-address`).
     Addresses(Vec<String>),
+    /// Those of the nodes that our ready Pods run on, as ingress-nginx has it without the two flags. Needs
+    /// [`Config::pod`].
+    Nodes {
+        /// `--report-node-internal-ip-address`: internal addresses, also of nodes that have external ones.
+        internal: bool,
+    },
     /// None: statuses are left alone.
     None,
+}
+
+/// A Lease that replicas compete for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Election {
+    /// `--election-id`: its name.
+    pub name: String,
+    /// Its namespace; none: the one that the client is set to.
+    pub namespace: Option<String>,
+    /// What tells us from other replicas: the name of our Pod.
+    pub identity: String,
+    /// `--election-ttl`: how long a leader may be silent before another one takes over. At least a second.
+    pub ttl: Duration,
 }

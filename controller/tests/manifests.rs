@@ -66,6 +66,9 @@ fn config(folder: &Path) -> Config {
         source: Source::Manifests(folder.to_owned()),
         publish: PublishAddress::None,
         update_status: true,
+        update_status_on_shutdown: true,
+        election: None,
+        pod: None,
         metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
     }
 }

@@ -1,9 +1,16 @@
 //! The flags of `tidegate run`.
 
-use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{ArgAction, Args};
 use compile::NamespacedName;
+use controller::{Election, PublishAddress};
 
 /// The flags of `tidegate run`.
 #[derive(Debug, Args)]
@@ -91,6 +98,21 @@ pub struct RunFlags {
     /// Whether to write the status of Ingresses.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set)]
     pub update_status: bool,
+    /// Whether the last replica takes the addresses out of the statuses when it is shut down.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set)]
+    pub update_status_on_shutdown: bool,
+    /// Without the two flags above, Ingresses get the addresses of the nodes of our Pods: the internal ones with this.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
+    pub report_node_internal_ip_address: bool,
+    /// The Lease, in our own namespace, whose holder writes statuses and Events.
+    #[arg(long, default_value = "tidegate-leader", value_name = "NAME")]
+    pub election_id: String,
+    /// How long the leader may be silent before another replica takes over, such as 10s; at least 1s.
+    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = election_ttl)]
+    pub election_ttl: Duration,
+    /// Let each replica write statuses and Events: for one that is alone.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
+    pub disable_leader_election: bool,
 
     /// Worker threads; one for each CPU that this process may use by default.
     #[arg(long, value_name = "N")]
@@ -108,10 +130,10 @@ pub struct RunFlags {
     #[arg(long, default_value_t = 0, value_name = "SECONDS")]
     post_shutdown_grace_period: u64,
 
-    /// The namespace of this Pod, for the metrics.
+    /// The namespace of this Pod.
     #[arg(long, env = "POD_NAMESPACE", default_value = "", hide = true)]
     pub pod_namespace: String,
-    /// The name of this Pod, for the metrics.
+    /// The name of this Pod.
     #[arg(long, env = "POD_NAME", default_value = "", hide = true)]
     pub pod_name: String,
 }
@@ -135,6 +157,37 @@ impl RunFlags {
             warnings.push("with --manifests there is no cluster whose Ingresses could get a status".to_owned());
         }
         warnings
+    }
+
+    /// The Pod that we run in, if we do.
+    pub fn pod(&self) -> Option<NamespacedName> {
+        let known = !self.pod_namespace.is_empty() && !self.pod_name.is_empty();
+        known.then(|| NamespacedName::new(&self.pod_namespace, &self.pod_name))
+    }
+
+    /// The election of a leader, if there is one.
+    pub fn election(&self) -> Option<Election> {
+        let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        // Outside of a Pod there is no name that nobody else has.
+        let identity = || format!("tidegate-{:016x}", RandomState::new().hash_one(std::process::id()));
+        (!self.disable_leader_election).then(|| Election {
+            name: self.election_id.clone(),
+            namespace: text(&self.pod_namespace),
+            identity: text(&self.pod_name).unwrap_or_else(identity),
+            ttl: self.election_ttl,
+        })
+    }
+
+    /// Which addresses statuses get.
+    pub fn publish(&self) -> PublishAddress {
+        match &self.publish_service {
+            Some(service) => PublishAddress::Service(service.clone()),
+            None if !self.publish_status_address.is_empty() => {
+                PublishAddress::Addresses(self.publish_status_address.clone())
+            }
+            None if self.pod().is_some() => PublishAddress::Nodes { internal: self.report_node_internal_ip_address },
+            None => PublishAddress::None,
+        }
     }
 
     /// The flags that shape a snapshot.
@@ -175,6 +228,13 @@ fn namespaced_name(text: &str) -> Result<NamespacedName, String> {
         }
         _ => Err("must be namespace/name".to_owned()),
     }
+}
+
+/// Go's durations, as ingress-nginx takes them: `10s`, `1m30s`.
+fn election_ttl(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
+    let duration = Duration::try_from(duration).map_err(|_| "must not be negative".to_owned())?;
+    if duration < Duration::from_secs(1) { Err("must be at least 1s".to_owned()) } else { Ok(duration) }
 }
 
 fn ip_address(text: &str) -> Result<IpAddr, String> {

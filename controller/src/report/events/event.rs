@@ -62,7 +62,12 @@ fn reference(problem: &Problem, objects: &Objects) -> Option<ObjectReference> {
         Kind::Secret => &objects.secrets.get(&name)?.metadata,
         Kind::ConfigMap => &objects.config_maps.get(&name)?.metadata,
         Kind::Namespace => &objects.namespaces.get(&name.name)?.metadata,
-        Kind::EndpointSlice => return None,
+        // They are not among the objects: what is wrong with one is found where it is read, so it is there.
+        Kind::EndpointSlice => &ObjectMeta {
+            namespace: Some(name.namespace.to_string()),
+            name: Some(name.name.to_string()),
+            ..ObjectMeta::default()
+        },
     };
     Some(ObjectReference {
         api_version: Some(kind.api_version().to_owned()),

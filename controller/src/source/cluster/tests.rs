@@ -1,6 +1,8 @@
 //! A controller against an API in this process. Waits are bounded; nothing is decided by how long they took.
 
 mod fake;
+mod leader;
+mod status;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -31,17 +33,25 @@ impl World {
     }
 
     fn with(fake: Fake, change: impl FnOnce(&mut Config)) -> Self {
+        let client = fake.client();
+        Self::with_client(fake, client, change)
+    }
+
+    fn with_client(fake: Fake, client: Client, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             options: Options { watch_ingress_without_class: true, ..Options::default() },
             source: Source::Cluster { kubeconfig: None },
             publish: PublishAddress::None,
             update_status: true,
+            update_status_on_shutdown: true,
+            election: None,
+            pod: Some(NamespacedName::new("system", "pod")),
             metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
         };
         change(&mut config);
         let (sender, snapshots) = watch::channel(None);
         let (reports, inbox) = mpsc::channel(16);
-        let controller = Controller::start_with(config, Some(fake.client()), sender, inbox).unwrap();
+        let controller = Controller::start_with(config, Some(client), sender, inbox).unwrap();
         Self { fake, controller, snapshots, reports }
     }
 
@@ -63,7 +73,10 @@ impl World {
     async fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
-            assert!(Instant::now() < deadline, "{what}: {:?}, {:?}", self.problems(), self.fake.state().requests);
+            if Instant::now() >= deadline {
+                let last = self.fake.state().requests.iter().rev().take(20).cloned().collect::<Vec<_>>();
+                panic!("{what}: {:?}, {last:?}", self.problems());
+            }
             sleep(Duration::from_millis(5)).await;
         }
     }
