@@ -61,12 +61,12 @@ async fn serve(flags: RunFlags) -> anyhow::Result<()> {
     tracing::info!("{signal}: draining; a second signal ends at once");
     tokio::select! {
         // The controller goes on meanwhile: endpoints may change while requests finish.
-        () = async {
-            tracing::info!(cut = dataplane.shut_down().await.cut, "drained");
-            controller.shut_down().await;
-        } => {}
+        (drained, ()) = async { tokio::join!(dataplane.shut_down(), controller.leave()) } => {
+            tracing::info!(cut = drained.cut, "drained");
+        }
         signal = stop.next() => tracing::warn!("{signal}: leaving at once"),
     }
+    controller.shut_down().await;
     tokio::time::sleep(flags.post_shutdown_grace()).await;
     admin.abort();
     Ok(())

@@ -10,7 +10,7 @@ use snapshot::{Report, Snapshot};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval},
 };
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     publish::Publisher,
     replicas::Replicas,
     report::{self, Inputs, Outputs, address, events::Teller, nodes::Nodes, status::Writer},
+    secrets::{Asking, Keeper, Named},
     source::{cluster, manifests},
 };
 
@@ -33,9 +34,6 @@ const ANNOUNCE: Duration = Duration::from_secs(10);
 
 /// How often certificates are looked at for expiry.
 const CERTIFICATES: Duration = Duration::from_secs(60);
-
-/// What is to be done in the cluster before leaving may take this long.
-const FAREWELL: Duration = Duration::from_secs(15);
 
 /// A running controller. It stops when it is dropped.
 pub struct Controller {
@@ -76,6 +74,7 @@ impl Controller {
 
         let (progress, news) = mpsc::unbounded_channel();
         let parts = Parts {
+            asking: Asking::default(),
             options: config.options.clone(),
             publisher: Publisher::new(snapshots),
             board: Arc::clone(&board),
@@ -97,8 +96,10 @@ impl Controller {
                     instance(&config),
                 );
                 controller.task("event", teller.run(outputs.objects.subscribe()));
-                outputs.replicas = config.update_status_on_shutdown.then(|| replicas(&config, &client)).flatten();
-                outputs.writer = config.update_status.then(|| Writer::new(client, metrics, outputs.board.clone()));
+                if config.update_status {
+                    outputs.replicas = controller.know_replicas(&config, &client, &leader);
+                    outputs.writer = Some(Writer::new(client, metrics, outputs.board.clone()));
+                }
             }
             (Source::Cluster { .. }, None) => return Err(Error::NoCluster("no client".to_owned())),
         }
@@ -117,6 +118,13 @@ impl Controller {
         leader
     }
 
+    /// Who else there is, if our addresses are to be removed when that is nobody.
+    fn know_replicas(&mut self, config: &Config, client: &Client, leader: &Leader) -> Option<Replicas> {
+        let replicas = replicas(config, client).filter(|_| config.update_status_on_shutdown)?;
+        self.task("replicas", replicas.clone().check(leader.clone(), Arc::clone(&self.handle.board)));
+        Some(replicas)
+    }
+
     fn read_manifests(&mut self, folder: &Path, parts: Parts) -> Result<(), Error> {
         let (updates, inbox) = mpsc::channel(UPDATES);
         let cycle = Cycle::new(parts, BTreeSet::from([manifests::LIST.to_owned()]));
@@ -125,13 +133,19 @@ impl Controller {
         Ok(())
     }
 
-    fn follow_cluster(&mut self, client: &Client, parts: Parts) {
+    fn follow_cluster(&mut self, client: &Client, mut parts: Parts) {
         let (updates, inbox) = mpsc::channel::<Update>(UPDATES);
+        let board = &self.handle.board;
+        let keeper = Keeper::new(client.clone(), parts.options.clone(), Arc::clone(board), updates.clone());
+        let (names, named) = watch::channel(Named::default());
+        parts.asking = Asking::of(names);
         let plan = cluster::plan(client, &parts.options);
-        let cycle = Cycle::new(parts, plan.iter().map(|planned| planned.list.clone()).collect());
+        let lists = plan.iter().map(|planned| planned.list.clone()).chain([cluster::SECRETS.to_owned()]);
+        let cycle = Cycle::new(parts, lists.collect());
         for planned in plan {
             self.task("watch", planned.run(updates.clone(), Arc::clone(&self.handle.board)));
         }
+        self.task("secrets", keeper.run(named));
         self.task("cycle", cycle.run(inbox));
     }
 
@@ -180,18 +194,17 @@ impl Controller {
         self.handle.clone()
     }
 
-    /// Does what the cluster should see of a clean end, within 15 seconds, and stops all tasks: the last replica takes
-    /// its addresses out of statuses, and a leader gives its Lease up. Dropping does neither.
-    pub async fn shut_down(mut self) {
+    /// Does what the cluster should see of a clean end, within 15 seconds: the last replica takes its addresses out of
+    /// statuses, and a leader gives its Lease up. Everything else goes on: endpoints may change while requests finish.
+    pub async fn leave(&self) {
         let (done, answer) = oneshot::channel();
-        let farewell = async {
-            if self.leave.send(done).await.is_ok() {
-                let _ = answer.await; // a reporter that is gone has nothing left to do
-            }
-        };
-        if timeout(FAREWELL, farewell).await.is_err() {
-            tracing::warn!("leaving without having told the cluster: the API server does not answer");
+        if self.leave.send(done).await.is_ok() {
+            let _ = answer.await; // a reporter that is gone has nothing left to do
         }
+    }
+
+    /// Stops all tasks.
+    pub async fn shut_down(mut self) {
         self.tasks.shutdown().await;
     }
 }

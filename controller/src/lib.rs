@@ -17,6 +17,7 @@ mod pace;
 mod publish;
 mod replicas;
 mod report;
+mod secrets;
 mod slices;
 mod source;
 mod store;

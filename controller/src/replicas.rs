@@ -2,9 +2,21 @@
 //!
 //! Asks for `get` and `list` of `pods` in our own namespace.
 
-use compile::NamespacedName;
+use std::{sync::Arc, time::Duration};
+
+use compile::{NamespacedName, Severity};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::ListParams};
+use tokio::time::sleep;
+
+use crate::{
+    board::{Board, trouble},
+    lease::Leader,
+    source::cluster::explain,
+};
+
+/// How often it is looked at whether they can be found.
+const CHECK: Duration = Duration::from_secs(60);
 
 /// Labels that differ between revisions of one workload, or between its Pods.
 const NOT_SHARED: [&str; 7] = [
@@ -46,6 +58,23 @@ impl Replicas {
     /// Whether there is another one that goes on.
     pub(crate) async fn has_others(&self) -> kube::Result<bool> {
         Ok(self.all().await?.iter().any(|pod| pod.metadata.name.as_ref() != Some(&self.name)))
+    }
+
+    /// Says early, and not only at the end, that they cannot be found.
+    pub(crate) async fn check(self, mut leader: Leader, board: Arc<Board>) {
+        loop {
+            leader.elected().await;
+            let problem = self.has_others().await.err().map(|error| {
+                let message = format!(
+                    "whether other replicas are there is not known, so that the last one will leave statuses as they \
+                     are: {}",
+                    explain(&error)
+                );
+                trouble("replicas", "ReplicasUnknown", Severity::Warning, message)
+            });
+            board.find("replicas", problem.into_iter().collect());
+            sleep(CHECK).await;
+        }
     }
 }
 

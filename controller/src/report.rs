@@ -3,28 +3,27 @@
 pub(crate) mod address;
 mod contest;
 pub(crate) mod events;
+mod farewell;
 pub(crate) mod nodes;
 mod served;
 pub(crate) mod status;
 mod verdict;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use compile::Objects;
+use farewell::{Farewell, Statuses};
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use served::Served;
 use snapshot::Report;
 use status::Writer;
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::timeout,
+    task::JoinSet,
 };
 use verdict::Verdicts;
 
-use crate::{board::Board, cycle::Progress, lease::Leader, replicas::Replicas, source::cluster::explain};
-
-/// How long the last replica waits for a leader that leaves at the same time.
-const LAST: Duration = Duration::from_secs(5);
+use crate::{board::Board, cycle::Progress, lease::Leader, replicas::Replicas};
 
 /// The addresses that statuses should have; none: statuses are left alone.
 pub(crate) type Addresses = watch::Receiver<Option<Vec<IngressLoadBalancerIngress>>>;
@@ -35,7 +34,7 @@ pub(crate) struct Inputs {
     pub(crate) news: mpsc::UnboundedReceiver<Progress>,
     pub(crate) addresses: Addresses,
     pub(crate) leader: Leader,
-    /// To be answered when nothing more will be written.
+    /// To be answered when the cluster has been told that we leave.
     pub(crate) leave: mpsc::Receiver<oneshot::Sender<()>>,
 }
 
@@ -50,11 +49,12 @@ pub(crate) struct Outputs {
     pub(crate) objects: watch::Sender<Arc<Objects>>,
 }
 
-/// Works until the cycle ends, or until it is told to leave.
+/// Works until the cycle ends.
 pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
     let Inputs { mut reports, mut news, mut addresses, mut leader, mut leave } = inputs;
+    let mut verdicts = Verdicts::new(Arc::clone(&outputs.board));
     let mut reporter = Reporter { served: Served::default(), outputs };
-    let mut verdicts = Verdicts::new(Arc::clone(&reporter.outputs.board));
+    let mut leaving = JoinSet::new();
     loop {
         // Most snapshots change endpoints alone, and no status.
         let concerns_status = tokio::select! {
@@ -72,11 +72,13 @@ pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
             () = leader.changed() => true,
             () = status::ready(&mut reporter.outputs.writer, &reporter.outputs.objects) => true,
             Some(done) = leave.recv() => {
-                reporter.leave(&addresses, &mut leader).await;
-                leader.resign().await;
-                let _ = done.send(()); // who asked may have given up waiting
-                // Its end would count as a failure; the controller ends it.
-                return std::future::pending().await;
+                let statuses = reporter.last_statuses(addresses.borrow().clone());
+                let farewell = Farewell { leader: leader.clone(), statuses };
+                leaving.spawn(async move {
+                    farewell.say().await;
+                    let _ = done.send(()); // who asked may have given up waiting
+                });
+                false
             }
         };
         if concerns_status && leader.leads() {
@@ -98,26 +100,16 @@ impl Reporter {
         }
     }
 
-    /// The last replica takes its addresses away: nobody answers there any more. Others go on with them.
-    async fn leave(&mut self, addresses: &Addresses, leader: &mut Leader) {
+    /// What was written, to be removed by the last replica. Nothing is written after that.
+    fn last_statuses(&mut self, addresses: Option<Vec<IngressLoadBalancerIngress>>) -> Option<Statuses> {
         let Outputs { writer, replicas, objects, .. } = &mut self.outputs;
-        let (Some(writer), Some(replicas), Some(compiled)) = (writer, replicas, self.served.current()) else { return };
-        let Some(addresses) = addresses.borrow().clone() else { return };
-        match replicas.has_others().await {
-            Ok(false) => {}
-            Ok(true) => {
-                tracing::info!("another replica goes on: statuses stay");
-                return;
-            }
-            Err(error) => {
-                tracing::warn!("statuses stay: whether this is the last replica is not known: {}", explain(&error));
-                return;
-            }
-        }
-        // One that leaves at the same moment may lead still, and does it then.
-        if timeout(LAST, leader.elected()).await.is_ok() {
-            let objects = objects.borrow().clone();
-            writer.remove(&objects, compiled, &addresses).await;
-        }
+        let writer = writer.take();
+        Some(Statuses {
+            writer: writer?,
+            replicas: replicas.take()?,
+            objects: objects.borrow().clone(),
+            compiled: Arc::clone(self.served.current()?),
+            addresses: addresses?,
+        })
     }
 }

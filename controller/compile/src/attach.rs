@@ -31,6 +31,8 @@ pub(crate) fn attach<'a>(
 struct Classes<'a> {
     options: &'a Options,
     ours: BTreeSet<&'a str>,
+    /// Whether the name that `--ingress-class` gives is enough.
+    by_name: bool,
     without: bool,
     problems: Vec<Problem>,
 }
@@ -40,6 +42,7 @@ impl<'a> Classes<'a> {
         let ours = || objects.ingress_classes.iter().filter(|(name, class)| is_our_class(name, class, options));
         Self {
             options,
+            by_name: options.ingress_class_by_name || without_classes(objects, options),
             ours: ours().map(|(name, _)| &**name).collect(),
             without: options.watch_ingress_without_class || ours().any(|(_, class)| is_default(class)),
             problems: ours().flat_map(|(name, class)| class_problems(name, class)).collect(),
@@ -50,8 +53,7 @@ impl<'a> Classes<'a> {
     fn claims(&self, ingress: &Ingress) -> bool {
         let spec_name = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
         if let Some(name) = spec_name.filter(|name| !name.is_empty()) {
-            return self.ours.contains(name)
-                || (self.options.ingress_class_by_name && name == self.options.ingress_class);
+            return self.ours.contains(name) || (self.by_name && name == self.options.ingress_class);
         }
         let annotation = ingress.metadata.annotations.as_ref().and_then(|all| all.get(CLASS_ANNOTATION));
         match annotation.filter(|name| !name.is_empty()) {
@@ -59,6 +61,13 @@ impl<'a> Classes<'a> {
             None => self.without,
         }
     }
+}
+
+/// Whether nothing is known of classes: with Roles alone, which are for one namespace, they cannot be read. Ingresses
+/// still name them. (ingress-nginx then looks at the annotation alone, and would take an Ingress of another class.)
+fn without_classes(objects: &Objects, options: &Options) -> bool {
+    options.watch_namespace.as_ref().is_some_and(|namespace| !namespace.is_empty())
+        && objects.ingress_classes.is_empty()
 }
 
 fn is_our_class(name: &str, class: &IngressClass, options: &Options) -> bool {

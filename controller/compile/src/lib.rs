@@ -66,60 +66,93 @@ pub struct Compiled {
 
 /// Compiles all objects. The same objects and options give the same result, whatever the memo holds.
 pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compiled {
+    drafted(objects, options, memo).compile(memo)
+}
+
+/// What objects ask for, each by itself, before anything that they name is looked at.
+pub struct Drafted<'a> {
+    objects: &'a Objects,
+    options: &'a Options,
+    settings: Settings,
+    ours: Vec<(&'a NamespacedName, &'a Arc<Ingress>)>,
+    drafts: Vec<Arc<Draft>>,
+    problems: Vec<Problem>,
+}
+
+/// The first half of [`compile`]. Looks at no Secret.
+pub fn drafted<'a>(objects: &'a Objects, options: &'a Options, memo: &mut Memo) -> Drafted<'a> {
     let (settings, mut problems) = read_settings(objects, options);
-    let policy = Policy::from(&settings);
     memo.begin(options, &settings);
     let (ours, found) = attach::attach(objects, options);
     problems.extend(found);
     let drafts = drafts(&ours, options, &settings, memo);
     problems.extend(drafts.iter().flat_map(|draft| draft.problems.iter().cloned()));
-    let credentials = credentials::resolve(objects, &drafts, memo);
-    let (backends, found) = service::Resolver::new(objects, options, &credentials, policy.keep_alive).resolve(&drafts);
-    problems.extend(found);
-    let (certs, found) = cert::resolve(objects, options, &drafts, memo);
-    problems.extend(found);
-    let (client_cas, found) = client_ca::resolve(objects, &drafts, memo);
-    problems.extend(found);
-    memo.end();
+    Drafted { objects, options, settings, ours, drafts, problems }
+}
 
-    let passthrough = passthrough::resolve(objects, options, &settings, &drafts);
-    problems.extend(passthrough.problems);
-    let l4 = l4::services(objects, options, &settings);
-    problems.extend(l4.problems);
-
-    let parts = assemble::Parts {
-        backends: &backends,
-        certs: &certs,
-        client_cas: &client_cas,
-        policy: &policy,
-        annotations_prefix: &options.annotations_prefix,
-    };
-    let mut assembled = assemble::assemble(&drafts, &parts);
-    problems.extend(assembled.problems);
-    for (id, (cert, key)) in backends.identities {
-        assembled.certs.insert(id.clone(), cert);
-        assembled.keys.insert(id, key);
+impl Drafted<'_> {
+    /// The Secrets that something names: no other one makes a difference to [`Drafted::compile`].
+    pub fn secrets(&self) -> BTreeSet<NamespacedName> {
+        let certs = self.drafts.iter().flat_map(|draft| cert::named(draft));
+        let credentials = self.drafts.iter().filter_map(|draft| credentials::named(draft));
+        let client_cas = self.drafts.iter().filter_map(|draft| client_ca::named(draft));
+        let named = certs.chain(credentials).chain(client_cas).chain(&self.options.default_ssl_certificate);
+        named.cloned().collect()
     }
-    problems.sort();
-    problems.dedup();
-    let mut listeners = listener::listeners(options, &settings, assembled.names, passthrough.hosts);
-    listeners.extend(l4.listeners);
-    let snapshot = Snapshot {
-        listeners,
-        tables: assembled.tables,
-        upstreams: backends.upstreams,
-        certs: assembled.certs,
-        keys: assembled.keys,
-        ticket_key: settings.ticket_key.clone(),
-        drain_timeout: settings.worker_shutdown_timeout,
-        connections: settings.connections,
-        ..Snapshot::default()
-    };
-    let mut endpoint_sources = backends.endpoint_sources;
-    endpoint_sources.extend(passthrough.endpoint_sources);
-    endpoint_sources.extend(l4.endpoint_sources);
-    let attached = ours.into_iter().map(|(name, _)| name.clone()).collect();
-    Compiled { snapshot, endpoint_sources, problems, attached }
+
+    /// The second half: the same memo must be given.
+    pub fn compile(self, memo: &mut Memo) -> Compiled {
+        let Self { objects, options, settings, ours, drafts, mut problems } = self;
+        let policy = Policy::from(&settings);
+        let credentials = credentials::resolve(objects, &drafts, memo);
+        let (backends, found) =
+            service::Resolver::new(objects, options, &credentials, policy.keep_alive).resolve(&drafts);
+        problems.extend(found);
+        let (certs, found) = cert::resolve(objects, options, &drafts, memo);
+        problems.extend(found);
+        let (client_cas, found) = client_ca::resolve(objects, &drafts, memo);
+        problems.extend(found);
+        memo.end();
+
+        let passthrough = passthrough::resolve(objects, options, &settings, &drafts);
+        problems.extend(passthrough.problems);
+        let l4 = l4::services(objects, options, &settings);
+        problems.extend(l4.problems);
+
+        let parts = assemble::Parts {
+            backends: &backends,
+            certs: &certs,
+            client_cas: &client_cas,
+            policy: &policy,
+            annotations_prefix: &options.annotations_prefix,
+        };
+        let mut assembled = assemble::assemble(&drafts, &parts);
+        problems.extend(assembled.problems);
+        for (id, (cert, key)) in backends.identities {
+            assembled.certs.insert(id.clone(), cert);
+            assembled.keys.insert(id, key);
+        }
+        problems.sort();
+        problems.dedup();
+        let mut listeners = listener::listeners(options, &settings, assembled.names, passthrough.hosts);
+        listeners.extend(l4.listeners);
+        let snapshot = Snapshot {
+            listeners,
+            tables: assembled.tables,
+            upstreams: backends.upstreams,
+            certs: assembled.certs,
+            keys: assembled.keys,
+            ticket_key: settings.ticket_key.clone(),
+            drain_timeout: settings.worker_shutdown_timeout,
+            connections: settings.connections,
+            ..Snapshot::default()
+        };
+        let mut endpoint_sources = backends.endpoint_sources;
+        endpoint_sources.extend(passthrough.endpoint_sources);
+        endpoint_sources.extend(l4.endpoint_sources);
+        let attached = ours.into_iter().map(|(name, _)| name.clone()).collect();
+        Compiled { snapshot, endpoint_sources, problems, attached }
+    }
 }
 
 /// The drafts of our Ingresses, the most senior first.

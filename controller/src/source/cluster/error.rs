@@ -40,6 +40,16 @@ pub(super) fn refuses_streaming(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if matches!(status.code, 400 | 422))
 }
 
+/// Whether we may not list or watch this.
+pub(super) fn is_forbidden(error: &watcher::Error) -> bool {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(kube::Error::Api(status)) | WatchStartFailed(kube::Error::Api(status)) => status.code == 403,
+        WatchFailed(kube::Error::Api(status)) => status.code == 403,
+        _ => false,
+    }
+}
+
 /// Whether what we hold is too old to go on from. The watch lists again by itself; that is everyday.
 pub(super) fn is_expired(error: &watcher::Error) -> bool {
     match error {

@@ -2,6 +2,7 @@
 
 mod fake;
 mod leader;
+mod secrets;
 mod status;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -43,7 +44,7 @@ impl World {
             source: Source::Cluster { kubeconfig: None },
             publish: PublishAddress::None,
             update_status: true,
-            update_status_on_shutdown: true,
+            update_status_on_shutdown: false,
             election: None,
             pod: Some(NamespacedName::new("system", "pod")),
             metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
@@ -315,7 +316,29 @@ async fn only_what_is_needed_is_asked_for() {
     ];
     assert_eq!(paths, expected.map(str::to_owned).into());
     let queries = world.fake.state().queries.clone();
-    assert!(queries.iter().filter(|(of, _)| of == "secrets").all(|(_, query)| query.contains("type%21%3Dhelm.sh")));
+    assert!(
+        queries.iter().filter(|(of, _)| of == "secrets").all(|(_, query)| query.contains("type%3Dkubernetes.io%2Ftls"))
+    );
+}
+
+#[tokio::test]
+async fn with_roles_alone_the_name_of_our_class_is_enough() {
+    let fake = Fake::new(true);
+    let mut service = service("s", &json!({"ports": [{"port": 80}]}));
+    service["metadata"]["namespace"] = "team".into();
+    fake.put("services", service);
+    for (name, class) in [("a", "tidegate"), ("b", "other")] {
+        let mut ingress = ingress(name);
+        ingress["metadata"]["namespace"] = "team".into();
+        ingress["spec"]["ingressClassName"] = class.into();
+        fake.put("ingresses", ingress);
+    }
+    fake.state().forbidden.insert("ingressclasses".to_owned());
+    let world = World::with(fake, |config| config.options.watch_namespace = Some("team".to_owned()));
+    world.until_hosts(&["a"]).await;
+    let problem = world.until_problem("NotPermitted").await;
+    assert!(problem.field == "ingressclasses" && problem.message.contains("forbidden"), "{problem}");
+    assert!(world.controller.handle().missing().is_empty());
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    error::{explain_watch, is_expired, refuses_streaming},
+    error::{explain_watch, is_expired, is_forbidden, refuses_streaming},
     mirror::Mirror,
     trim::Trim,
 };
@@ -34,6 +34,9 @@ use crate::{
 
 /// The first and the longest pause after an error.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
+
+/// Roles change seldom.
+const FORBIDDEN: Duration = Duration::from_secs(60);
 
 /// Without an error for this long a watch works, even if it has nothing to tell. Longer than an attempt to connect.
 const RECOVERED: Duration = Duration::from_secs(35);
@@ -63,11 +66,21 @@ macro_rules! objects {
 
 objects!(Ingress, IngressClass, Service, EndpointSlice, Secret, ConfigMap, Namespace);
 
-/// A watch and its name among the lists that are waited for.
+/// A watch.
 pub(super) struct Watch<K> {
-    pub(super) list: String,
     pub(super) api: Api<DeserializeGuard<K>>,
     pub(super) config: watcher::Config,
+    pub(super) terms: Terms,
+}
+
+/// What it is to others.
+pub(super) struct Terms {
+    /// Its name among the lists that are waited for.
+    pub(super) list: String,
+    /// Whether it counts as empty where it is forbidden.
+    pub(super) optional: bool,
+    pub(super) updates: mpsc::Sender<Update>,
+    pub(super) board: Arc<Board>,
 }
 
 /// How a round of watching ended.
@@ -80,8 +93,9 @@ enum End {
 
 impl<K: Object> Watch<K> {
     /// Follows the API for as long as somebody takes the updates.
-    pub(super) async fn run(self, updates: mpsc::Sender<Update>, board: Arc<Board>) {
-        let mut round = Round { list: self.list, updates, board, mirror: Mirror::default(), listed: false };
+    pub(super) async fn run(self) {
+        let Terms { list, optional, updates, board } = self.terms;
+        let mut round = Round { list, optional, updates, board, mirror: Mirror::default(), listed: false };
         let streaming = self.config.clone().streaming_lists();
         if let End::NoStreaming = round.follow(self.api.clone(), streaming, true).await {
             tracing::debug!(list = round.list, "the API server has no streaming lists");
@@ -92,6 +106,7 @@ impl<K: Object> Watch<K> {
 
 struct Round {
     list: String,
+    optional: bool,
     updates: mpsc::Sender<Update>,
     board: Arc<Board>,
     mirror: Mirror,
@@ -134,6 +149,12 @@ impl Round {
                     }
                 }
                 Err(error) if streaming && refuses_streaming(&error) => return End::NoStreaming,
+                Err(error) if self.optional && is_forbidden(&error) => {
+                    if self.do_without(&error).await.is_err() {
+                        return End::Closed;
+                    }
+                    sleep(FORBIDDEN).await;
+                }
                 Err(error) => {
                     self.failed(&error);
                     // The server answers: what it asks for is to list again, and soon.
@@ -171,8 +192,20 @@ impl Round {
         Ok(())
     }
 
+    /// Counts as empty, or as it was before it was forbidden.
+    async fn do_without(&mut self, error: &watcher::Error) -> Result<(), mpsc::error::SendError<Update>> {
+        let message = format!("not looked at, which is as good as none of them: {}", explain_watch(error));
+        let problem = trouble(&self.list, "NotPermitted", Severity::Warning, message);
+        self.board.find(&finder(&self.list), vec![problem]);
+        if self.listed {
+            return Ok(());
+        }
+        self.listed = true;
+        self.updates.send(Update { listed: Some(self.list.clone()), ..Update::default() }).await
+    }
+
     fn works(&self) {
-        self.board.find(&self.finder(), Vec::new());
+        self.board.find(&finder(&self.list), Vec::new());
     }
 
     fn failed(&self, error: &watcher::Error) {
@@ -182,14 +215,20 @@ impl Round {
         }
         let why = explain_watch(error);
         if !self.board.still_missing(&self.list, &why) {
-            self.board.find(&self.finder(), vec![lagging(&self.list, &why)]);
+            self.board.find(&finder(&self.list), vec![lagging(&self.list, &why)]);
         }
     }
+}
 
-    /// The watch itself as a finder of problems, apart from those of objects.
-    fn finder(&self) -> String {
-        format!("watch of {}", self.list)
-    }
+/// The watch itself as a finder of problems, apart from those of objects.
+fn finder(list: &str) -> String {
+    format!("watch of {list}")
+}
+
+/// Takes back what a watch that is over has found.
+pub(crate) fn forget(board: &Board, list: &str) {
+    board.find(list, Vec::new());
+    board.find(&finder(list), Vec::new());
 }
 
 fn pauses() -> backon::ExponentialBackoff {

@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) streaming: bool,
     /// Collections that may not be read.
     pub(crate) forbidden: BTreeSet<String>,
+    /// Names of objects that a watch of one does not come to tell of.
+    pub(crate) silent: BTreeSet<String>,
     /// Whether writes are forbidden.
     pub(crate) read_only: bool,
     /// What happened up to here is forgotten: watches from before get a 410.
@@ -78,6 +80,12 @@ impl Selection {
             fields: pairs(parameter("fieldSelector")).into_iter().map(field).collect(),
             labels: pairs(parameter("labelSelector")),
         }
+    }
+
+    /// The one name that it is about.
+    fn name(&self) -> Option<&str> {
+        let name = self.fields.iter().find(|(key, equal, _)| *equal && key == "metadata.name");
+        name.map(|(_, _, name)| name.as_str())
     }
 
     fn holds(&self, object: &Value) -> bool {
@@ -167,6 +175,13 @@ impl Fake {
         self.state().watchers.clear();
     }
 
+    /// The objects of a collection that are being watched by their names.
+    pub(crate) fn watched_by_name(&self, collection: &str) -> BTreeSet<String> {
+        let state = self.state();
+        let open = state.watchers.iter().filter(|(of, sender)| of.collection == collection && !sender.is_closed());
+        open.filter_map(|(of, _)| of.name().map(str::to_owned)).collect()
+    }
+
     async fn answer(&self, request: Request<Body>) -> Answer {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let query = request.uri().query().unwrap_or_default().to_owned();
@@ -225,6 +240,9 @@ impl State {
             return found.map_or_else(|| status(404, "not found"), |object| answer(200, object));
         }
         let of = Selection::new(&path, query);
+        if of.name().is_some_and(|name| self.silent.contains(name)) {
+            return self.open(of, Vec::new());
+        }
         let parameter = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
         if parameter("watch") != Some("true") {
             let items = self.select(&of);

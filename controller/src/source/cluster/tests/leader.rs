@@ -28,6 +28,7 @@ impl Replica {
             });
             config.pod = Some(NamespacedName::new("system", name));
             config.publish = PublishAddress::Addresses(vec![address.to_owned()]);
+            config.update_status_on_shutdown = true;
         });
         world.until_hosts(&["a"]).await;
         world.apply().await;
@@ -93,13 +94,38 @@ async fn a_leader_that_is_shut_down_hands_over() {
     let first = Replica::start(&fake, "one", "192.0.2.1").await;
     first.world.until("status", |world| world.writes(STATUS).len() == 1).await;
     let second = Replica::start(&fake, "two", "192.0.2.2").await;
-    first.world.controller.shut_down().await;
+    first.world.controller.leave().await;
     assert_eq!(fake.object("leases", "system/tidegate-leader")["spec"]["leaseDurationSeconds"], 1, "given up");
     assert_eq!(holder(&fake), "");
     second.world.until("leader", |_| second.leads()).await;
     second.world.until("status", |world| world.writes(STATUS).len() == 2).await;
     let written = second.world.writes(STATUS);
     assert!(written[1].to_string().contains("192.0.2.2"), "the first left it for the second: {written:?}");
+}
+
+#[tokio::test]
+async fn of_two_that_leave_together_one_removes_the_addresses() {
+    let fake = server(true);
+    fake.put("ingresses", ingress("a"));
+    for name in ["one", "two"] {
+        let metadata = json!({"namespace": "system", "name": name, "labels": {"app": "tidegate"},
+            "deletionTimestamp": "2026-01-01T00:00:00Z"});
+        fake.put("pods", json!({"metadata": metadata}));
+    }
+    let first = Replica::start(&fake, "one", "192.0.2.1").await;
+    first.world.until("status", |world| world.writes(STATUS).len() == 1).await;
+    let second = Replica::start(&fake, "two", "192.0.2.1").await;
+    // The one that does not lead waits for the other.
+    tokio::join!(second.world.controller.leave(), first.world.controller.leave());
+    let status = fake.object("ingresses", "default/a")["status"].clone();
+    assert_eq!(status, json!({"loadBalancer": {"ingress": []}}));
+    assert_eq!(first.world.writes(STATUS).len(), 2);
+    assert_eq!(holder(&fake), "");
+    // Endpoints are followed on, but nothing is written any more.
+    fake.put("ingresses", ingress("b"));
+    first.world.until_hosts(&["a", "b"]).await;
+    first.world.apply().await;
+    assert!(first.world.writes(&STATUS.replace("/a/", "/b/")).is_empty() && !first.leads() && !second.leads());
 }
 
 #[tokio::test]

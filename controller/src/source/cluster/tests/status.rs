@@ -34,6 +34,7 @@ fn addresses(fake: &Fake) -> Vec<String> {
 
 fn one_address(config: &mut Config) {
     config.publish = PublishAddress::Addresses(vec!["192.0.2.1".to_owned()]);
+    config.update_status_on_shutdown = true;
 }
 
 /// A world whose Ingress `a` has its status.
@@ -73,9 +74,10 @@ async fn without_a_service_the_nodes_of_our_ready_pods_count() {
 #[tokio::test]
 async fn nodes_are_asked_for_only_where_they_count() {
     let fake = server(true);
+    fake.put("pods", pod("pod", "n1", true));
     let world = with_status(&fake, |_| {}).await;
     let asked = |collection: &str| world.fake.state().queries.iter().any(|(of, _)| of == collection);
-    assert!(!asked("nodes") && !asked("pods"));
+    assert!(!asked("nodes"));
 }
 
 #[tokio::test]
@@ -100,7 +102,7 @@ async fn nothing_is_written_where_statuses_are_not_to_be_updated() {
     });
     world.until_hosts(&["a"]).await;
     world.apply().await;
-    world.controller.shut_down().await;
+    world.controller.leave().await;
     assert_eq!(addresses(&fake), [""; 0]);
     assert!(fake.state().writes.is_empty());
 }
@@ -128,7 +130,7 @@ async fn the_last_replica_takes_its_addresses_away() {
     world.until_problem("StatusNotWritten").await;
     fake.state().read_only = false;
 
-    world.controller.shut_down().await;
+    world.controller.leave().await;
     assert_eq!(addresses(&fake), [""; 0]);
     assert_eq!(fake.object("ingresses", "default/b")["status"], foreign["status"]);
 }
@@ -138,19 +140,21 @@ async fn statuses_stay_where_another_replica_goes_on_or_nobody_wants_them_remove
     let fake = server(true);
     fake.put("pods", pod("pod", "n1", true));
     let world = with_status(&fake, |config| config.update_status_on_shutdown = false).await;
-    world.controller.shut_down().await;
+    world.controller.leave().await;
     assert_eq!(addresses(&fake), ["192.0.2.1"]);
 
     // One of the next revision, which is not ready yet.
     fake.put("pods", pod("next", "n1", false));
     let world = with_status(&fake, |_| {}).await;
-    world.controller.shut_down().await;
+    world.controller.leave().await;
     assert_eq!(addresses(&fake), ["192.0.2.1"]);
 
     fake.delete("pods", "system/next");
     fake.state().forbidden.insert("pods".to_owned());
     let world = with_status(&fake, |_| {}).await;
-    world.controller.shut_down().await;
+    let problem = world.until_problem("ReplicasUnknown").await;
+    assert!(problem.message.contains("pods is forbidden"), "{problem}");
+    world.controller.leave().await;
     assert_eq!(addresses(&fake), ["192.0.2.1"], "whether there is another one cannot be known");
 }
 
