@@ -179,8 +179,7 @@ impl Cycle {
             }
             // Nothing names it any more: that is why it is let go.
             Change::Remove(key) if key.kind == Kind::Secret && !self.asking.names(&key.name) => {
-                self.store.apply(Change::Remove(key));
-                Effect::None
+                self.store.apply(Change::Remove(key)).min(Effect::Status)
             }
             other => self.store.apply(other),
         }

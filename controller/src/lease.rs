@@ -11,7 +11,7 @@ mod record;
 
 use std::{sync::Arc, time::Duration};
 
-use compile::Severity;
+use compile::{Problem, Severity};
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -34,10 +34,27 @@ use crate::{
 /// A request that gives the Lease up may take this long; after that it expires by itself.
 const RELEASE: Duration = Duration::from_secs(3);
 
+#[derive(Clone, Copy, PartialEq)]
+enum Standing {
+    Follows,
+    LeadsUntil(Instant),
+    Always,
+}
+
+impl Standing {
+    fn leads(&self) -> bool {
+        match self {
+            Self::Follows => false,
+            Self::LeadsUntil(deadline) => Instant::now() < *deadline,
+            Self::Always => true,
+        }
+    }
+}
+
 /// Whether this replica leads. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Leader {
-    standing: watch::Receiver<bool>,
+    standing: watch::Receiver<Standing>,
     /// None: there is nothing to give up.
     release: Option<mpsc::Sender<oneshot::Sender<()>>>,
 }
@@ -45,11 +62,12 @@ pub(crate) struct Leader {
 impl Leader {
     /// Where nobody is elected, everybody leads.
     pub(crate) fn always() -> Self {
-        Self { standing: watch::Sender::new(true).subscribe(), release: None }
+        Self { standing: watch::Sender::new(Standing::Always).subscribe(), release: None }
     }
 
+    /// Also right in a process that was stopped for a while, and does not know yet that it leads no more.
     pub(crate) fn leads(&self) -> bool {
-        *self.standing.borrow()
+        self.standing.borrow().leads()
     }
 
     /// Waits until it leads or does so no more, for ever where that is settled.
@@ -61,7 +79,7 @@ impl Leader {
 
     /// Waits until it leads.
     pub(crate) async fn elected(&mut self) {
-        if self.standing.wait_for(|leads| *leads).await.is_err() {
+        if self.standing.wait_for(Standing::leads).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -82,19 +100,17 @@ pub(crate) struct Elector {
     name: String,
     record: Record,
     ttl: Duration,
-    /// When it was last renewed, while we lead.
-    renewed: Option<Instant>,
-    standing: watch::Sender<bool>,
+    standing: watch::Sender<Standing>,
     release: mpsc::Receiver<oneshot::Sender<()>>,
     metrics: Metrics,
     board: Arc<Board>,
 }
 
 /// What an attempt came to.
-enum Standing {
-    Leader,
-    /// Somebody else's, until then if it is not renewed.
-    Follower(Instant),
+enum Attempt {
+    Held,
+    /// It is somebody else's, until then if it is not renewed.
+    Others(Instant),
     /// Somebody else wrote at the same time.
     Overtaken,
 }
@@ -106,11 +122,11 @@ impl Elector {
             Some(namespace) => Api::namespaced(client, &namespace),
             None => Api::default_namespaced(client),
         };
-        let (standing, receiver) = watch::channel(false);
+        let (standing, receiver) = watch::channel(Standing::Follows);
         let (sender, release) = mpsc::channel(1);
         let record = Record::new(identity, ttl);
         metrics.leads(&name, false);
-        let elector = Self { api, name, record, ttl, renewed: None, standing, release, metrics, board };
+        let elector = Self { api, name, record, ttl, standing, release, metrics, board };
         (elector, Leader { standing: receiver, release: Some(sender) })
     }
 
@@ -133,44 +149,51 @@ impl Elector {
     /// Takes or renews the Lease, if it can be had. Returns when to look again.
     async fn round(&mut self) -> Duration {
         let began = Instant::now();
-        // A leader that cannot renew stops well before anybody else may take over.
-        let deadline = self.renewed.map(|renewed| renewed + self.ttl.mul_f64(2.0 / 3.0));
-        let limit = deadline.map_or(self.ttl, |deadline| deadline.saturating_duration_since(began));
-        let retry = self.ttl / 4;
-        match timeout(limit, self.attempt()).await {
-            Ok(Ok(Standing::Leader)) => {
-                self.renewed = Some(began);
-                self.stand(true);
+        let (limit, retry) = (self.left().unwrap_or(self.ttl), self.ttl / 4);
+        let problem = match timeout(limit, self.attempt()).await {
+            Ok(Ok(Attempt::Held)) => {
+                // A leader that cannot renew stops well before anybody else may take over.
+                self.stand(Standing::LeadsUntil(began + self.ttl.mul_f64(2.0 / 3.0)));
+                None
+            }
+            Ok(Ok(Attempt::Others(expires))) => {
+                self.stand(Standing::Follows);
                 self.board.find("lease", Vec::new());
+                return retry.min(expires.saturating_duration_since(Instant::now()));
+            }
+            Ok(Ok(Attempt::Overtaken)) => None,
+            Ok(Err(error)) => Some(unsettled(&explain(&error))),
+            Err(_) => Some(unsettled("the API server does not answer")),
+        };
+        self.board.find("lease", problem.into_iter().collect());
+        match self.left() {
+            Some(left) if !left.is_zero() => retry.min(left),
+            Some(_) => {
+                self.stand(Standing::Follows);
                 retry
             }
-            Ok(Ok(Standing::Follower(expires))) => {
-                self.stand(false);
-                self.board.find("lease", Vec::new());
-                retry.min(expires.saturating_duration_since(Instant::now()))
-            }
-            Ok(Ok(Standing::Overtaken)) => self.not_renewed(deadline, retry),
-            Ok(Err(error)) => {
-                self.trouble(&explain(&error));
-                self.not_renewed(deadline, retry)
-            }
-            Err(_) => {
-                self.trouble("the API server does not answer");
-                self.not_renewed(deadline, retry)
-            }
+            None => retry,
         }
     }
 
-    async fn attempt(&mut self) -> kube::Result<Standing> {
+    /// How long we lead without renewing it; none: we do not lead.
+    fn left(&self) -> Option<Duration> {
+        match *self.standing.borrow() {
+            Standing::LeadsUntil(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
+            Standing::Follows | Standing::Always => None,
+        }
+    }
+
+    async fn attempt(&mut self) -> kube::Result<Attempt> {
         let lease = self.api.get_opt(&self.name).await?;
         let spec = lease.as_ref().and_then(|lease| lease.spec.as_ref());
         let spec = match self.record.step(spec, Instant::now(), Timestamp::now()) {
             Step::Write(spec) => spec,
-            Step::Wait(expires) => return Ok(Standing::Follower(expires)),
+            Step::Wait(expires) => return Ok(Attempt::Others(expires)),
         };
         match self.write(lease, spec).await {
-            Ok(()) => Ok(Standing::Leader),
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Standing::Overtaken),
+            Ok(()) => Ok(Attempt::Held),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(Attempt::Overtaken),
             Err(error) => Err(error),
         }
     }
@@ -189,33 +212,23 @@ impl Elector {
         }
     }
 
-    /// Goes on leading up to the deadline, and looks again no later than that.
-    fn not_renewed(&mut self, deadline: Option<Instant>, retry: Duration) -> Duration {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        match left {
-            Some(left) if !left.is_zero() => retry.min(left),
-            Some(_) => {
-                self.stand(false);
-                retry
-            }
-            None => retry,
-        }
-    }
-
-    fn stand(&mut self, leads: bool) {
-        if !leads {
-            self.renewed = None;
-        }
-        let changed = self.standing.send_if_modified(|standing| std::mem::replace(standing, leads) != leads);
+    fn stand(&mut self, now: Standing) {
+        let mut changed = false;
+        self.standing.send_if_modified(|standing| {
+            let before = std::mem::replace(standing, now);
+            changed = (before == Standing::Follows) != (now == Standing::Follows);
+            changed // that it was renewed is no news
+        });
         if changed {
+            let leads = now != Standing::Follows;
             self.metrics.leads(&self.name, leads);
             tracing::info!(lease = self.name, leads, "leader election");
         }
     }
 
     async fn give_up(&mut self) {
-        let led = self.renewed.is_some();
-        self.stand(false);
+        let led = self.left().is_some();
+        self.stand(Standing::Follows);
         if !led {
             return;
         }
@@ -234,11 +247,10 @@ impl Elector {
             None => Ok(()),
         }
     }
+}
 
-    fn trouble(&self, why: &str) {
-        let message = format!(
-            "whether this replica leads cannot be settled, and only the leader writes statuses and events: {why}"
-        );
-        self.board.find("lease", vec![trouble("lease", "LeaderElectionFailed", Severity::Warning, message)]);
-    }
+fn unsettled(why: &str) -> Problem {
+    let message =
+        format!("whether this replica leads cannot be settled, and only the leader writes statuses and events: {why}");
+    trouble("lease", "LeaderElectionFailed", Severity::Warning, message)
 }

@@ -43,6 +43,9 @@ const FIRST: Duration = Duration::from_secs(30);
 /// How long a later one does.
 const LATER: Duration = Duration::from_secs(2);
 
+/// What the first snapshot waits for then.
+const BY_NAME: &str = "secrets by name";
+
 /// Updates of one watch that wait.
 const UPDATES: usize = 16;
 
@@ -131,6 +134,7 @@ impl Keeper {
             if self.waiting.is_empty() && self.answered != self.named.number {
                 self.answered = self.named.number;
                 out.named = Some(self.answered);
+                self.board.arrived(BY_NAME);
             }
             if out.says_something() && self.updates.send(out).await.is_err() {
                 return;
@@ -146,7 +150,7 @@ impl Keeper {
             self.waiting.remove(gone);
             out.changes.push(Change::Remove(key(gone)));
         }
-        let patience = if self.early.is_some() { FIRST } else { LATER };
+        let first = self.early.is_some();
         let mut early = self.early.take().unwrap_or_default();
         let mut unknown = Vec::new();
         for name in now.difference(&before.secrets) {
@@ -157,7 +161,10 @@ impl Keeper {
             }
         }
         self.waiting.extend(unknown.iter().cloned());
-        self.deadline = Instant::now() + patience;
+        self.deadline = Instant::now() + if first { FIRST } else { LATER };
+        if first && !self.waiting.is_empty() {
+            self.board.missing(BY_NAME, self.some_waiting());
+        }
         self.ask(unknown);
     }
 
@@ -195,6 +202,7 @@ impl Keeper {
                     self.early.as_mut().and_then(|early| early.remove(&key.name));
                     if self.named.secrets.contains(&key.name) {
                         // Another one of the same name may be of another type.
+                        self.singles.close(&key.name);
                         self.ask(vec![key.name.clone()]);
                         out.changes.push(Change::Remove(key));
                     }
@@ -259,13 +267,15 @@ impl Keeper {
     }
 
     fn give_up(&mut self) {
-        let names: Vec<String> = self.waiting.iter().take(3).map(ToString::to_string).collect();
-        tracing::warn!(
-            secrets = self.waiting.len(),
-            "going on without Secrets that the API server has not told of yet: {} …",
-            names.join(", ")
-        );
+        tracing::warn!("the API server is slow, so that it goes on without Secrets: {}", self.some_waiting());
         self.waiting.clear();
+    }
+
+    /// Not all of them: they may be thousands.
+    fn some_waiting(&self) -> String {
+        let names: Vec<String> = self.waiting.iter().take(3).map(ToString::to_string).collect();
+        let more = if self.waiting.len() > names.len() { ", …" } else { "" };
+        format!("{}{more}", names.join(", "))
     }
 }
 

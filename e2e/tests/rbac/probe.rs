@@ -10,6 +10,7 @@ use anyhow::Context;
 use e2e::client::Target;
 use e2e::cluster::{Cluster, Namespace};
 use e2e::objects::{ingress, rule};
+use e2e::tidegate::{NAMESPACE, SELECTOR};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -30,6 +31,7 @@ pub struct Probe {
     broken: Value,
     granted: BTreeSet<Permission>,
     binary: PathBuf,
+    pod: String,
     folder: tempfile::TempDir,
 }
 
@@ -66,17 +68,11 @@ impl Probe {
             ])
             .await?;
         let broken = ingress("broken", spec);
-        let probe = Self { namespace, broken, granted: granted.clone(), binary, folder: tempfile::tempdir()? };
-        probe.write_kubeconfig().await?;
+        let pods = cluster.json(&["get", "pods", "-n", NAMESPACE, "-l", SELECTOR]).await?;
+        let pod = pods["items"][0]["metadata"]["name"].as_str().context("Tidegate has no Pod")?.to_owned();
+        let probe = Self { namespace, broken, granted: granted.clone(), binary, pod, folder: tempfile::tempdir()? };
+        fs::write(probe.kubeconfig(), cluster.kubeconfig(probe.namespace.name(), "probe").await?)?;
         Ok(probe)
-    }
-
-    /// The admin's kubeconfig with the account's token in place of the admin's key.
-    async fn write_kubeconfig(&self) -> anyhow::Result<()> {
-        let token = self.namespace.kubectl(&["create", "token", "probe"]).await?;
-        let mut config: Value = self.namespace.cluster().json(&["config", "view", "--raw", "--flatten"]).await?;
-        config["users"][0]["user"] = json!({ "token": token.trim() });
-        Ok(fs::write(self.kubeconfig(), config.to_string())?)
     }
 
     fn kubeconfig(&self) -> PathBuf {
@@ -122,6 +118,11 @@ impl Probe {
             ])
             .args([&format!("--watch-namespace={}", self.namespace.name())])
             .env("KUBECONFIG", self.kubeconfig())
+            // One run after the other holds the Lease under this name, without waiting for the one before. It says that
+            // it is a Pod of the chart's, which it looks for replicas of.
+            .arg("--election-id=rbac-probe")
+            .env("POD_NAMESPACE", NAMESPACE)
+            .env("POD_NAME", &self.pod)
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command

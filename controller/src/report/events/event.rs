@@ -134,6 +134,15 @@ mod tests {
     }
 
     #[test]
+    fn tells_of_endpoint_slices_without_knowing_them() {
+        let object = Arc::new(Origin::new("EndpointSlice", "default", "a-1"));
+        let event = of(&Problem { object, ..problem("cannot be read") }, &Objects::default(), "pod").unwrap();
+        let regarding = event.regarding.unwrap();
+        assert_eq!((regarding.api_version.as_deref(), regarding.uid), (Some("discovery.k8s.io/v1"), None));
+        assert_eq!((regarding.namespace.as_deref(), regarding.name.as_deref()), (Some("default"), Some("a-1")));
+    }
+
+    #[test]
     fn names_differ_by_problem_alone() {
         let name = |message: &str| of(&problem(message), &objects(), "pod").unwrap().metadata.name.unwrap();
         assert_eq!(name("a"), name("a"));
