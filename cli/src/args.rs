@@ -140,7 +140,8 @@ mod tests {
             ("--configmap=x", "namespace/name"),
             ("--http-port=99999", "65535"),
             ("--bind-address=foo", "IP"),
-            ("--election-ttl=500ms", "at least 1s"),
+            ("--election-ttl=500ms", "from 1s"),
+            ("--election-ttl=9999999h", "to 1h"),
         ] {
             let error = run(&[argument]).unwrap_err();
             assert!(error.contains(needle) && error.contains(argument.split('=').next().unwrap()), "{error}");

@@ -64,6 +64,6 @@ pub struct Election {
     pub namespace: Option<String>,
     /// What tells us from other replicas: the name of our Pod.
     pub identity: String,
-    /// `--election-ttl`: how long a leader may be silent before another one takes over. At least a second.
+    /// `--election-ttl`: how long a leader may be silent before another one takes over. From a second to an hour.
     pub ttl: Duration,
 }

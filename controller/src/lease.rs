@@ -37,6 +37,7 @@ const RELEASE: Duration = Duration::from_secs(3);
 #[derive(Clone, Copy, PartialEq)]
 enum Standing {
     Follows,
+    /// Unless the Lease is renewed.
     LeadsUntil(Instant),
     Always,
 }
@@ -215,9 +216,11 @@ impl Elector {
     fn stand(&mut self, now: Standing) {
         let mut changed = false;
         self.standing.send_if_modified(|standing| {
-            let before = std::mem::replace(standing, now);
-            changed = (before == Standing::Follows) != (now == Standing::Follows);
-            changed // that it was renewed is no news
+            let (led, leads) = (standing.leads(), now.leads());
+            // That it was renewed is no news. One that expired unnoticed was not told yet.
+            changed = led != leads || (*standing == Standing::Follows) != (now == Standing::Follows);
+            *standing = now;
+            changed
         });
         if changed {
             let leads = now != Standing::Follows;

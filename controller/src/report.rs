@@ -107,7 +107,7 @@ impl Reporter {
         Some(Statuses {
             writer: writer?,
             replicas: replicas.take()?,
-            objects: objects.borrow().clone(),
+            objects: objects.subscribe(),
             compiled: Arc::clone(self.served.current()?),
             addresses: addresses?,
         })

@@ -4,6 +4,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::IpAddr,
     num::NonZeroUsize,
+    ops::RangeInclusive,
     path::PathBuf,
     time::Duration,
 };
@@ -107,7 +108,7 @@ pub struct RunFlags {
     /// The Lease, in our own namespace, whose holder writes statuses and Events.
     #[arg(long, default_value = "tidegate-leader", value_name = "NAME")]
     pub election_id: String,
-    /// How long the leader may be silent before another replica takes over, such as 10s; at least 1s.
+    /// How long the leader may be silent before another replica takes over, such as 10s (from 1s to 1h).
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = election_ttl)]
     pub election_ttl: Duration,
     /// Let each replica write statuses and Events: for one that is alone.
@@ -230,11 +231,14 @@ fn namespaced_name(text: &str) -> Result<NamespacedName, String> {
     }
 }
 
+/// How long the leader may be silent: too short is no use, too long is none either.
+const ELECTION_TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+
 /// Go's durations, as ingress-nginx takes them: `10s`, `1m30s`.
 fn election_ttl(text: &str) -> Result<Duration, String> {
     let duration = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
     let duration = Duration::try_from(duration).map_err(|_| "must not be negative".to_owned())?;
-    if duration < Duration::from_secs(1) { Err("must be at least 1s".to_owned()) } else { Ok(duration) }
+    ELECTION_TTL.contains(&duration).then_some(duration).ok_or_else(|| "must be from 1s to 1h".to_owned())
 }
 
 fn ip_address(text: &str) -> Result<IpAddr, String> {

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use compile::{Compiled, Objects};
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 use super::status::Writer;
 use crate::{lease::Leader, replicas::Replicas, source::cluster::explain};
@@ -28,7 +28,7 @@ pub(super) struct Farewell {
 pub(super) struct Statuses {
     pub(super) writer: Writer,
     pub(super) replicas: Replicas,
-    pub(super) objects: Arc<Objects>,
+    pub(super) objects: watch::Receiver<Arc<Objects>>,
     pub(super) compiled: Arc<Compiled>,
     pub(super) addresses: Vec<IngressLoadBalancerIngress>,
 }
@@ -63,7 +63,8 @@ impl Statuses {
         }
         // One that leaves at the same moment may lead still, and does it then.
         if timeout(LAST, leader.elected()).await.is_ok() {
-            self.writer.remove(&self.objects, &self.compiled, &self.addresses).await;
+            let objects = self.objects.borrow().clone();
+            self.writer.remove(&objects, &self.compiled, &self.addresses).await;
         }
     }
 }

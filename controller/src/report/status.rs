@@ -156,11 +156,16 @@ impl Writer {
     ) {
         // A write that is under way must not come last.
         while self.round.join_next().await.is_some() {}
-        let others: BTreeSet<_> = status(objects, compiled, addresses).into_iter().map(|patch| patch.ingress).collect();
-        let patches = status(objects, compiled, &[]).into_iter().filter(|patch| !others.contains(&patch.ingress));
-        let patches =
-            patches.map(|patch| (Version::of(&patch, objects), patch)).map(|(version, patch)| (patch, version));
-        let done = write_all(self.client.clone(), self.metrics.clone(), patches.collect()).await;
+        // What differs is somebody else's, or our last write that its watch has not told of yet.
+        let differs = status(objects, compiled, addresses).into_iter();
+        let (unseen, others): (Vec<_>, Vec<_>) =
+            differs.partition(|patch| self.written.get(&patch.ingress) == Some(&Version::of(patch, objects)));
+        let others: BTreeSet<_> = others.into_iter().map(|patch| patch.ingress).collect();
+        let seen = status(objects, compiled, &[]).into_iter().filter(|patch| !others.contains(&patch.ingress));
+        let unseen = unseen.into_iter().map(|patch| StatusPatch { addresses: Vec::new(), ..patch });
+        let patches = seen.chain(unseen).map(|patch| (Version::of(&patch, objects), patch));
+        let patches = patches.map(|(version, patch)| (patch, version)).collect();
+        let done = write_all(self.client.clone(), self.metrics.clone(), patches).await;
         tracing::info!(ingresses = done.len(), "the last replica leaves: statuses are empty");
         for Written { ingress, error, .. } in done {
             if let Some(error) = error {

@@ -45,6 +45,18 @@ impl Replica {
     }
 }
 
+/// Each Event comes from who held the Lease then. All replicas have known the problems for as long as it lasts.
+fn assert_only_leaders_told(fake: &Fake) {
+    let mut leader = Value::Null;
+    for (request, body) in &fake.state().writes {
+        if request.contains("/leases") {
+            leader = body["spec"]["holderIdentity"].clone();
+        } else if request.starts_with(EVENTS) {
+            assert_eq!(body["reportingInstance"], leader, "{body}");
+        }
+    }
+}
+
 fn holder(fake: &Fake) -> Value {
     fake.object("leases", "system/tidegate-leader")["spec"]["holderIdentity"].clone()
 }
@@ -76,6 +88,8 @@ async fn of_three_replicas_one_writes_and_a_dead_one_is_replaced() {
     assert!(second.world.writes(STATUS)[1].to_string().contains(address));
     let problem = first.world.until_problem("LeaderElectionFailed").await;
     assert!(problem.message.contains("does not answer"), "{problem}");
+
+    assert_only_leaders_told(&fake);
 
     // When it is back, it follows.
     first.connected.store(true, Ordering::SeqCst);
@@ -115,11 +129,16 @@ async fn of_two_that_leave_together_one_removes_the_addresses() {
     let first = Replica::start(&fake, "one", "192.0.2.1").await;
     first.world.until("status", |world| world.writes(STATUS).len() == 1).await;
     let second = Replica::start(&fake, "two", "192.0.2.1").await;
+    // It says something of its own, so that it is known to have heard what is served.
+    let id = second.world.snapshots.borrow().as_ref().unwrap().id;
+    let origin = Arc::new(snapshot::Origin::new("Secret", "default", "x"));
+    let rejected = vec![snapshot::Rejection { origin, reason: "no use".into() }];
+    second.world.reports.send(Report::Applied { id, rejected }).await.unwrap();
+    second.world.until_problem("Rejected").await;
     // The one that does not lead waits for the other.
     tokio::join!(second.world.controller.leave(), first.world.controller.leave());
     let status = fake.object("ingresses", "default/a")["status"].clone();
     assert_eq!(status, json!({"loadBalancer": {"ingress": []}}));
-    assert_eq!(first.world.writes(STATUS).len(), 2);
     assert_eq!(holder(&fake), "");
     // Endpoints are followed on, but nothing is written any more.
     fake.put("ingresses", ingress("b"));

@@ -1,6 +1,10 @@
 //! Which Secrets are asked for, and which are held.
 
 use super::*;
+use crate::{
+    object::Change,
+    secrets::{Keeper, Named},
+};
 
 const CERT: &str = include_str!("../../../../compile/tests/certs/ec384.crt");
 const KEY: &str = include_str!("../../../../compile/tests/certs/ec384.pkcs8.key");
@@ -49,6 +53,59 @@ fn held(world: &World) -> BTreeSet<String> {
 
 fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn set(names: &[&str]) -> Arc<BTreeSet<NamespacedName>> {
+    Arc::new(names.iter().map(|name| NamespacedName::new("default", name)).collect())
+}
+
+/// The Secrets that come in with the updates up to the first one that is `last`, and those that go.
+async fn told(updates: &mut mpsc::Receiver<Update>, last: impl Fn(&Update) -> bool) -> (Vec<String>, Vec<String>) {
+    let (mut come, mut gone) = (Vec::new(), Vec::new());
+    loop {
+        let update = timeout(PATIENCE, updates.recv()).await.unwrap().unwrap();
+        let is_last = last(&update);
+        for change in update.changes {
+            match change {
+                Change::Put(object) => come.push(object.key().name.name.to_string()),
+                Change::Remove(key) => gone.push(key.name.name.to_string()),
+            }
+        }
+        if is_last {
+            return (come, gone);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_else_is_held() {
+    let fake = Fake::new(true);
+    for name in ["used", "unused"] {
+        fake.put("secrets", tls(name));
+    }
+    fake.put("secrets", opaque("opaque"));
+    let (sender, mut updates) = mpsc::channel(64);
+    let (names, named) = watch::channel(Named::default());
+    let keeper = Keeper::new(fake.client(), Options::default(), Board::new(), sender);
+    let task = tokio::spawn(keeper.run(named));
+    let none: Vec<String> = Vec::new();
+    assert_eq!(told(&mut updates, |update| update.listed.is_some()).await, (none.clone(), none.clone()));
+
+    names.send_replace(Named { number: 1, secrets: set(&["used", "opaque", "missing"]) });
+    let (mut come, gone) = told(&mut updates, |update| update.named == Some(1)).await;
+    come.sort();
+    assert_eq!((come, gone), (vec!["opaque".to_owned(), "used".to_owned()], none.clone()));
+    // Its watch tells of them in this order.
+    fake.put("secrets", secret("unused", "kubernetes.io/tls", OTHER_CERT, OTHER_KEY));
+    fake.put("secrets", tls("new"));
+    fake.put("secrets", secret("used", "kubernetes.io/tls", OTHER_CERT, OTHER_KEY));
+    assert_eq!(told(&mut updates, |update| !update.changes.is_empty()).await, (vec!["used".to_owned()], none));
+
+    names.send_replace(Named { number: 2, secrets: set(&["opaque", "new"]) });
+    let (come, mut gone) = told(&mut updates, |update| update.named == Some(2)).await;
+    gone.sort();
+    assert_eq!((come, gone), (vec!["new".to_owned()], vec!["missing".to_owned(), "used".to_owned()]));
+    task.abort();
 }
 
 /// What was asked for by name so far.
