@@ -13,9 +13,13 @@ RUN host="$(rustc -vV | sed -n 's/^host: //p')" \
     && RUSTFLAGS="-C target-feature=+crt-static" \
        cargo build --release --locked --target "$host" --bin tidegate \
     && cp "target/$host/release/tidegate" /tidegate
+# For ports below 1024 without root on the node's own network. Permitted, not effective: with that, the kernel would not
+# start it where the container drops all capabilities. Needs an engine that keeps extended attributes, as BuildKit does.
+RUN command -v setcap || (apt-get update && apt-get install -y --no-install-recommends libcap2-bin)
+RUN setcap cap_net_bind_service=p /tidegate
 
 FROM scratch
 COPY --from=build /tidegate /tidegate
 USER 65532:65532
-EXPOSE 80 443 10254
+EXPOSE 80 443 10254 10255
 ENTRYPOINT ["/tidegate"]

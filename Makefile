@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test survival check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply bench-certs fuzz testssl
+.PHONY: help run test survival check fmt layers sizes words doc chart e2e cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply bench-certs bench-scale fuzz testssl
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -43,9 +43,10 @@ words: ## what must not stand in the repository
 doc: ## the documentation of the code, private items too, warnings denied
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --workspace --no-deps --document-private-items
 
-chart: ## lint the chart, where a helm is
-	@if [ -n "$(HELM)" ]; then "$(HELM)" lint --strict charts/tidegate $(LINT_VALUES); \
-	else echo "chart: not linted, no helm here"; fi
+chart: ## lint the chart and render it with its test values, where a helm is
+	@if [ -n "$(HELM)" ]; then \
+		"$(HELM)" lint --strict charts/tidegate $(LINT_VALUES) && charts/tidegate/tests/run "$(HELM)"; \
+	else echo "chart: not tested, no helm here"; fi
 
 fmt: ## format the code
 	$(CARGO) fmt --all
@@ -84,6 +85,9 @@ bench-workers: ## what a second worker costs: CPU for a request, two against one
 
 bench-idle: ## memory of 6,000 idle connections, of Tidegate and the others; fewer others with QUICK=1
 	@bench/run idle
+
+bench-scale: ## 1,000 to 10,000 Ingresses on a real API server, Traefik beside it: half an hour; takes root
+	@bench/scale
 
 # With the flags of e2e/build-static, so that one release build serves the image, the tests and the benches.
 BENCH = RUSTFLAGS="-C target-feature=+crt-static" $(CARGO) bench --target "$$(rustc -vV | sed -n 's/^host: //p')"

@@ -8,6 +8,7 @@ mod load;
 mod peer;
 mod process;
 mod procfs;
+mod scale;
 mod site;
 mod workers;
 mod workload;
@@ -77,6 +78,8 @@ enum Command {
         #[arg(long, default_value_t = 9)]
         rounds: usize,
     },
+    /// Thousands of Ingresses on a real API server, as a Markdown table. Started by bench/scale.
+    Scale(scale::Plan),
     /// The memory of idle connections, as a Markdown table.
     Idle {
         /// Only nginx, HAProxy and Tidegate.
@@ -99,6 +102,10 @@ fn main() -> Result<()> {
         }
         Command::Gate { recorded, record, profiles } => {
             gate::run(&gate::Plan { site: &site, cores: PROXY_CORE, profiles }, &recorded, record)
+        }
+        Command::Scale(plan) => {
+            let table = scale::run(&plan, &arguments.tidegate, &arguments.peers, &arguments.folder)?;
+            Ok(std::io::stdout().write_all(table.as_bytes())?)
         }
         Command::Workers { rounds } => workers::run(&site, rounds, BOTH_CORES),
         Command::Idle { quick } => {

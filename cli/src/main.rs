@@ -3,6 +3,7 @@
 mod allocator;
 mod args;
 mod log;
+mod low_ports;
 mod run;
 mod signal;
 
@@ -13,6 +14,7 @@ use args::Command;
 fn main() -> ExitCode {
     let arguments = args::parse();
     log::start(arguments.log_format);
+    low_ports::permit();
     arguments.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let done = match arguments.command {
         Command::Run(flags) => run::run(*flags),

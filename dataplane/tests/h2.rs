@@ -67,6 +67,22 @@ async fn the_preface_may_come_in_pieces() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn clients_of_both_versions_share_an_upstream_connection() {
+    let backend = Backend::named("hello").await;
+    let proxy = Proxy::with_workers(1, &World::new().route("a.example", "/", &[backend.address])).await;
+    let (mut http1, mut http2) = (proxy.client().await, Http2::connect(proxy.http()).await);
+    for _ in 0..3 {
+        assert_eq!(http2.get("http://a.example/").await, (200, "hello".to_owned()));
+        assert_eq!(http1.get("a.example", "/").await.text(), "hello");
+    }
+    assert_eq!(backend.connections(), 1);
+    // A stream that has it and goes away takes the connection along, also where it had a task before.
+    assert!(http2.send(get("http://a.example/")).await.is_ok());
+    drop(http2);
+    assert_eq!(http1.get("a.example", "/").await.text(), "hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_can_be_switched_off() {
     let backend = Backend::named("hello").await;
     let world = World::new().route("a.example", "/", &[backend.address]).options(|http| http.http2 = None);

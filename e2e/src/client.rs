@@ -12,12 +12,14 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http2;
 use hyper::header::{HOST, HeaderMap, LOCATION};
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
 
 pub use tls::{Identity, Leaf};
 
@@ -121,6 +123,26 @@ impl Target {
     /// It cannot be opened.
     pub async fn open<B: RequestData>(&self) -> anyhow::Result<SendRequest<B>> {
         open(self.connect(self.http_port).await?).await
+    }
+
+    /// The same with HTTP/2, by prior knowledge.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub async fn open_http2<B: RequestData>(&self) -> anyhow::Result<http2::SendRequest<B>> {
+        let stream = TokioIo::new(self.connect(self.http_port).await?);
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(sender)
+    }
+
+    /// A WebSocket.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub async fn websocket(&self, host: &str) -> anyhow::Result<WebSocketStream<TcpStream>> {
+        let stream = self.connect(self.http_port).await?;
+        Ok(tokio_tungstenite::client_async(format!("ws://{host}/talk"), stream).await?.0)
     }
 }
 

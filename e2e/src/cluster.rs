@@ -44,6 +44,14 @@ impl Cluster {
         run(Command::new("kubectl").args(arguments), None).await
     }
 
+    /// Runs helm and returns what it prints.
+    ///
+    /// # Errors
+    /// It fails; the error has what it says.
+    pub async fn helm(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        run(Command::new("helm").args(arguments), None).await
+    }
+
     /// Runs kubectl and parses its answer.
     ///
     /// # Errors
@@ -60,6 +68,16 @@ impl Cluster {
     pub async fn apply(&self, objects: &[Value]) -> anyhow::Result<()> {
         let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
         run(Command::new("kubectl").args(["apply", "-f", "-"]), Some(&list)).await.map(drop)
+    }
+
+    /// Posts an object to a path of the API that has no kubectl command.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub async fn create_raw(&self, path: &str, object: &Value) -> anyhow::Result<()> {
+        run(Command::new("kubectl").args(["create", "--raw", path, "-f", "-"]), Some(&object.to_string()))
+            .await
+            .map(drop)
     }
 
     /// Ends the API server (`stop`) by kill -9, or starts it again (`start`).

@@ -5,6 +5,8 @@
 //! `docker load` take. The same files always give the same bytes.
 //! Source: OCI image specification 1.1, "image-layout", "manifest" and "config".
 
+mod capability;
+
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -34,6 +36,8 @@ pub struct File {
     pub source: PathBuf,
     /// Its absolute path in the image.
     pub path: String,
+    /// Whether it may bind ports below 1024 where its container may, without root.
+    pub binds_low_ports: bool,
 }
 
 impl Image {
@@ -41,7 +45,9 @@ impl Image {
     /// a test of this crate holds the two together.
     pub fn tidegate(binary: impl Into<PathBuf>) -> Self {
         let name = concat!("tidegate:", env!("CARGO_PKG_VERSION"));
-        Self { ports: vec![80, 443, 10254], ..Self::of_program("tidegate", name, binary) }
+        let mut image = Self { ports: vec![80, 443, 10254, 10255], ..Self::of_program("tidegate", name, binary) };
+        image.files.iter_mut().for_each(|file| file.binds_low_ports = true);
+        image
     }
 
     /// The backend that the end-to-end tests put behind Tidegate.
@@ -62,7 +68,7 @@ impl Image {
             user: "65532:65532".to_owned(),
             entrypoint: vec![path.clone()],
             ports: Vec::new(),
-            files: vec![File { source: binary.into(), path }],
+            files: vec![File { source: binary.into(), path, binds_low_ports: false }],
         }
     }
 
@@ -99,6 +105,9 @@ impl Image {
             archive.append_data(&mut header, folder, io::empty())?;
         }
         for file in &self.files {
+            if file.binds_low_ports {
+                capability::append(&mut archive, header(0o644, 0))?;
+            }
             let bytes = read(&file.source)?;
             append(&mut archive, file.path.trim_start_matches('/'), &bytes, mode(&file.source)?)?;
         }
@@ -211,7 +220,7 @@ fn append(archive: &mut tar::Builder<impl Write>, path: &str, bytes: &[u8], mode
 
 /// Owned by root, as old as can be: nothing of this machine gets into an image.
 fn header(mode: u32, size: u64) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
+    let mut header = tar::Header::new_ustar();
     header.set_mode(mode);
     header.set_size(size);
     header.set_mtime(0);
@@ -257,7 +266,11 @@ mod tests {
     fn image(folder: &Path) -> Image {
         let source = folder.join("program");
         std::fs::write(&source, b"\x7fELF").unwrap();
-        Image { ports: vec![80], files: vec![File { source, path: "/opt/bin/program".into() }], ..Image::echo("") }
+        Image {
+            ports: vec![80],
+            files: vec![File { source, path: "/opt/bin/program".into(), binds_low_ports: false }],
+            ..Image::echo("")
+        }
     }
 
     fn packed(image: &Image) -> Vec<u8> {
@@ -300,6 +313,22 @@ mod tests {
         assert_eq!(layer["opt/bin/program"], b"\x7fELF");
     }
 
+    /// As container runtimes read it, which look for this key.
+    #[test]
+    fn the_capability_stands_before_the_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut image = image(folder.path());
+        image.files[0].binds_low_ports = true;
+        let layer = image.layer().unwrap();
+        let mut archive = tar::Archive::new(layer.as_slice());
+        let mut program = archive.entries().unwrap().map(Result::unwrap).find(|entry| entry.size() == 4).unwrap();
+        assert_eq!(program.path().unwrap(), Path::new("opt/bin/program"));
+        let attributes = program.pax_extensions().unwrap().unwrap().map(Result::unwrap);
+        let found: Vec<_> = attributes.map(|one| (one.key().unwrap().to_owned(), one.value_bytes().to_vec())).collect();
+        let key = "SCHILY.xattr.security.capability".to_owned();
+        assert_eq!(found, [(key, capability::net_bind_service().to_vec())]);
+    }
+
     #[test]
     fn names_are_written_out_as_runtimes_do() {
         let cases = [
@@ -325,7 +354,9 @@ mod tests {
                 "COPY" => {
                     let words: Vec<_> = rest.split(' ').filter(|word| !word.starts_with("--")).collect();
                     let [source, path] = words[..] else { panic!("COPY of several files: {line}") };
-                    image.files.push(File { source: source.into(), path: path.into() });
+                    let setcap = format!("setcap cap_net_bind_service=p {source}");
+                    let binds_low_ports = text.contains(&setcap);
+                    image.files.push(File { source: source.into(), path: path.into(), binds_low_ports });
                 }
                 "USER" => image.user = rest.into(),
                 "EXPOSE" => image.ports = rest.split(' ').map(|port| port.parse().unwrap()).collect(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
+use hyper::client::conn::{TrySendError, http1, http2};
 use hyper::header::HOST;
 use hyper::{Request, Response};
 use tokio::sync::watch;
@@ -75,6 +75,60 @@ pub struct Plan {
     pub rate: u32,
     /// Connections that are kept open.
     pub connections: u32,
+    /// What is spoken on them.
+    pub protocol: Protocol,
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 in the clear, by prior knowledge.
+    Http2,
+}
+
+/// A connection for one request after the other.
+enum Sender {
+    Http1(http1::SendRequest<RequestBody>),
+    Http2(http2::SendRequest<RequestBody>),
+}
+
+impl Sender {
+    async fn open(plan: &Plan) -> anyhow::Result<Self> {
+        Ok(match plan.protocol {
+            Protocol::Http1 => Self::Http1(plan.target.open().await?),
+            Protocol::Http2 => Self::Http2(plan.target.open_http2().await?),
+        })
+    }
+
+    async fn is_ready(&mut self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.ready().await.is_ok(),
+            Self::Http2(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        match self {
+            Self::Http1(sender) => sender.try_send_request(request).await,
+            Self::Http2(sender) => sender.try_send_request(request).await,
+        }
+    }
+}
+
+impl Plan {
+    fn request(&self) -> anyhow::Result<Request<RequestBody>> {
+        let request = Request::builder();
+        let request = match self.protocol {
+            Protocol::Http1 => request.uri("/load").header(HOST, &self.host),
+            Protocol::Http2 => request.uri(format!("http://{}/load", self.host)),
+        };
+        Ok(request.body(RequestBody::default())?)
+    }
 }
 
 impl Load {
@@ -125,8 +179,8 @@ async fn worker(plan: Plan, index: u32, report: Arc<Mutex<Report>>, mut stopped:
 
 /// Sends one request. A connection that was closed before anything of it was sent
 /// is replaced, as every client does; one that breaks later counts as broken.
-async fn request(plan: &Plan, kept: &mut Option<SendRequest<RequestBody>>) -> anyhow::Result<Answer> {
-    let mut request = Request::builder().uri("/load").header(HOST, &plan.host).body(RequestBody::default())?;
+async fn request(plan: &Plan, kept: &mut Option<Sender>) -> anyhow::Result<Answer> {
+    let mut request = plan.request()?;
     if let Some(mut sender) = kept.take() {
         match send(&mut sender, request).await {
             Ok(answer) => {
@@ -136,7 +190,7 @@ async fn request(plan: &Plan, kept: &mut Option<SendRequest<RequestBody>>) -> an
             Err(unsent) => request = unsent,
         }
     }
-    let mut sender = timeout(DEADLINE, plan.target.open()).await??;
+    let mut sender = timeout(DEADLINE, Sender::open(plan)).await??;
     let answer = send(&mut sender, request).await.map_err(|_| anyhow!("a new connection was closed at once"))?;
     *kept = Some(sender);
     answer
@@ -144,13 +198,13 @@ async fn request(plan: &Plan, kept: &mut Option<SendRequest<RequestBody>>) -> an
 
 /// Gives the request back if nothing of it was sent.
 async fn send(
-    sender: &mut SendRequest<RequestBody>,
+    sender: &mut Sender,
     request: Request<RequestBody>,
 ) -> Result<anyhow::Result<Answer>, Request<RequestBody>> {
-    if sender.ready().await.is_err() {
+    if !sender.is_ready().await {
         return Err(request);
     }
-    match timeout(DEADLINE, sender.try_send_request(request)).await {
+    match timeout(DEADLINE, sender.send(request)).await {
         Err(elapsed) => Ok(Err(elapsed.into())),
         Ok(Ok(response)) => Ok(read(response).await),
         Ok(Err(mut error)) => match error.take_message() {

@@ -12,7 +12,8 @@ use crate::wait;
 
 /// The namespace it is installed in.
 pub const NAMESPACE: &str = "tidegate";
-const ADMIN_PORT: u16 = 10254;
+/// The controller's healthz port, which has `/problems`; the data plane's is another.
+const ADMIN_PORT: u16 = 10255;
 /// How its Pods are found.
 pub const SELECTOR: &str = "app.kubernetes.io/name=tidegate,app.kubernetes.io/component=controller";
 /// Everything from an object's creation to its address in the status.
@@ -67,7 +68,7 @@ impl Tidegate {
         .await
     }
 
-    /// A page of the healthz port of the (only) Pod, such as `/problems`.
+    /// A page of the controller's healthz port in the (only) Pod, such as `/problems`.
     ///
     /// # Errors
     /// There is no Pod, or it does not answer.

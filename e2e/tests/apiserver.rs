@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use e2e::cluster::{Cluster, Namespace, items};
-use e2e::load::{Load, Plan};
+use e2e::load::{Load, Plan, Protocol};
 use e2e::objects::{EchoApp, ingress_for};
 use e2e::tidegate::{self, Tidegate};
 use e2e::wait;
@@ -42,7 +42,7 @@ async fn an_outage_of_the_api_server_stops_no_traffic() {
     namespace.endpoints_ready("app", 2).await.unwrap();
     tidegate.serves(&namespace, "app").await.unwrap();
 
-    let plan = Plan { target: tidegate.front.clone(), host, rate: 100, connections: 4 };
+    let plan = Plan { target: tidegate.front.clone(), host, rate: 100, connections: 4, protocol: Protocol::Http1 };
     let load = Load::start(&plan);
     restart(&cluster, &[]).await;
     changes_are_seen(&tidegate, &namespace, "after-outage").await;

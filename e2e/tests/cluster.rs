@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use e2e::client::{Headers, Target};
 use e2e::cluster::Cluster;
-use e2e::load::{Load, Plan};
+use e2e::load::{Load, Plan, Protocol};
 use e2e::objects::EchoApp;
 use e2e::watch::EndpointWatch;
 use hyper::Method;
@@ -21,7 +21,13 @@ async fn pods_run_and_services_reach_them() {
     let service = namespace.json(&["get", "service", "app"]).await.unwrap();
     let address = service["spec"]["clusterIP"].as_str().unwrap().parse().unwrap();
 
-    let plan = Plan { target: Target::new(address), host: "any".into(), rate: 100, connections: 10 };
+    let plan = Plan {
+        target: Target::new(address),
+        host: "any".into(),
+        rate: 100,
+        connections: 10,
+        protocol: Protocol::Http1,
+    };
     let load = Load::start(&plan);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let report = load.stop().await;

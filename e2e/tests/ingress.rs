@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use e2e::client::{Headers, Target};
 use e2e::cluster::Cluster;
-use e2e::load::{Load, Plan};
+use e2e::load::{Load, Plan, Protocol};
 use e2e::objects::{EchoApp, ingress, ingress_for, rule};
 use e2e::tidegate::Tidegate;
 use e2e::wait;
@@ -66,7 +66,13 @@ async fn readiness_decides_who_gets_requests() {
         async move { pod_itself.send(Method::POST, &uri, &Headers::new()).await.unwrap() }
     };
 
-    let plan = Plan { target: tidegate.front.clone(), host: host.clone(), rate: 100, connections: 4 };
+    let plan = Plan {
+        target: tidegate.front.clone(),
+        host: host.clone(),
+        rate: 100,
+        connections: 4,
+        protocol: Protocol::Http1,
+    };
     let load = Load::start(&plan);
     let count = || load.report().pods.get(pod).copied().unwrap_or_default();
     let grows = || async { Ok((count() > 0).then_some(())) };

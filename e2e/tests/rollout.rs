@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use e2e::cluster::{Cluster, Namespace};
-use e2e::load::{Load, Plan, Report};
+use e2e::load::{Load, Plan, Protocol, Report};
 use e2e::objects::{EchoApp, ingress_for};
 use e2e::tidegate::{NAMESPACE, SELECTOR, Tidegate};
 
@@ -29,7 +29,13 @@ async fn scene(app: EchoApp) -> Scene {
     namespace.apply(&[ingress_for("app", &host, "app")]).await.unwrap();
     namespace.endpoints_ready("app", app.replicas as usize).await.unwrap();
     tidegate.serves(&namespace, "app").await.unwrap();
-    let plan = Plan { target: tidegate.front.clone(), host: host.clone(), rate: RATE, connections: 8 };
+    let plan = Plan {
+        target: tidegate.front.clone(),
+        host: host.clone(),
+        rate: RATE,
+        connections: 8,
+        protocol: Protocol::Http1,
+    };
     Scene { namespace, tidegate, host, load: Load::start(&plan), start: Instant::now() }
 }
 

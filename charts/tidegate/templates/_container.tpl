@@ -1,75 +1,16 @@
-{{/*
-The flags as JSON: ours, then those of extraArgs, which win. $(POD_NAMESPACE) is put in by the kubelet.
-*/}}
-{{- define "tidegate.flags" -}}
-{{- $controller := .Values.controller -}}
-{{- $own := printf "$(POD_NAMESPACE)/%s" (include "tidegate.controller.fullname" .) -}}
-{{- $flags := dict
-  "controller-class" $controller.ingressClassResource.controllerValue
-  "ingress-class" $controller.ingressClass
-  "configmap" $own
-  "http-port" $controller.containerPort.http
-  "https-port" $controller.containerPort.https
-  "healthz-port" $controller.metrics.port
--}}
-{{- if and $controller.publishService.enabled (not (hasKey $controller.extraArgs "publish-status-address")) -}}
-{{- $_ := set $flags "publish-service" (default $own $controller.publishService.pathOverride) -}}
-{{- end -}}
-{{- if $controller.ingressClassByName -}}
-{{- $_ := set $flags "ingress-class-by-name" true -}}
-{{- end -}}
-{{- if $controller.watchIngressWithoutClass -}}
-{{- $_ := set $flags "watch-ingress-without-class" true -}}
-{{- end -}}
-{{- if $controller.scope.enabled -}}
-{{- $_ := set $flags "watch-namespace" (default "$(POD_NAMESPACE)" $controller.scope.namespace) -}}
-{{- else if $controller.scope.namespaceSelector -}}
-{{- $_ := set $flags "watch-namespace-selector" $controller.scope.namespaceSelector -}}
-{{- end -}}
-{{- range $transport := list "tcp" "udp" -}}
-{{- if get $.Values $transport -}}
-{{- $_ := set $flags (printf "%s-services-configmap" $transport) (printf "$(POD_NAMESPACE)/%s" (include "tidegate.services.name" (list $ $transport))) -}}
-{{- end -}}
-{{- end -}}
-{{- merge (dict) $controller.extraArgs $flags | toJson -}}
-{{- end -}}
-
-{{- define "tidegate.args" -}}
-- run
-{{- range $flag, $value := include "tidegate.flags" . | fromJson }}
-{{- $text := ternary "" (include "tidegate.text" $value) (kindIs "invalid" $value) }}
-- {{ printf "--%s%s%s" $flag (ternary "=" "" (ne $text "")) $text | quote }}
-{{- end }}
-{{- end -}}
-
-{{- define "tidegate.securityContext" -}}
-{{- $image := .Values.controller.image -}}
-{{- if .Values.controller.containerSecurityContext -}}
-{{- toYaml .Values.controller.containerSecurityContext -}}
-{{- else -}}
-runAsNonRoot: {{ $image.runAsNonRoot }}
-runAsUser: {{ $image.runAsUser }}
-runAsGroup: {{ $image.runAsGroup }}
-allowPrivilegeEscalation: {{ $image.allowPrivilegeEscalation }}
-readOnlyRootFilesystem: {{ $image.readOnlyRootFilesystem }}
-seccompProfile: {{- toYaml $image.seccompProfile | nindent 2 }}
-capabilities:
-  drop: [ALL]
-{{- end -}}
-{{- end -}}
-
-{{- define "tidegate.ports" -}}
+{{/* The ports of what serves traffic. */}}
+{{- define "tidegate.ports.traffic" -}}
 {{- $controller := .Values.controller -}}
 {{- range $name := list "http" "https" -}}
 - name: {{ $name }}
-  containerPort: {{ get $controller.containerPort $name }}
+  containerPort: {{ include "tidegate.port" (list $ $name) }}
   protocol: TCP
   {{- if $controller.hostPort.enabled }}
   hostPort: {{ get $controller.hostPort.ports $name }}
   {{- end }}
 {{ end -}}
 {{- range $transport := list "tcp" "udp" -}}
-{{- range $port, $_ := get $.Values $transport -}}
+{{- range $port, $_ := default dict (get $.Values $transport) -}}
 - name: {{ include "tidegate.services.port" (list $ $transport $port) }}
   containerPort: {{ $port }}
   protocol: {{ upper $transport }}
@@ -79,14 +20,70 @@ capabilities:
 {{ end -}}
 {{- end -}}
 - name: metrics
-  containerPort: {{ $controller.metrics.port }}
+  containerPort: {{ include "tidegate.port" (list . "healthz") }}
   protocol: TCP
 {{- end -}}
 
+{{- define "tidegate.ports.webhook" -}}
+{{- if .Values.controller.admissionWebhooks.enabled -}}
+- name: webhook
+  containerPort: {{ .Values.controller.admissionWebhooks.port }}
+  protocol: TCP
+{{- end -}}
+{{- end -}}
+
+{{/* (root, run, controller or dataplane) */}}
+{{- define "tidegate.ports" -}}
+{{- $root := first . -}}
+{{- if eq (last .) "controller" -}}
+- name: ctl-metrics
+  containerPort: {{ $root.Values.controller.metrics.controllerPort }}
+  protocol: TCP
+{{- else -}}
+{{ include "tidegate.ports.traffic" $root }}
+{{- end -}}
+{{- if ne (last .) "dataplane" }}
+{{ include "tidegate.ports.webhook" $root }}
+{{- end -}}
+{{- end -}}
+
+{{/* A probe: the timings that are given, and our page and port: (root, the probe, page, port). */}}
+{{- define "tidegate.probe" -}}
+{{- $probe := index . 1 -}}
+{{- $get := dict "path" (index . 2) "port" (last .) -}}
+{{- with default (first .).Values.controller.healthCheckHost ($probe.httpGet).host -}}
+{{- $_ := set $get "host" . -}}
+{{- end -}}
+{{- merge (dict "httpGet" $get) (omit $probe "httpGet" "exec" "tcpSocket" "grpc") | toYaml -}}
+{{- end -}}
+
+{{/*
+Whether the Pod gets traffic is the data plane's business alone: a controller that cannot reach the API server takes
+nothing away from what is served.
+*/}}
+{{- define "tidegate.probes" -}}
+{{- $root := first . -}}
+{{- $controller := $root.Values.controller -}}
+{{- $port := ternary "ctl-metrics" "metrics" (eq (last .) "controller") -}}
+{{- with $controller.startupProbe }}
+startupProbe: {{- include "tidegate.probe" (list $root . "/healthz" $port) | nindent 2 }}
+{{- end }}
+{{- with $controller.livenessProbe }}
+livenessProbe: {{- include "tidegate.probe" (list $root . "/healthz" $port) | nindent 2 }}
+{{- end }}
+{{- if ne (last .) "controller" }}
+readinessProbe: {{- include "tidegate.probe" (list $root (default dict $controller.readinessProbe) "/readyz" $port) | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* A container: (root, run, controller or dataplane). */}}
 {{- define "tidegate.container" -}}
-name: {{ .Values.controller.containerName }}
-image: {{ include "tidegate.image" . }}
-imagePullPolicy: {{ .Values.controller.image.pullPolicy }}
+{{- $root := first . -}}
+{{- $plane := last . -}}
+{{- $controller := $root.Values.controller -}}
+name: {{ ternary $controller.dataplane.containerName $controller.containerName (eq $plane "dataplane") }}
+image: {{ include "tidegate.controller.image" $root }}
+imagePullPolicy: {{ $controller.image.pullPolicy }}
 args: {{- include "tidegate.args" . | nindent 2 }}
 env:
   - name: POD_NAME
@@ -97,20 +94,19 @@ env:
     valueFrom:
       fieldRef:
         fieldPath: metadata.namespace
-  {{- with .Values.controller.extraEnvs }}
+  {{- with $controller.extraEnvs }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-ports: {{- include "tidegate.ports" . | nindent 2 }}
-livenessProbe: {{- toYaml .Values.controller.livenessProbe | nindent 2 }}
-readinessProbe: {{- toYaml .Values.controller.readinessProbe | nindent 2 }}
-securityContext: {{- include "tidegate.securityContext" . | nindent 2 }}
-{{- with .Values.controller.resources }}
+ports: {{- include "tidegate.ports" . | trim | nindent 2 }}
+{{- include "tidegate.probes" . }}
+securityContext: {{- include "tidegate.securityContext" . | fromJson | toYaml | nindent 2 }}
+{{- with ternary $controller.controlplane.resources $controller.resources (eq $plane "controller") }}
 resources: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.controller.resizePolicy }}
+{{- with $controller.resizePolicy }}
 resizePolicy: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.controller.extraVolumeMounts }}
+{{- with (include "tidegate.volumeMounts" . | fromJson).all }}
 volumeMounts: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}

@@ -16,6 +16,13 @@
 {{- printf "%s-%s" (include "tidegate.fullname" .) .Values.controller.name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* Another object of the controller: (root, suffix). */}}
+{{- define "tidegate.controller.part" -}}
+{{- $suffix := last . -}}
+{{- $length := sub 62 (len $suffix) | int -}}
+{{- printf "%s-%s" (include "tidegate.controller.fullname" (first .) | trunc $length | trimSuffix "-") $suffix -}}
+{{- end -}}
+
 {{/* The ConfigMap of services: (root, tcp or udp). */}}
 {{- define "tidegate.services.name" -}}
 {{- printf "%s-%s" (include "tidegate.fullname" (first .)) (last .) -}}
@@ -23,12 +30,19 @@
 
 {{/* The name of a service's port: (root, tcp or udp, port). */}}
 {{- define "tidegate.services.port" -}}
-{{- $prefix := (first .).Values.portNamePrefix -}}
+{{- $prefix := default "" (first .).Values.portNamePrefix -}}
 {{- printf "%s%v-%s" (ternary (printf "%s-" $prefix) "" (ne $prefix "")) (last .) (index . 1) -}}
 {{- end -}}
 
 {{- define "tidegate.namespace" -}}
 {{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{/* The one namespace that is looked at; nothing where it is all of them. */}}
+{{- define "tidegate.scope" -}}
+{{- if .Values.controller.scope.enabled -}}
+{{- default (include "tidegate.namespace" .) .Values.controller.scope.namespace -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "tidegate.serviceAccountName" -}}
@@ -41,8 +55,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: controller
 {{- end -}}
 
-{{- define "tidegate.labels" -}}
-{{ include "tidegate.selectorLabels" . }}
+{{/* What all objects have in common, whatever they are part of. */}}
+{{- define "tidegate.commonLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: {{ include "tidegate.name" . }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -52,12 +66,73 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
+{{- define "tidegate.labels" -}}
+{{ include "tidegate.selectorLabels" . }}
+{{ include "tidegate.commonLabels" . }}
+{{- end -}}
+
+{{/* Labels of several maps as YAML; where two have one name, the first wins. */}}
+{{- define "tidegate.labels.joined" -}}
+{{- $joined := dict -}}
+{{- range . -}}
+{{- $joined = merge $joined (default dict .) -}}
+{{- end -}}
+{{- toYaml $joined -}}
+{{- end -}}
+
+{{/* Name, namespace, labels and annotations: {root, name, namespace?, own?, labels?, annotations?}. */}}
+{{- define "tidegate.metadata" -}}
+name: {{ .name }}
+namespace: {{ default (include "tidegate.namespace" .root) .namespace }}
+labels: {{- include "tidegate.labels.joined" (list (default (include "tidegate.labels" .root) .own | fromYaml) .labels) | nindent 2 }}
+{{- with .annotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{/* A value as text. Helm reads numbers as floats: printed plainly, ten million would become 1e+07. */}}
 {{- define "tidegate.text" -}}
 {{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
 {{- end -}}
 
-{{- define "tidegate.image" -}}
-{{- $image := .Values.controller.image -}}
-{{- $image.repository }}:{{ default .Chart.AppVersion $image.tag }}{{ with $image.digest }}@{{ . }}{{ end -}}
+{{/* A value as text, in which templates are carried out, as ingress-nginx's chart does here: (root, value). */}}
+{{- define "tidegate.templated" -}}
+{{- $text := ternary "" (include "tidegate.text" (last .)) (kindIs "invalid" (last .)) -}}
+{{- ternary (tpl $text (first .)) $text (contains "{{" $text) -}}
 {{- end -}}
+
+{{/* Fields of a map that are there and not empty: (map, names). */}}
+{{- define "tidegate.fields" -}}
+{{- $from := first . -}}
+{{- range $field := last . }}
+{{- with get $from $field }}
+{{ $field }}: {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The name of an image, with the tag where it says none: (image, tag). */}}
+{{- define "tidegate.image" -}}
+{{- $image := first . -}}
+{{- $image.repository }}:{{ include "tidegate.text" (default (last .) $image.tag) }}{{ with $image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{/* Whether tag and digest are those of ingress-nginx's image, in a file that was written for its chart. */}}
+{{- define "tidegate.image.foreign" -}}
+{{- $image := .Values.controller.image -}}
+{{- if and (contains "ingress-nginx" (default "" $image.image)) (not (contains "ingress-nginx" $image.repository)) (or $image.tag $image.digest) -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{- define "tidegate.controller.image" -}}
+{{- $image := .Values.controller.image -}}
+{{- include "tidegate.image" (list (ternary (pick $image "repository") $image (eq "true" (include "tidegate.image.foreign" .))) .Chart.AppVersion) -}}
+{{- end -}}
+
+{{/* What files written for ingress-nginx's chart call in affinity and topologySpreadConstraints. */}}
+{{- define "ingress-nginx.name" -}}{{ include "tidegate.name" . }}{{- end -}}
+{{- define "ingress-nginx.fullname" -}}{{ include "tidegate.fullname" . }}{{- end -}}
+{{- define "ingress-nginx.controller.fullname" -}}{{ include "tidegate.controller.fullname" . }}{{- end -}}
+{{- define "ingress-nginx.labels" -}}{{ include "tidegate.labels" . }}{{- end -}}
+{{- define "ingress-nginx.selectorLabels" -}}{{ include "tidegate.selectorLabels" . }}{{- end -}}

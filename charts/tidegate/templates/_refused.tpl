@@ -1,29 +1,49 @@
 {{/*
-Values of ingress-nginx's chart that are refused: without them something would stand open, or traffic be lost, and nobody
-would see it.
+Values that are refused: without them something would stand open, or traffic be lost, and nobody would see it. Each is
+whether it is set so, its name, and the reason.
 */}}
 {{- define "tidegate.refuse" -}}
 {{- $controller := .Values.controller -}}
-{{- if not $controller.image.repository -}}
+{{- $image := $controller.image.repository -}}
+{{- if not $image -}}
 {{- fail "controller.image.repository is required: there is no public image. Build one (make image), load or push it, and name it here." -}}
 {{- end -}}
 {{- if not (has $controller.kind (list "Deployment" "DaemonSet")) -}}
 {{- fail (printf "controller.kind is %q: it is Deployment or DaemonSet." $controller.kind) -}}
 {{- end -}}
+{{- $scoped := $controller.scope.enabled -}}
+{{- $nodes := eq "nodes" (include "tidegate.status" .) -}}
+{{- $webhook := $controller.admissionWebhooks -}}
 {{- $refused := list
   (list $controller.allowSnippetAnnotations "controller.allowSnippetAnnotations" "there is no nginx to run snippets, and a rule that one enforces would not hold. Ingresses with snippets are reported, see /problems")
-  (list $controller.hostNetwork "controller.hostNetwork" "without root, ports 80 and 443 need a kernel setting that exists in a Pod's own network only. Use controller.hostPort.enabled")
-  (list (($controller.networkPolicy).enabled) "controller.networkPolicy.enabled" "this chart makes no NetworkPolicy yet, and nobody should believe in one that is not there")
-  (list $controller.configMapNamespace "controller.configMapNamespace" "the ConfigMap of settings stands in the release's namespace")
-  (list (($controller.tcp).configMapNamespace) "controller.tcp.configMapNamespace" "the ConfigMap of TCP services stands in the release's namespace")
-  (list (($controller.udp).configMapNamespace) "controller.udp.configMapNamespace" "the ConfigMap of UDP services stands in the release's namespace")
   (list $controller.proxySetHeaders "controller.proxySetHeaders" "these headers are not sent yet, and backends may rely on them")
   (list $controller.addHeaders "controller.addHeaders" "these headers are not sent yet, and browsers may rely on them")
-  (list .Values.rbac.scope "rbac.scope" "IngressClasses are cluster-wide: reading them needs a ClusterRole. controller.scope.enabled bounds everything else")
+  (list (and .Values.rbac.scope (not $scoped)) "rbac.scope without controller.scope.enabled" "it would look at all namespaces, and may not")
+  (list (and $scoped $nodes) "controller.scope.enabled without a Service whose address is published" "addresses of nodes need a ClusterRole. Set extraArgs.publish-status-address, or extraArgs.update-status=false")
+  (list (and $scoped $controller.ingressClassResource.aliases) "controller.ingressClassResource.aliases with controller.scope.enabled" "IngressClasses are cluster-wide and not read then: the class is the one name in controller.ingressClass")
+  (list (and $scoped (ne $controller.ingressClass $controller.ingressClassResource.name)) "controller.ingressClass that is not controller.ingressClassResource.name, with controller.scope.enabled," "IngressClasses are cluster-wide and not read then, so the name of the class decides")
+  (list (pick (default dict $controller.extraArgs) "socket" "socket-peer-uid" "state-dir" "manifests") "extraArgs.socket, .socket-peer-uid, .state-dir or .manifests" "the chart says where the two containers meet, and what is served is the cluster's")
+  (list (omit $controller.containerPort "http" "https") "a further controller.containerPort" "only configuration of nginx's own would listen there")
+  (list (and $controller.configMapNamespace $controller.config) "controller.config with controller.configMapNamespace" "the ConfigMap is read from that namespace, and is not this chart's")
+  (list (and (not $controller.configMapNamespace) (get (default dict $controller.extraArgs) "configmap") $controller.config) "controller.config with extraArgs.configmap" "another ConfigMap is read")
+  (list (and $controller.autoscaling.enabled $controller.keda.enabled) "controller.autoscaling.enabled with controller.keda.enabled" "two autoscalers of one Deployment undo each other's work")
+  (list (and $controller.hostNetwork (include "tidegate.networkSysctls" .)) "a sysctl net.* with controller.hostNetwork" "Kubernetes admits none there")
+  (list (and $controller.hostNetwork (include "tidegate.otherHostPorts" .)) "a controller.hostPort that is not the container's port, with controller.hostNetwork," "they are the same port there")
+  (list (and $webhook.enabled (ne (dir $webhook.certificate) (dir $webhook.key))) "controller.admissionWebhooks.certificate and .key in different folders" "they are one volume")
 -}}
 {{- range $refused -}}
 {{- if index . 0 -}}
 {{- fail (printf "%s is not supported: %s." (index . 1) (index . 2)) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "tidegate.networkSysctls" -}}
+{{- range (include "tidegate.podSecurityContext" . | fromJson).sysctls }}{{ if hasPrefix "net." .name }}{{ .name }} {{ end }}{{ end -}}
+{{- end -}}
+
+{{- define "tidegate.otherHostPorts" -}}
+{{- if .Values.controller.hostPort.enabled -}}
+{{- range $name, $port := .Values.controller.hostPort.ports }}{{ if ne (toString $port) (include "tidegate.port" (list $ $name)) }}{{ $name }} {{ end }}{{ end -}}
 {{- end -}}
 {{- end -}}

@@ -21,12 +21,75 @@
   verbs: [create, patch]
 {{- end -}}
 
-{{/* One object by name: {resource, name}. */}}
+{{/* What belongs to no namespace. */}}
+{{- define "tidegate.rules.cluster" -}}
+- apiGroups: [networking.k8s.io]
+  resources: [ingressclasses]
+  verbs: [list, watch]
+{{- if hasKey (include "tidegate.flags" . | fromJson) "watch-namespace-selector" }}
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list, watch]
+{{- end }}
+{{- if .Files.Glob "crds/*.yaml" }}
+- apiGroups: [tidegate.dev]
+  resources: [ingressclassparameters]
+  verbs: [list, watch]
+- apiGroups: [tidegate.dev]
+  resources: [ingressclassparameters/status]
+  verbs: [patch]
+{{- end }}
+{{- if eq "nodes" (include "tidegate.status" .) }}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [get]
+{{- end }}
+{{- end -}}
+
+{{/* In our own namespace: who of several replicas writes the status, and whether another one is left when one goes. */}}
+{{- define "tidegate.rules.own" -}}
+{{- $flags := include "tidegate.flags" . | fromJson -}}
+{{- if or (not (hasKey $flags "disable-leader-election")) (eq "false" (get $flags "disable-leader-election" | toString)) }}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ get $flags "election-id" }}]
+  verbs: [get, update]
+{{- end }}
+{{- $status := include "tidegate.status" . }}
+{{- $last := ne (get $flags "update-status-on-shutdown" | toString) "false" }}
+{{- if or (eq $status "nodes") (and $last (ne $status "none")) }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list]
+{{- end }}
+{{- end -}}
+
+{{/* Single objects that flags name: {flag: resource}. Of those that are not ConfigMaps, all are read anyway, unless there is a scope. */}}
+{{- define "tidegate.rules.named" -}}
+configmap: configmaps
+tcp-services-configmap: configmaps
+udp-services-configmap: configmaps
+{{- if include "tidegate.scope" . }}
+publish-service: services
+default-ssl-certificate: secrets
+default-backend-service: services
+{{- end }}
+{{- end -}}
+
+{{/* One object by name: (flag, resource, name). */}}
 {{- define "tidegate.rules.one" -}}
 - apiGroups: [""]
-  resources: [{{ .resource }}]
-  resourceNames: [{{ .name }}]
+  resources: [{{ index . 1 }}]
+  resourceNames: [{{ last . }}]
   verbs: [list, watch]
+{{- if eq (first .) "default-backend-service" }}
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+{{- end }}
 {{- end -}}
 
 {{/* A role and its binding to our account: {root, kind, name, namespace, rules}; a ClusterRole has no namespace. */}}
@@ -42,7 +105,7 @@ metadata:
   {{- end }}
   labels: {{- include "tidegate.labels" $.root | nindent 4 }}
 {{- if eq $kind $.kind }}
-rules: {{- $.rules | nindent 2 }}
+rules: {{- $.rules | trim | nindent 2 }}
 {{- else }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io

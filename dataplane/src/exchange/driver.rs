@@ -1,10 +1,12 @@
-//! Who polls an upstream connection of HTTP/1.1: the task of the request that has it, as long as that is a stream of
-//! HTTP/2. In a task of its own every request would wake two tasks in turn, several times.
+//! Who polls an upstream connection of HTTP/1.1: the task of the request that has it, while that is a stream of HTTP/2,
+//! which would else wake a second task in turn, several times; a task of its own otherwise.
 
 use std::{
+    cell::{Cell, RefCell},
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     pin::Pin,
+    rc::Rc,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -17,27 +19,71 @@ const ROUNDS: usize = 8;
 
 /// A connection, to be polled by whoever needs something of it.
 pub struct Driver {
-    connection: Option<Pin<Box<dyn Future<Output = hyper::Result<()>>>>>,
+    connection: Rc<Connection>,
     relay: Arc<Relay>,
     /// The relay, as the connection gets to see it.
     waker: Waker,
+}
+
+type Polled = dyn Future<Output = hyper::Result<()>>;
+
+struct Connection {
+    /// None once it has ended.
+    polled: RefCell<Option<Pin<Box<Polled>>>>,
+    /// Whether there is a task for it. It stays until the connection ends, and sleeps while requests poll.
+    has_task: Cell<bool>,
+    /// That task, since it has begun.
+    task: RefCell<Option<Waker>>,
+    /// Whether it is that task's turn.
+    detached: Cell<bool>,
 }
 
 impl Driver {
     /// Nobody polls it yet.
     pub fn new(connection: impl Future<Output = hyper::Result<()>> + 'static) -> Self {
         let relay = Arc::new(Relay::default());
-        Self { connection: Some(Box::pin(connection)), waker: Waker::from(Arc::clone(&relay)), relay }
+        let connection = Connection {
+            polled: RefCell::new(Some(Box::pin(connection))),
+            has_task: Cell::new(false),
+            task: RefCell::new(None),
+            detached: Cell::new(false),
+        };
+        Self { connection: Rc::new(connection), waker: Waker::from(Arc::clone(&relay)), relay }
+    }
+
+    /// From now on who waits for something of the connection polls it.
+    pub fn attach(&self) {
+        self.connection.detached.set(false);
+    }
+
+    /// From now on a task of its own polls it.
+    pub fn detach(&self) {
+        if self.connection.detached.replace(true) {
+            return;
+        }
+        if let Some(task) = &*self.connection.task.borrow() {
+            self.relay.follow(task);
+            task.wake_by_ref();
+        } else if !self.connection.has_task.replace(true) {
+            let (connection, relay) = (Rc::clone(&self.connection), Arc::clone(&self.relay));
+            let waker = self.waker.clone();
+            tokio::task::spawn_local(poll_fn(move |cx| connection.poll_in_task(&relay, &waker, cx)));
+        }
+    }
+
+    /// Whether [`Self::detach`] was the last word.
+    pub fn is_detached(&self) -> bool {
+        self.connection.detached.get()
     }
 
     /// Polls the connection, and then the step that waits for it; as often as the one makes work for the other.
-    pub fn poll<T>(&mut self, cx: &mut Context<'_>, mut step: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pub fn poll<T>(&self, cx: &mut Context<'_>, mut step: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.relay.follow(cx.waker());
         for _ in 0..ROUNDS {
             let (waker, relay) = (&self.waker, &self.relay);
             let inner = &mut Context::from_waker(waker);
             let result = relay.within(|| {
-                poll_connection(&mut self.connection, inner);
+                self.connection.poll(inner);
                 step(inner)
             });
             if result.is_ready() || !relay.is_woken() {
@@ -49,41 +95,60 @@ impl Driver {
     }
 
     /// A step that may need nothing of the connection, or has to ask for it first.
-    pub fn poll_after<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut step: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
+    pub fn poll_after<T>(&self, cx: &mut Context<'_>, mut step: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         let first = self.relay.within(|| step(&mut Context::from_waker(&self.waker)));
         if first.is_ready() { first } else { self.poll(cx, step) }
     }
 
-    /// Nobody has a request for it now: what it has to say is looked at later.
+    /// Nobody has a request for it now: what it has to say is looked at later, or by its task.
     pub fn rest(&self) {
-        self.relay.rest();
-    }
-
-    /// Polls the connection if it has something to say: the endpoint may have closed it.
-    pub fn look(&mut self) {
-        if self.relay.is_woken() {
-            let inner = &mut Context::from_waker(&self.waker);
-            self.relay.within(|| poll_connection(&mut self.connection, inner));
+        if self.is_detached() {
+            return;
+        }
+        match &*self.connection.task.borrow() {
+            Some(task) => {
+                self.connection.detached.set(true);
+                self.relay.follow(task);
+            }
+            None => self.relay.rest(),
         }
     }
 
-    /// From now on a task of its own polls it.
-    pub fn detach(mut self) {
-        if let Some(connection) = self.connection.take() {
-            tokio::task::spawn_local(async { log_end(connection.await) });
+    /// Polls the connection if it has something to say and no task: the endpoint may have closed it.
+    pub fn look(&self) {
+        if self.relay.is_woken() && !self.is_detached() {
+            self.relay.within(|| self.connection.poll(&mut Context::from_waker(&self.waker)));
         }
     }
 }
 
-fn poll_connection(connection: &mut Option<Pin<Box<dyn Future<Output = hyper::Result<()>>>>>, cx: &mut Context<'_>) {
-    let Some(polled) = connection else { return };
-    if let Poll::Ready(result) = polled.as_mut().poll(cx) {
-        *connection = None;
-        log_end(result);
+impl Drop for Driver {
+    /// Its task, if there is one, has to see the end.
+    fn drop(&mut self) {
+        if self.connection.has_task.get() {
+            self.detach();
+        }
+    }
+}
+
+impl Connection {
+    fn poll(&self, cx: &mut Context<'_>) {
+        let mut polled = self.polled.borrow_mut();
+        let Some(connection) = &mut *polled else { return };
+        if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+            *polled = None;
+            log_end(result);
+        }
+    }
+
+    fn poll_in_task(&self, relay: &Relay, waker: &Waker, cx: &mut Context<'_>) -> Poll<()> {
+        // It never changes: a task has one waker.
+        self.task.borrow_mut().get_or_insert_with(|| cx.waker().clone());
+        if self.detached.get() {
+            relay.follow(cx.waker());
+            self.poll(&mut Context::from_waker(waker));
+        }
+        if self.polled.borrow().is_none() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -72,8 +72,8 @@ impl Wire {
 
 /// Sends requests over an upstream connection.
 pub enum Sender {
-    /// One at a time; without a driver the connection has a task of its own.
-    Http1(http1::SendRequest<Body>, Option<Driver>),
+    /// One at a time.
+    Http1(http1::SendRequest<Body>, Driver),
     /// Several at a time, of which this is one.
     Http2(http2::SendRequest<Body>, Seat),
 }
@@ -85,8 +85,8 @@ impl Sender {
     /// There is none; the request comes back if nothing of it was sent.
     pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
         match self {
-            Self::Http1(sender, None) => sender.try_send_request(request).await,
-            Self::Http1(sender, Some(driver)) => {
+            Self::Http1(sender, driver) if driver.is_detached() => sender.try_send_request(request).await,
+            Self::Http1(sender, driver) => {
                 let mut answer = pin!(sender.try_send_request(request));
                 poll_fn(|cx| driver.poll(cx, |cx| answer.as_mut().poll(cx))).await
             }
@@ -103,11 +103,16 @@ impl Sender {
     }
 
     /// From now on the connection goes on although nobody waits for anything of it.
-    pub fn detach(&mut self) {
-        if let Self::Http1(_, driver) = self
-            && let Some(driver) = driver.take()
-        {
+    pub fn detach(&self) {
+        if let Self::Http1(_, driver) = self {
             driver.detach();
+        }
+    }
+
+    /// From now on the connection goes on where somebody waits for something of it.
+    pub fn attach(&self) {
+        if let Self::Http1(_, driver) = self {
+            driver.attach();
         }
     }
 }

@@ -78,7 +78,7 @@ impl UpstreamBody {
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         let incoming = &mut self.incoming;
         match &mut self.lease {
-            Some(Lease { sender: Sender::Http1(_, Some(driver)), .. }) => {
+            Some(Lease { sender: Sender::Http1(_, driver), .. }) if !driver.is_detached() => {
                 driver.poll_after(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx))
             }
             _ => Pin::new(incoming).poll_frame(cx),

@@ -78,7 +78,7 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute, protocol: Protoco
 }
 
 fn accept(exchange: &Exchange, answered: Answered, way: &LiveForward) -> Outcome {
-    let Answered { response, mut lease } = answered;
+    let Answered { response, lease } = answered;
     let (mut head, incoming) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         lease.sender.detach();

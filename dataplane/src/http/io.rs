@@ -164,7 +164,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIo<S> {
         if bufs.first().is_some_and(|first| self.is_wrong_refusal(first)) {
             return Poll::Ready(Err(self.refuse(cx, StatusCode::BAD_REQUEST)));
         }
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let stream = Pin::new(&mut self.stream);
+        let result = match bufs {
+            [one] => stream.poll_write(cx, one), // the kernel does less for it
+            _ => stream.poll_write_vectored(cx, bufs),
+        };
         self.watch(result)
     }
 

@@ -58,7 +58,7 @@ pub async fn connect(pool: &Rc<Pool>, to: &Destination<'_>, timeouts: &Timeouts)
     let wire = Arc::new(Wire::default());
     let io = open(pool, to, until, &wire).await?;
     let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(|_| Cause::Connect)?;
-    let sender = Sender::Http1(sender, Some(Driver::new(connection.with_upgrades())));
+    let sender = Sender::Http1(sender, Driver::new(connection.with_upgrades()));
     let (born, home) = (Instant::now(), Rc::<Pool>::clone(pool));
     Ok(Lease { sender, peer, born, requests: 0, keep_alive, wire, home })
 }

@@ -70,7 +70,11 @@ impl AsyncWrite for UpstreamIo {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let stream = Pin::new(&mut self.stream);
+        let result = match bufs {
+            [one] => stream.poll_write(cx, one), // the kernel does less for it
+            _ => stream.poll_write_vectored(cx, bufs),
+        };
         self.watch(cx, result)
     }
 

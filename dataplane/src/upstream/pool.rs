@@ -32,7 +32,7 @@ struct Idle {
 impl Idle {
     /// Not closed by its endpoint, not idle for too long, not too old.
     fn is_usable(&mut self, now: Instant) -> bool {
-        if let Sender::Http1(_, Some(driver)) = &mut self.lease.sender {
+        if let Sender::Http1(_, driver) = &self.lease.sender {
             driver.look();
         }
         let keep = &self.lease.keep_alive;
@@ -91,7 +91,7 @@ impl Pool {
     }
 
     fn put(&self, lease: Lease) {
-        if let Sender::Http1(_, Some(driver)) = &lease.sender {
+        if let Sender::Http1(_, driver) = &lease.sender {
             driver.rest();
         }
         let most = usize::try_from(lease.keep_alive.connections).unwrap_or(usize::MAX);

@@ -84,7 +84,9 @@ fn other(options: &Options) -> anyhow::Result<Image> {
 
 fn parse_file(text: &str) -> anyhow::Result<File> {
     match text.split_once('=') {
-        Some((source, path)) if path.starts_with('/') => Ok(File { source: source.into(), path: path.to_owned() }),
+        Some((source, path)) if path.starts_with('/') => {
+            Ok(File { source: source.into(), path: path.to_owned(), binds_low_ports: false })
+        }
         _ => bail!("{text:?} is not SOURCE=/ABSOLUTE/PATH"),
     }
 }

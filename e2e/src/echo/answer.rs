@@ -62,6 +62,7 @@ pub async fn answer(backend: &Backend, mut request: Request<Incoming>) -> Respon
         "/_echo/bytes" => bytes(&head),
         "/_echo/count" if head.method == Method::POST => count(body).await,
         "/_echo/status" => status(&head),
+        "/_echo/stream" => stream(body),
         _ => {
             // Read to its end, or the connection could not be used again.
             match drain(body).await {
@@ -161,6 +162,13 @@ async fn count(mut body: Incoming) -> Response<Body> {
         }
     }
     json_answer(&json!({ "bytes": length, "sha256": hex::encode(hash.finalize()) }))
+}
+
+/// Sends each piece back as it comes, like a gRPC call that streams both ways.
+fn stream(body: Incoming) -> Response<Body> {
+    let mut response = Response::new(Body::Echo(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
 }
 
 async fn drain(mut body: Incoming) -> hyper::Result<()> {

@@ -1,22 +1,27 @@
-//! The body of an answer: of known length, and never all in memory when large.
+//! The body of an answer, never all in memory when large.
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use hyper::body::{Bytes, Frame, SizeHint};
+use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{HeaderMap, HeaderValue};
 
 /// The most that is sent in one piece.
 const PIECE: usize = 64 * 1024;
 static ZEROS: [u8; PIECE] = [0; PIECE];
 
-/// Bytes at hand, or as many zeros as wanted.
+/// Bytes at hand, as many zeros as wanted, or what comes in.
 #[derive(Debug)]
 pub enum Body {
     /// Sent once.
     Whole(Bytes),
     /// So many bytes are still to come.
     Zeros(u64),
+    /// The request's body, piece by piece, and behind it the trailer of a gRPC call that went well.
+    Echo(Incoming),
+    /// Nothing more.
+    Ended,
 }
 
 impl Body {
@@ -32,10 +37,13 @@ impl Body {
         Self::Whole(Bytes::new())
     }
 
-    fn length(&self) -> u64 {
+    /// None: nobody knows.
+    fn length(&self) -> Option<u64> {
         match self {
-            Self::Whole(bytes) => bytes.len() as u64,
-            Self::Zeros(left) => *left,
+            Self::Whole(bytes) => Some(bytes.len() as u64),
+            Self::Zeros(left) => Some(*left),
+            Self::Echo(_) => None,
+            Self::Ended => Some(0),
         }
     }
 
@@ -47,7 +55,23 @@ impl Body {
                 *left -= piece as u64;
                 ZEROS.get(..piece).filter(|piece| !piece.is_empty()).map(Bytes::from_static)
             }
+            Self::Echo(_) | Self::Ended => None,
         }
+    }
+}
+
+/// The next piece of a request's body. One that breaks off has no trailer: the client learns of it.
+fn echo(incoming: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
+    loop {
+        return Poll::Ready(match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+            Some(Ok(frame)) if frame.is_data() => Some(frame),
+            Some(Ok(_trailers)) => continue,
+            Some(Err(_)) => None,
+            None => Some(Frame::trailers(HeaderMap::from_iter([(
+                hyper::header::HeaderName::from_static("grpc-status"),
+                HeaderValue::from_static("0"),
+            )]))),
+        });
     }
 }
 
@@ -61,15 +85,22 @@ impl hyper::body::Body for Body {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.next().map(|bytes| Ok(Frame::data(bytes))))
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Self::Echo(incoming) = &mut *self else {
+            return Poll::Ready(self.next().map(|bytes| Ok(Frame::data(bytes))));
+        };
+        let frame = ready!(echo(incoming, cx));
+        if frame.as_ref().is_none_or(Frame::is_trailers) {
+            *self = Self::Ended;
+        }
+        Poll::Ready(frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.length() == 0
+        self.length() == Some(0)
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.length())
+        self.length().map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

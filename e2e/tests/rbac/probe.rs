@@ -10,9 +10,9 @@ use anyhow::Context;
 use e2e::client::Target;
 use e2e::cluster::{Cluster, Namespace};
 use e2e::objects::{ingress, rule};
-use e2e::tidegate::{NAMESPACE, SELECTOR};
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use super::rules::Permission;
 
@@ -31,7 +31,6 @@ pub struct Probe {
     broken: Value,
     granted: BTreeSet<Permission>,
     binary: PathBuf,
-    pod: String,
     folder: tempfile::TempDir,
 }
 
@@ -68,9 +67,7 @@ impl Probe {
             ])
             .await?;
         let broken = ingress("broken", spec);
-        let pods = cluster.json(&["get", "pods", "-n", NAMESPACE, "-l", SELECTOR]).await?;
-        let pod = pods["items"][0]["metadata"]["name"].as_str().context("Tidegate has no Pod")?.to_owned();
-        let probe = Self { namespace, broken, granted: granted.clone(), binary, pod, folder: tempfile::tempdir()? };
+        let probe = Self { namespace, broken, granted: granted.clone(), binary, folder: tempfile::tempdir()? };
         fs::write(probe.kubeconfig(), cluster.kubeconfig(probe.namespace.name(), "probe").await?)?;
         Ok(probe)
     }
@@ -88,9 +85,17 @@ impl Probe {
         let log = fs::File::create(self.folder.path().join("log"))?;
         let mut child = self.command().stdout(log.try_clone()?).stderr(log).spawn().context("starting Tidegate")?;
         let seen = self.watch().await;
-        child.start_kill()?;
-        child.wait().await?;
-        seen
+        leave(&mut child).await?;
+        let mut seen = seen?;
+        // Some permissions are for leaving only.
+        seen.complaint = seen.complaint.or(self.complaint()?);
+        Ok(seen)
+    }
+
+    /// The first line of the log about something forbidden.
+    fn complaint(&self) -> anyhow::Result<Option<String>> {
+        let text = fs::read_to_string(self.folder.path().join("log"))?;
+        Ok(text.lines().find(|line| line.contains("forbidden")).map(str::to_owned))
     }
 
     /// As ClusterRole, whatever the chart's is: this account reads everywhere.
@@ -118,11 +123,8 @@ impl Probe {
             ])
             .args([&format!("--watch-namespace={}", self.namespace.name())])
             .env("KUBECONFIG", self.kubeconfig())
-            // One run after the other holds the Lease under this name, without waiting for the one before. It says that
-            // it is a Pod of the chart's, which it looks for replicas of.
-            .arg("--election-id=rbac-probe")
-            .env("POD_NAMESPACE", NAMESPACE)
-            .env("POD_NAME", &self.pod)
+            .env("POD_NAMESPACE", self.namespace.name())
+            .env("POD_NAME", "probe")
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
@@ -134,8 +136,7 @@ impl Probe {
         let mut seen = Seen { ready: false, readyz: String::new(), complaint: None };
         let mut quiet_until = start + LIMIT;
         while Instant::now() < quiet_until {
-            let text = fs::read_to_string(self.folder.path().join("log"))?;
-            seen.complaint = text.lines().find(|line| line.contains("forbidden")).map(str::to_owned);
+            seen.complaint = self.complaint()?;
             if let Ok(answer) = target.get("localhost", "/readyz").await {
                 seen.readyz = answer.text();
                 if answer.status == 200 && !seen.ready {
@@ -152,4 +153,12 @@ impl Probe {
         }
         Ok(seen)
     }
+}
+
+/// Tells it to leave as the kubelet does, and waits until it has.
+async fn leave(child: &mut Child) -> anyhow::Result<()> {
+    let pid = child.id().context("Tidegate has left by itself")?;
+    Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+    timeout(LIMIT, child.wait()).await.context("Tidegate does not leave")??;
+    Ok(())
 }

@@ -1,0 +1,189 @@
+//! `make bench-scale`: thousands of Ingresses on a real API server. How long a controller takes to its first answer, and
+//! from a change of an object to the proxy serving it; what CPU and memory that costs. See `docs/performance.md`.
+
+mod api;
+mod http;
+mod pods;
+mod probe;
+mod subject;
+mod world;
+
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    path::PathBuf,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use api::{Access, Api};
+use subject::{Places, Running, Subject};
+
+/// The controller of the IngressClass: Traefik takes no other.
+const CONTROLLER: &str = "traefik.io/ingress-controller";
+
+/// Between two changes, so that each is measured alone.
+const REST: Duration = Duration::from_millis(600);
+
+/// After a start, until memory is looked at and changes begin: statuses are written then.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// What to measure.
+#[derive(Debug, clap::Args)]
+pub struct Plan {
+    /// Where the API server is.
+    #[arg(long, default_value = "10.90.0.2:6443")]
+    api: SocketAddr,
+    /// The folder with the keys of its admin.
+    #[arg(long)]
+    pki: PathBuf,
+    /// How many Ingresses.
+    #[arg(long, default_value_t = 1000)]
+    ingresses: usize,
+    /// How many changes of each kind.
+    #[arg(long, default_value_t = 200)]
+    changes: usize,
+    /// What is measured, one after the other.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Subject::Tidegate, Subject::Traefik])]
+    subjects: Vec<Subject>,
+}
+
+/// Runs it, and returns a Markdown table.
+///
+/// # Errors
+/// The API server refuses, or a subject does not serve.
+pub fn run(
+    plan: &Plan,
+    tidegate: &std::path::Path,
+    peers: &std::path::Path,
+    folder: &std::path::Path,
+) -> Result<String> {
+    let access = Access::new(plan.api, &plan.pki)?;
+    let began = Instant::now();
+    world::fill(&access, plan.ingresses)?;
+    eprintln!("bench: {} Ingresses made in {} s", plan.ingresses, began.elapsed().as_secs());
+    pods::start(world::PORT)?;
+    let places = Places { tidegate, peers, folder, kubeconfig: plan.pki.join("admin.kubeconfig") };
+    let mut table = format!("| {} Ingresses |", plan.ingresses) + HEAD;
+    for subject in &plan.subjects {
+        let figures = measure(*subject, plan, &access, &places).with_context(|| subject.name())?;
+        figures.row(&mut table, subject.name());
+    }
+    Ok(table)
+}
+
+const HEAD: &str = " first answer, ms | new Ingress: median, p95, ms | CPU each, ms | changed endpoints: median, p95, ms | \
+    CPU each, ms | MiB after the start, at the end |\n|---|---|---|---|---|---|---|\n";
+
+struct Figures {
+    start: Duration,
+    ingresses: Changes,
+    endpoints: Changes,
+    memory: [u64; 2],
+}
+
+struct Changes {
+    /// In order.
+    times: Vec<Duration>,
+    cpu: Duration,
+}
+
+fn measure(subject: Subject, plan: &Plan, access: &Access, places: &Places<'_>) -> Result<Figures> {
+    // The first start reads the program from disk, and writes statuses that are there at each later one.
+    let mut running = subject.start(places)?;
+    served(&mut running, plan.ingresses)?;
+    sleep(SETTLE);
+    drop(running);
+
+    let mut running = subject.start(places)?;
+    let start = served(&mut running, plan.ingresses)?.duration_since(running.began);
+    eprintln!("bench: {} serves {} Ingresses after {} ms", subject.name(), plan.ingresses, start.as_millis());
+    sleep(SETTLE);
+    let before = running.memory()?;
+    let mut api = access.connect()?;
+    let endpoints = changes(&mut running, plan.changes, |running, i| endpoint_change(running, &mut api, plan, i))?;
+    let ingresses = changes(&mut running, plan.changes, |running, i| new_ingress(running, &mut api, i))?;
+    let memory = [before, running.memory()?];
+    drop(running);
+    for i in 0..plan.changes {
+        api.delete(&format!("{}/new-{i}", world::ingresses(0)))?;
+    }
+    Ok(Figures { start, ingresses, endpoints, memory })
+}
+
+/// When the hosts at both ends and in the middle are served.
+fn served(running: &mut Running, ingresses: usize) -> Result<Instant> {
+    let mut last = Instant::now();
+    for i in [0, ingresses / 2, ingresses.saturating_sub(1)] {
+        last = probe::until(running, &world::host(world::plain(i)), |answer| answer.status == 200)?;
+    }
+    Ok(last)
+}
+
+/// Makes changes one after the other, each of which tells how long it took.
+fn changes(
+    running: &mut Running,
+    count: usize,
+    mut change: impl FnMut(&mut Running, usize) -> Result<Duration>,
+) -> Result<Changes> {
+    let cpu = running.cpu()?;
+    let mut times = Vec::new();
+    for i in 0..count {
+        times.push(change(running, i)?);
+        sleep(REST);
+    }
+    times.sort();
+    Ok(Changes { times, cpu: running.cpu()?.saturating_sub(cpu) })
+}
+
+/// All endpoints of a service become others. The time counts from the API server's answer.
+fn endpoint_change(running: &mut Running, api: &mut Api, plan: &Plan, i: usize) -> Result<Duration> {
+    let service = world::plain((i * 7) % plan.ingresses);
+    let path = world::slice_path(service);
+    let generation = api.get(&path)?["metadata"]["generation"].as_u64().unwrap_or(1);
+    let generation = usize::try_from(generation).context("generation")?;
+    api.replace(&path, &world::slice(service, generation))?;
+    let answered = Instant::now();
+    let right = |address: &[u8]| {
+        (0..world::ENDPOINTS).any(|n| address == world::address(service, n, generation).to_string().as_bytes())
+    };
+    let seen = probe::until(running, &world::host(service), |answer| answer.status == 200 && right(&answer.body))?;
+    Ok(seen.duration_since(answered))
+}
+
+/// An Ingress of a new host. The time counts from the API server's answer.
+fn new_ingress(running: &mut Running, api: &mut Api, i: usize) -> Result<Duration> {
+    api.create(&world::ingresses(0), &world::new_ingress(i))?;
+    let answered = Instant::now();
+    let seen = probe::until(running, &world::new_host(i), |answer| answer.status == 200)?;
+    Ok(seen.duration_since(answered))
+}
+
+impl Changes {
+    fn at(&self, percent: usize) -> f64 {
+        let place = (self.times.len() * percent / 100).min(self.times.len().saturating_sub(1));
+        self.times.get(place).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+    }
+
+    fn cpu_each(&self) -> u128 {
+        self.cpu.as_millis() / u128::try_from(self.times.len().max(1)).unwrap_or(1)
+    }
+}
+
+impl Figures {
+    fn row(&self, table: &mut String, name: &str) {
+        let Self { start, ingresses, endpoints, memory: [before, after] } = self;
+        let _ = writeln!(
+            table, // a String takes everything
+            "| {name} | {} | {:.0}, {:.0} | {} | {:.1}, {:.1} | {} | {before}, {after} |",
+            start.as_millis(),
+            ingresses.at(50),
+            ingresses.at(95),
+            ingresses.cpu_each(),
+            endpoints.at(50),
+            endpoints.at(95),
+            endpoints.cpu_each(),
+        );
+    }
+}

@@ -1,0 +1,140 @@
+{{/* The flags of users as JSON: extraArgs, and those that are for the data plane only. */}}
+{{- define "tidegate.flags.extra" -}}
+{{- merge (dict) (default dict .Values.controller.dataplane.extraArgs) (default dict .Values.controller.extraArgs) | toJson -}}
+{{- end -}}
+
+{{/* A port of the Pod: (root, http, https or healthz); a flag of the user wins, so that both say the same. */}}
+{{- define "tidegate.port" -}}
+{{- $values := (first .).Values.controller -}}
+{{- $name := last . -}}
+{{- $port := ternary $values.metrics.port (get $values.containerPort $name) (eq $name "healthz") -}}
+{{- include "tidegate.text" (default $port (get (include "tidegate.flags.extra" (first .) | fromJson) (printf "%s-port" $name))) -}}
+{{- end -}}
+
+{{/* The Service whose address Ingresses get: namespace/name, or nothing. */}}
+{{- define "tidegate.publishService" -}}
+{{- $service := .Values.controller.service -}}
+{{- $publish := .Values.controller.publishService -}}
+{{- if not $publish.enabled -}}
+{{- else if $publish.pathOverride -}}
+{{- $publish.pathOverride -}}
+{{- else if and $service.enabled $service.external.enabled -}}
+$(POD_NAMESPACE)/{{ include "tidegate.controller.fullname" . }}
+{{- else if and $service.enabled $service.internal.enabled -}}
+$(POD_NAMESPACE)/{{ include "tidegate.controller.part" (list . "internal") }}
+{{- end -}}
+{{- end -}}
+
+{{/* Where the status of Ingresses comes from: flag (of the user), service, nodes or none. */}}
+{{- define "tidegate.status" -}}
+{{- $extra := include "tidegate.flags.extra" . | fromJson -}}
+{{- if eq (toString (get $extra "update-status")) "false" -}}
+none
+{{- else if or (get $extra "publish-status-address") (get $extra "publish-service") -}}
+flag
+{{- else if include "tidegate.publishService" . -}}
+service
+{{- else -}}
+nodes
+{{- end -}}
+{{- end -}}
+
+{{/*
+All flags as JSON, whichever container takes them: ours, then those of the user, which win. $(POD_NAMESPACE) is put in by
+the kubelet.
+*/}}
+{{- define "tidegate.flags" -}}
+{{- $controller := .Values.controller -}}
+{{- $flags := dict
+  "controller-class" $controller.ingressClassResource.controllerValue
+  "ingress-class" $controller.ingressClass
+  "configmap" (printf "%s/%s" (default "$(POD_NAMESPACE)" $controller.configMapNamespace) (include "tidegate.controller.fullname" .))
+  "http-port" $controller.containerPort.http
+  "https-port" $controller.containerPort.https
+  "healthz-port" $controller.metrics.port
+  "election-id" (default (printf "%s-leader" (include "tidegate.fullname" .)) $controller.electionID)
+  "shutdown-grace-period" 15
+-}}
+{{- $optional := dict
+  "election-ttl" $controller.electionTTL
+  "disable-leader-election" $controller.disableLeaderElection
+  "healthz-host" $controller.healthCheckHost
+  "health-check-path" (ternary "" $controller.healthCheckPath (eq "/healthz" (toString $controller.healthCheckPath)))
+  "publish-service" (ternary (include "tidegate.publishService" .) "" (eq "service" (include "tidegate.status" .)))
+  "report-node-internal-ip-address" $controller.reportNodeInternalIp
+  "ingress-class-by-name" (or $controller.ingressClassByName $controller.scope.enabled)
+  "watch-ingress-without-class" $controller.watchIngressWithoutClass
+  "watch-namespace" (ternary (default "$(POD_NAMESPACE)" $controller.scope.namespace) "" $controller.scope.enabled)
+  "watch-namespace-selector" (ternary "" $controller.scope.namespaceSelector $controller.scope.enabled)
+  "default-backend-service" (ternary (printf "$(POD_NAMESPACE)/%s" (include "tidegate.defaultBackend.fullname" .)) "" (eq "true" (include "tidegate.defaultBackend.runs" .)))
+-}}
+{{- range $transport := list "tcp" "udp" -}}
+{{- $namespace := default "$(POD_NAMESPACE)" (get $controller $transport).configMapNamespace -}}
+{{- $name := printf "%s/%s" $namespace (include "tidegate.services.name" (list $ $transport)) -}}
+{{- $_ := set $optional (printf "%s-services-configmap" $transport) (ternary $name "" (not (empty (get $.Values $transport)))) -}}
+{{- end -}}
+{{- if $controller.admissionWebhooks.enabled -}}
+{{- $webhook := $controller.admissionWebhooks -}}
+{{- $_ := set $optional "validating-webhook" (printf ":%s" (include "tidegate.text" $webhook.port)) -}}
+{{- $_ := set $optional "validating-webhook-certificate" $webhook.certificate -}}
+{{- $_ := set $optional "validating-webhook-key" $webhook.key -}}
+{{- end -}}
+{{- range $flag, $value := $optional -}}
+{{- if $value -}}
+{{- $_ := set $flags $flag $value -}}
+{{- end -}}
+{{- end -}}
+{{- merge (dict) (default dict $controller.extraArgs) $flags | toJson -}}
+{{- end -}}
+
+{{/* Who takes a flag where there are two containers. What is not here is the controller's. */}}
+{{- define "tidegate.planes" -}}
+access-log: [dataplane]
+controller-class: [controller, dataplane]
+healthz-host: [controller, dataplane]
+log-format: [controller, dataplane]
+metrics-per-host: [dataplane]
+post-shutdown-grace-period: [dataplane]
+shutdown-grace-period: [controller, dataplane]
+workers: [dataplane]
+{{- end -}}
+
+{{/* The flags of one container as JSON: (root, run, controller or dataplane). */}}
+{{- define "tidegate.flags.of" -}}
+{{- $root := first . -}}
+{{- $plane := last . -}}
+{{- $flags := include "tidegate.flags" $root | fromJson -}}
+{{- $dataplane := $root.Values.controller.dataplane -}}
+{{- if ne $plane "run" -}}
+{{- $takers := include "tidegate.planes" $root | fromYaml -}}
+{{- range $flag, $_ := $flags -}}
+{{- if not (has $plane (default (list "controller") (get $takers $flag))) -}}
+{{- $_ := unset $flags $flag -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $flags "socket" (include "tidegate.socket" $root) -}}
+{{- $_ := set $flags "healthz-port" $root.Values.controller.metrics.controllerPort -}}
+{{- end -}}
+{{- if eq $plane "controller" -}}
+{{- /* Where the cluster gives out users, it gives both containers the same. */ -}}
+{{- with (include "tidegate.securityContext" (list $root "dataplane") | fromJson).runAsUser -}}
+{{- $_ := set $flags "socket-peer-uid" . -}}
+{{- end -}}
+{{- else -}}
+{{- $_ := set $flags "healthz-port" (include "tidegate.port" (list $root "healthz")) -}}
+{{- if eq $plane "dataplane" -}}
+{{- $_ := set $flags "state-dir" (include "tidegate.state" $root) -}}
+{{- end -}}
+{{- $flags = merge (dict) (default dict $dataplane.extraArgs) $flags -}}
+{{- end -}}
+{{- $flags | toJson -}}
+{{- end -}}
+
+{{/* (root, run, controller or dataplane); an empty value gives the bare flag. */}}
+{{- define "tidegate.args" -}}
+- {{ last . }}
+{{- range $flag, $value := include "tidegate.flags.of" . | fromJson }}
+{{- $text := ternary "" (include "tidegate.text" $value) (kindIs "invalid" $value) }}
+- {{ printf "--%s%s%s" $flag (ternary "=" "" (ne $text "")) $text | quote }}
+{{- end }}
+{{- end -}}

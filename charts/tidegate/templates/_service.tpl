@@ -1,0 +1,40 @@
+{{/* Fields of a Service that are handed on as they are. */}}
+{{- define "tidegate.service.fields" -}}
+{{- include "tidegate.fields" (list . (list "clusterIP" "clusterIPs" "externalIPs" "loadBalancerIP" "loadBalancerSourceRanges" "loadBalancerClass" "externalTrafficPolicy" "healthCheckNodePort" "sessionAffinity" "trafficDistribution" "ipFamilyPolicy" "ipFamilies")) | trim -}}
+{{- end -}}
+
+{{/* The spec of a Service of the traffic: (root, its values). */}}
+{{- define "tidegate.service.spec" -}}
+{{- $root := first . -}}
+{{- $service := last . -}}
+{{- $both := $root.Values.controller.service -}}
+type: {{ $service.type }}
+{{ include "tidegate.service.fields" $service }}
+ports:
+  {{- range $name := list "http" "https" }}
+  {{- if get $both (ternary "enableHttp" "enableHttps" (eq $name "http")) }}
+  - name: {{ $name }}
+    port: {{ get $service.ports $name }}
+    targetPort: {{ get $service.targetPorts $name }}
+    protocol: TCP
+    {{- if $service.appProtocol }}
+    appProtocol: {{ $name }}
+    {{- end }}
+    {{- with get $service.nodePorts $name }}
+    nodePort: {{ . }}
+    {{- end }}
+  {{- end }}
+  {{- end }}
+  {{- range $transport := list "tcp" "udp" }}
+  {{- range $port, $_ := default dict (get $root.Values $transport) }}
+  - name: {{ include "tidegate.services.port" (list $root $transport $port) }}
+    port: {{ $port }}
+    targetPort: {{ include "tidegate.services.port" (list $root $transport $port) }}
+    protocol: {{ upper $transport }}
+    {{- with get (default dict (get $service.nodePorts $transport)) (toString $port) }}
+    nodePort: {{ . }}
+    {{- end }}
+  {{- end }}
+  {{- end }}
+selector: {{- include "tidegate.selectorLabels" $root | nindent 2 }}
+{{- end -}}
