@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, builder::NonEmptyStringValueParser};
 use compile::NamespacedName;
 use controller::{Election, PublishAddress};
 
@@ -106,7 +106,7 @@ pub struct RunFlags {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
     pub report_node_internal_ip_address: bool,
     /// The Lease, in our own namespace, whose holder writes statuses and Events.
-    #[arg(long, default_value = "tidegate-leader", value_name = "NAME")]
+    #[arg(long, default_value = "tidegate-leader", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub election_id: String,
     /// How long the leader may be silent before another replica takes over, such as 10s (from 1s to 1h).
     #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = election_ttl)]

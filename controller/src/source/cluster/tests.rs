@@ -339,6 +339,16 @@ async fn with_roles_alone_the_name_of_our_class_is_enough() {
     let problem = world.until_problem("NotPermitted").await;
     assert!(problem.field == "ingressclasses" && problem.message.contains("forbidden"), "{problem}");
     assert!(world.controller.handle().missing().is_empty());
+    // Once classes can be read, it is their controller that counts.
+    world.fake.put(
+        "ingressclasses",
+        json!({
+            "metadata": {"name": "other"}, "spec": {"controller": "tidegate.dev/ingress-controller"},
+        }),
+    );
+    world.fake.state().forbidden.clear();
+    world.until_hosts(&["b"]).await;
+    world.until("permitted", |world| world.problems().is_empty()).await;
 }
 
 #[tokio::test]

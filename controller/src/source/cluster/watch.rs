@@ -35,7 +35,7 @@ use crate::{
 /// The first and the longest pause after an error.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
-/// Roles change seldom.
+/// Roles change seldom: after this long, what is forbidden is asked for as seldom.
 const FORBIDDEN: Duration = Duration::from_secs(60);
 
 /// Without an error for this long a watch works, even if it has nothing to tell. Longer than an attempt to connect.
@@ -153,7 +153,8 @@ impl Round {
                     if self.do_without(&error).await.is_err() {
                         return End::Closed;
                     }
-                    sleep(FORBIDDEN).await;
+                    // An API server that has just started knows no roles yet.
+                    sleep(if began.elapsed() < FORBIDDEN { PAUSES.1 } else { FORBIDDEN }).await;
                 }
                 Err(error) => {
                     self.failed(&error);

@@ -24,7 +24,8 @@ impl Replica {
                 name: "tidegate-leader".to_owned(),
                 namespace: Some("system".to_owned()),
                 identity: name.to_owned(),
-                ttl: Duration::from_secs(1),
+                // Long enough for a busy machine to renew it in time.
+                ttl: Duration::from_secs(4),
             });
             config.pod = Some(NamespacedName::new("system", name));
             config.publish = PublishAddress::Addresses(vec![address.to_owned()]);
