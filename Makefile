@@ -19,8 +19,12 @@ help: ## list the targets
 run: ## start Tidegate on a folder of example manifests, with two backends
 	@examples/run
 
-test: ## all tests that need nothing but Rust
+# The tests of the data plane; of the same name in other crates there are few, and they do no harm.
+DATAPLANE_TESTS = $(patsubst dataplane/tests/%.rs,--test %,$(wildcard dataplane/tests/*.rs))
+
+test: ## all tests that need nothing but Rust; those of the data plane also over the socket of split planes
 	$(CARGO) test --workspace --exclude e2e
+	TIDEGATE_TEST_CHANNEL=socket $(CARGO) test --workspace --exclude e2e $(DATAPLANE_TESTS)
 	$(CARGO) test -p e2e --lib --bins
 
 survival: ## slow and flooding clients, a minute each; everybody else is served and nothing is left (make test: 2 s each)
@@ -74,7 +78,7 @@ image: ## the container image, as an OCI tar
 	$(CARGO) run --quiet --locked -p e2e --bin mkimage -- --product tidegate \
 		--binary "$$binary" --out $(TARGET)/tidegate-image.tar
 
-bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: a quarter of an hour, or under four minutes with QUICK=1
+bench: ## Tidegate beside nginx, HAProxy, Envoy and Traefik: twenty minutes, or under four minutes with QUICK=1
 	@bench/run compare
 
 bench-gate: ## system calls and instructions for a request, against the recorded ones: three minutes
@@ -114,6 +118,6 @@ FUZZ_SECONDS ?= 60
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60); needs cargo-fuzz
 	@command -v cargo-fuzz >/dev/null || { echo "make fuzz needs cargo-fuzz: cargo install --locked cargo-fuzz" >&2; exit 1; }
-	@for target in normalize rule head; do \
+	@for target in normalize rule head proxy_header frame; do \
 		cargo fuzz run --fuzz-dir fuzz/targets -s none "$$target" "fuzz/corpus/$$target" -- -max_total_time=$(FUZZ_SECONDS); \
 	done

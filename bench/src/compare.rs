@@ -26,6 +26,8 @@ const BUSY: f64 = 0.9;
 pub struct Plan {
     /// The proxies.
     pub peers: Vec<Peer>,
+    /// What they are asked to do.
+    pub workloads: Vec<Workload>,
     /// The rounds.
     pub rounds: usize,
     /// How long each proxy is measured in each round with each workload.
@@ -48,10 +50,10 @@ struct Candidate {
 /// # Errors
 /// Where a proxy cannot be started. One that fails under load is reported and the others go on.
 pub fn run(site: &Site, plan: &Plan) -> Result<String> {
-    let candidates = plan.peers.iter().map(|peer| start(*peer, site, plan.cores)).collect::<Result<Vec<_>>>()?;
+    let candidates = plan.peers.iter().map(|peer| start(*peer, site, plan)).collect::<Result<Vec<_>>>()?;
     let mut figures = Figures::default();
     for round in 0..plan.rounds {
-        for workload in workload::ALL {
+        for workload in plan.workloads.iter().copied() {
             let turn = round % candidates.len().max(1);
             for candidate in candidates.iter().cycle().skip(turn).take(candidates.len()) {
                 if candidate.serves.contains(&workload) {
@@ -65,15 +67,17 @@ pub fn run(site: &Site, plan: &Plan) -> Result<String> {
         let held = procfs::memory(&candidate.running.pids()?)?;
         writeln!(memory, "| {} | {:.1} |", candidate.peer.name(), held as f64 / 1024.0)?;
     }
-    Ok(table::render(&figures, &plan.peers, &memory))
+    Ok(table::render(&figures, plan, &memory))
 }
 
-fn start(peer: Peer, site: &Site, cores: &str) -> Result<Candidate> {
-    let mut running = peer.prepare(site)?.start(cores, &[])?;
+fn start(peer: Peer, site: &Site, plan: &Plan) -> Result<Candidate> {
+    let mut running = peer.prepare(site)?.start(plan.cores, &[])?;
     let target = workload::H1_1K.target(&running, site);
     running.wait_ready(&target, START).with_context(|| peer.name())?;
-    let serves = workload::ALL
-        .into_iter()
+    let serves = plan
+        .workloads
+        .iter()
+        .copied()
         .filter(|workload| workload.suits(peer) && workload.served_by(&running, site))
         .collect();
     Ok(Candidate { peer, running, serves })

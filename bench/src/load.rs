@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::{
     buffer::spare_capacity,
     event::{
@@ -46,6 +46,8 @@ pub struct Target {
     pub path: &'static str,
     /// Whether each request comes on a connection of its own.
     pub fresh: bool,
+    /// Whether each of those takes up an earlier session again (RFC 8446 section 2.2), all but the first ones.
+    pub resumes: bool,
 }
 
 /// When to stop asking. What was asked is always waited for.
@@ -75,12 +77,15 @@ pub struct Load {
     epoll: OwnedFd,
     connections: Vec<Connection>,
     opened: usize,
+    /// How many connections there are at a time.
+    count: usize,
     scratch: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Connection {
     stream: Stream,
+    number: usize,
     host: String,
     request: Vec<u8>,
     answer: Answer,
@@ -104,7 +109,7 @@ impl Load {
     pub fn connect(target: &Target, count: usize) -> Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let connections = (0..count).map(|i| Connection::open(target, i)).collect::<Result<Vec<_>>>()?;
-        let load = Self { target: target.clone(), epoll, connections, opened: count, scratch: vec![0; SCRATCH] };
+        let load = Self { target: target.clone(), epoll, connections, opened: count, count, scratch: vec![0; SCRATCH] };
         for (index, connection) in load.connections.iter().enumerate() {
             load.watch(index, connection)?;
         }
@@ -148,7 +153,11 @@ impl Load {
         run.answered(now, connection.sent);
         let renews = closes || self.target.fresh;
         if renews {
+            // Those that came before the first tickets cannot.
+            let must_resume = self.target.resumes && connection.number >= self.count;
+            ensure!(!must_resume || connection.stream.is_resumed(), "a session was not resumed");
             let stream = self.target.open(&connection.host, self.opened)?;
+            connection.number = self.opened;
             self.opened += 1;
             std::mem::replace(&mut connection.stream, stream).end();
         }
@@ -183,6 +192,7 @@ impl Connection {
         let host = index.checked_rem(target.hosts.len()).and_then(|i| target.hosts.get(i)).context("no host")?;
         Ok(Self {
             stream: target.open(host, index)?,
+            number: index,
             request: format!(
                 "GET {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n",
                 target.path
@@ -231,7 +241,7 @@ mod tests {
     use crate::backend::Backend;
 
     fn target(backend: &Backend, path: &'static str) -> Target {
-        Target { address: backend.address(), tls: None, hosts: vec!["a".into()], path, fresh: false }
+        Target { address: backend.address(), tls: None, hosts: vec!["a".into()], path, fresh: false, resumes: false }
     }
 
     #[test]

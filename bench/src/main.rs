@@ -53,6 +53,9 @@ enum Command {
         /// Rounds; 7 by default, 3 if quick.
         #[arg(long)]
         rounds: Option<usize>,
+        /// Only workloads whose name holds this, such as `TLS 1.3` or `TCP`.
+        #[arg(long, default_value = "")]
+        only: String,
         /// What stands above the tables.
         #[arg(long, default_value = "")]
         heading: String,
@@ -93,8 +96,9 @@ fn main() -> Result<()> {
     raise_open_files();
     let site = Site::open(&arguments.folder, &arguments.tidegate, &arguments.peers)?;
     match arguments.command {
-        Command::Compare { quick, rounds, heading, out } => {
-            let tables = format!("{heading}\n\n{}", compare::run(&site, &plan(quick, rounds))?);
+        Command::Compare { quick, rounds, only, heading, out } => {
+            let plan = compare::Plan { workloads: workload::named(&only)?, ..plan(quick, rounds) };
+            let tables = format!("{heading}\n\n{}", compare::run(&site, &plan)?);
             if let Some(out) = out {
                 std::fs::write(&out, &tables).with_context(|| out.display().to_string())?;
             }
@@ -117,7 +121,8 @@ fn main() -> Result<()> {
 
 fn plan(quick: bool, rounds: Option<usize>) -> compare::Plan {
     let (default_rounds, time) = if quick { (3, Duration::from_secs(1)) } else { (7, Duration::from_secs(2)) };
-    compare::Plan { peers: peers(quick), rounds: rounds.unwrap_or(default_rounds), time, tries: 3, cores: PROXY_CORE }
+    let rounds = rounds.unwrap_or(default_rounds);
+    compare::Plan { peers: peers(quick), workloads: workload::ALL.to_vec(), rounds, time, tries: 3, cores: PROXY_CORE }
 }
 
 fn peers(quick: bool) -> Vec<Peer> {

@@ -1,5 +1,6 @@
 //! The proxies, each with the smallest configuration that does the same: forward to one backend over kept connections,
-//! say who the client was, write an access log to a file on a tmpfs, speak HTTP/1.1 and HTTP/2 over TLS. One worker.
+//! say who the client was, write an access log to a file on a tmpfs, speak HTTP/1.1 and HTTP/2 over TLS, with an ECDSA and
+//! an RSA certificate. nginx, HAProxy and Tidegate also hand a port of TCP on. One worker.
 
 mod envoy;
 mod haproxy;
@@ -48,6 +49,14 @@ impl Peer {
         }
     }
 
+    /// Whether it is set up to hand TCP on.
+    pub fn hands_tcp_on(self) -> bool {
+        match self {
+            Self::Tidegate | Self::Nginx | Self::Haproxy => true,
+            Self::NginxTuned | Self::Envoy | Self::Traefik => false,
+        }
+    }
+
     /// Writes its configuration, and says how to start it.
     ///
     /// # Errors
@@ -70,11 +79,12 @@ impl Peer {
 struct Ports {
     plain: std::net::SocketAddr,
     tls: std::net::SocketAddr,
+    tcp: std::net::SocketAddr,
 }
 
 impl Ports {
     fn free() -> Result<Self> {
-        Ok(Self { plain: free_port()?, tls: free_port()? })
+        Ok(Self { plain: free_port()?, tls: free_port()?, tcp: free_port()? })
     }
 
     fn launch(self, site: &Site, name: &str, program: std::path::PathBuf) -> Launch {
@@ -86,6 +96,7 @@ impl Ports {
             log: site.path(&format!("{name}.log")).into(),
             plain: self.plain,
             tls: self.tls,
+            tcp: self.tcp,
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct Launch {
     pub plain: SocketAddr,
     /// Where it serves HTTPS.
     pub tls: SocketAddr,
+    /// Where it hands TCP on, if it does.
+    pub tcp: SocketAddr,
 }
 
 /// A proxy that runs; it ends when this is dropped.
@@ -51,6 +53,8 @@ pub struct Running {
     pub plain: SocketAddr,
     /// Where it serves HTTPS.
     pub tls: SocketAddr,
+    /// Where it hands TCP on, if it does.
+    pub tcp: SocketAddr,
 }
 
 impl Launch {
@@ -72,7 +76,8 @@ impl Launch {
             .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        Ok(Running { child, output: self.output, log: self.log, plain: self.plain, tls: self.tls })
+        let Self { output, log, plain, tls, tcp, .. } = self;
+        Ok(Running { child, output, log, plain, tls, tcp })
     }
 }
 

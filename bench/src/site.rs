@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use rustls::{
     ClientConfig, RootCertStore,
     client::Resumption,
@@ -30,6 +31,9 @@ use unverified::Unverified;
 /// Hosts with plain HTTP in Tidegate's table, and as many with TLS; together 1,000.
 pub const HOSTS: usize = 500;
 
+/// The host whose certificate is of RSA.
+pub const RSA_HOST: &str = "rsa.test";
+
 /// What the proxies share.
 #[derive(Debug)]
 pub struct Site {
@@ -45,6 +49,8 @@ pub struct Site {
     pub certificate: String,
     /// Its key, PEM.
     pub key: String,
+    /// A certificate of RSA 2048 for [`RSA_HOST`], and its key, PEM.
+    pub rsa: (String, String),
     /// How clients speak TLS: 1.3 only, without resumption.
     pub tls: Arc<ClientConfig>,
     /// As `tls`, and offering h2.
@@ -62,6 +68,8 @@ impl Site {
     pub fn open(folder: &Path, tidegate: &Path, peers: &Path) -> Result<Self> {
         ensure!(tidegate.is_file(), "no Tidegate at {}", tidegate.display());
         let made = rcgen::generate_simple_self_signed(vec!["*.bench.test".to_owned()])?;
+        let rsa_key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
+        let rsa = CertificateParams::new(vec![RSA_HOST.to_owned()])?.self_signed(&rsa_key)?;
         let mut roots = RootCertStore::empty();
         roots.add(made.cert.der().clone())?;
         // One cipher, so that all proxies compute the same.
@@ -87,12 +95,17 @@ impl Site {
             tidegate: tidegate.to_owned(),
             certificate: made.cert.pem(),
             key: made.signing_key.serialize_pem(),
+            rsa: (rsa.pem(), rsa_key.serialize_pem()),
             tls: Arc::new(tls),
             tls_h2: Arc::new(tls_h2),
             tls_fresh: Arc::new(tls_fresh),
         };
         site.write("certificate.pem", &site.certificate)?;
         site.write("key.pem", &site.key)?;
+        let (certificate, key) = &site.rsa;
+        site.write("rsa-certificate.pem", certificate)?;
+        site.write("rsa-key.pem", key)?;
+        site.write("rsa-both.pem", &format!("{certificate}{key}"))?;
         site.write("both.pem", &format!("{}{}", site.certificate, site.key))?;
         Ok(site)
     }
@@ -142,6 +155,13 @@ pub fn plain_host(index: usize) -> String {
 /// A host that is served with TLS.
 pub fn tls_host(index: usize) -> String {
     format!("tls-{index}.bench.test")
+}
+
+/// As `config`, with tickets of its own: those of one proxy are no use at another.
+pub fn with_tickets(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.resumption = Resumption::in_memory_sessions(HOSTS);
+    Arc::new(config)
 }
 
 /// A free port of the loopback that was not given out before. It is below those that the kernel gives to clients,

@@ -1,6 +1,6 @@
 //! What the proxies are asked to do.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Result, ensure};
 
@@ -9,7 +9,7 @@ use crate::{
     peer::Peer,
     process::Running,
     procfs::{self, Usage},
-    site::{HOSTS, Site, plain_host, tls_host},
+    site::{HOSTS, RSA_HOST, Site, plain_host, tls_host, with_tickets},
 };
 
 /// A kind of traffic.
@@ -29,19 +29,40 @@ enum Protocol {
     Tls,
     /// TLS, with a new connection for each request.
     Handshake,
+    /// As `Handshake`, with a host whose certificate is of RSA.
+    HandshakeRsa,
+    /// As `Handshake`, each but the first ones with a ticket.
+    Resumed,
     H2,
+    /// HTTP over a port of TCP that is handed on.
+    Tcp,
 }
 
 /// All of them.
-pub const ALL: [Workload; 7] = [
+pub const ALL: [Workload; 10] = [
     H1_1K,
     Workload { name: "h1, 100 KiB", path: "/100k", protocol: Protocol::Plain, connections: 16 },
     Workload { name: "h1, 1 MiB", path: "/1m", protocol: Protocol::Plain, connections: 8 },
     TLS_1K,
     Workload { name: "TLS 1.3, 100 KiB", path: "/100k", protocol: Protocol::Tls, connections: 16 },
     Workload { name: "TLS 1.3 handshake, 1 KiB", path: "/1k", protocol: Protocol::Handshake, connections: 32 },
+    Workload { name: "TLS 1.3 handshake, RSA 2048", path: "/1k", protocol: Protocol::HandshakeRsa, connections: 32 },
+    Workload { name: "TLS 1.3 resumed, 1 KiB", path: "/1k", protocol: Protocol::Resumed, connections: 32 },
     H2_1K,
+    Workload { name: "TCP, 1 MiB", path: "/1m", protocol: Protocol::Tcp, connections: 8 },
 ];
+
+/// Those whose name holds `text`.
+///
+/// # Errors
+/// Where there is none.
+pub fn named(text: &str) -> Result<Vec<Workload>> {
+    let found: Vec<Workload> = ALL.into_iter().filter(|workload| workload.name.contains(text)).collect();
+    let names = ALL.map(|workload| workload.name).join("; ");
+    ensure!(!found.is_empty(), "`{text}` is in no name of a workload: {names}");
+    Ok(found)
+}
+
 /// The smallest request there is.
 pub const H1_1K: Workload = Workload { name: "h1, 1 KiB", path: "/1k", protocol: Protocol::Plain, connections: 32 };
 /// The same over TLS.
@@ -60,8 +81,11 @@ pub enum Traffic<'a> {
 }
 
 impl Workload {
-    /// Whether this proxy is measured with it: other buffers only matter to larger bodies.
+    /// Whether this proxy is measured with it: other buffers only matter to larger bodies, and not all are set up for TCP.
     pub fn suits(&self, peer: Peer) -> bool {
+        if self.protocol == Protocol::Tcp {
+            return peer.hands_tcp_on();
+        }
         peer != Peer::NginxTuned || matches!(self.path, "/100k" | "/1m")
     }
 
@@ -76,19 +100,20 @@ impl Workload {
 
     /// Whom to ask for what.
     pub fn target(&self, running: &Running, site: &Site) -> Target {
-        let plain = self.protocol == Protocol::Plain;
-        let tls = match self.protocol {
-            Protocol::Plain => None,
-            Protocol::Handshake => Some(&site.tls_fresh),
-            Protocol::Tls | Protocol::H2 => Some(&site.tls),
+        let hosts = |name: fn(usize) -> String| (0..HOSTS).map(name).step_by(7).collect();
+        let (address, tls, hosts) = match self.protocol {
+            Protocol::Plain => (running.plain, None, hosts(plain_host)),
+            Protocol::Tcp => (running.tcp, None, hosts(plain_host)),
+            Protocol::Tls | Protocol::H2 => (running.tls, Some(Arc::clone(&site.tls)), hosts(tls_host)),
+            Protocol::Handshake => (running.tls, Some(Arc::clone(&site.tls_fresh)), hosts(tls_host)),
+            Protocol::HandshakeRsa => (running.tls, Some(Arc::clone(&site.tls_fresh)), vec![RSA_HOST.to_owned()]),
+            Protocol::Resumed => (running.tls, Some(with_tickets(&site.tls_fresh)), hosts(tls_host)),
         };
-        Target {
-            address: if plain { running.plain } else { running.tls },
-            tls: tls.cloned(),
-            hosts: (0..HOSTS).map(|i| if plain { plain_host(i) } else { tls_host(i) }).step_by(7).collect(),
-            path: self.path,
-            fresh: self.protocol == Protocol::Handshake,
-        }
+        let fresh = match self.protocol {
+            Protocol::Handshake | Protocol::HandshakeRsa | Protocol::Resumed => true,
+            Protocol::Plain | Protocol::Tls | Protocol::H2 | Protocol::Tcp => false,
+        };
+        Target { address, tls, hosts, path: self.path, fresh, resumes: self.protocol == Protocol::Resumed }
     }
 
     /// Opens the connections.
@@ -113,7 +138,8 @@ impl Workload {
         let before = procfs::usage(&pids)?;
         let sample = traffic.run(Budget::Time(time))?;
         let used = procfs::usage(&pids)?.since(before);
-        ensure!(running.take_log()? > 0, "it wrote no access log");
+        // A session of TCP is in the log at its end.
+        ensure!(running.take_log()? > 0 || self.protocol == Protocol::Tcp, "it wrote no access log");
         ensure!(sample.requests > 0, "no request was answered");
         Ok((sample, used))
     }

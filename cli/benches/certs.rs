@@ -1,7 +1,8 @@
 //! What certificates cost: memory and start-up of `tidegate run --manifests` with 1,000 hosts that have one each, a changed one,
 //! and whether a handshake takes longer for it.
 //!
-//! `make bench-certs`. Prints figures; the medians of handshakes count, and each kind of key beside no certificate at all.
+//! `make bench-certs`. Prints a table as Markdown. Handshakes are medians, the load's own part included; each kind of key stands
+//! beside no certificate at all, and 1,000 certificates beside ten.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "../tests/support/mod.rs"]
@@ -13,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, SerialNumber};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, client::Resumption, pki_types::CertificateDer};
 use support::{CLASS, Tidegate, backend, service, until};
 
@@ -33,6 +34,8 @@ enum Keys {
 
 fn main() {
     let rsa = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+    println!("| | ready, ms | resident, MiB | a full handshake, µs | a changed certificate is served, ms |");
+    println!("| --- | --- | --- | --- | --- |");
     measure("no certificate", HOSTS, &Keys::None);
     measure("ECDSA P-256", 10, &Keys::Ecdsa);
     measure("ECDSA P-256", HOSTS, &Keys::Ecdsa);
@@ -44,7 +47,7 @@ fn measure(what: &str, hosts: usize, keys: &Keys) {
         vec![("class.yaml".to_owned(), CLASS.to_owned()), ("a.yaml".to_owned(), service("a", backend("from-a")))];
     let mut looked_at = None;
     for number in 0..hosts {
-        let (text, leaf) = host(number, keys);
+        let (text, leaf) = host(number, keys, 1);
         files.push((format!("host-{number}.yaml"), text));
         if number == LOOKED_AT {
             looked_at = leaf;
@@ -54,24 +57,30 @@ fn measure(what: &str, hosts: usize, keys: &Keys) {
     // The second start counts: the first one reads the binary and the files from disk.
     let mut tidegate = Tidegate::start(&files);
     let ready = tidegate.restart();
-    println!("{hosts} hosts, {what}: ready after {} ms, {} KiB resident", ready.as_millis(), tidegate.resident());
-    let Some(leaf) = looked_at else { return };
-    println!("  a full handshake: {} µs", handshakes(&tidegate, &leaf).as_micros());
-    let (text, leaf) = host(LOOKED_AT, keys);
+    let start_up = format!("{hosts} hosts, {what} | {} | {}", ready.as_millis(), tidegate.resident() / 1024);
+    let Some(leaf) = looked_at else { return println!("| {start_up} | – | – |") };
+    let handshake = handshakes(&tidegate, &leaf).as_micros();
+    println!("| {start_up} | {handshake} | {} |", change(&tidegate, keys).as_millis());
+}
+
+/// How long it takes until another certificate is served that has been written.
+fn change(tidegate: &Tidegate, keys: &Keys) -> Duration {
+    let (text, leaf) = host(LOOKED_AT, keys, 2);
     let start = Instant::now();
     tidegate.write(&format!("host-{LOOKED_AT}.yaml"), &text);
     let leaf = leaf.unwrap();
     let config = config(&leaf);
-    until("the new certificate served", || handshake(&tidegate, &config, &leaf).is_some());
-    println!("  a changed certificate is served after {} ms", start.elapsed().as_millis());
+    until("the new certificate served", || handshake(tidegate, &config, &leaf).is_some());
+    start.elapsed()
 }
 
 fn name(number: usize) -> String {
     format!("host-{number}.test")
 }
 
-/// An Ingress, and its Secret where there is one.
-fn host(number: usize, keys: &Keys) -> (String, Option<CertificateDer<'static>>) {
+/// An Ingress, and its Secret where there is one. Without a serial number of its own, a certificate of the same key would be the
+/// same certificate.
+fn host(number: usize, keys: &Keys, serial: u64) -> (String, Option<CertificateDer<'static>>) {
     let name = name(number);
     let ingress = support::ingress(&format!("h{number}"), &name, "a");
     let own;
@@ -83,7 +92,9 @@ fn host(number: usize, keys: &Keys) -> (String, Option<CertificateDer<'static>>)
         }
         Keys::Rsa(key) => key,
     };
-    let cert = CertificateParams::new(vec![name.clone()]).unwrap().self_signed(key).unwrap();
+    let mut params = CertificateParams::new(vec![name.clone()]).unwrap();
+    params.serial_number = Some(SerialNumber::from(serial));
+    let cert = params.self_signed(key).unwrap();
     let indented = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
     let text = format!(
         "{ingress}  tls: [{{hosts: [{name}], secretName: h{number}}}]\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: h{number}}}\n\

@@ -2,8 +2,12 @@
 
 mod allocator;
 mod args;
+mod controller;
+mod dataplane;
 mod log;
 mod low_ports;
+mod planes;
+mod process;
 mod run;
 mod signal;
 
@@ -17,7 +21,9 @@ fn main() -> ExitCode {
     low_ports::permit();
     arguments.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let done = match arguments.command {
-        Command::Run(flags) => run::run(*flags),
+        Command::Run(flags) => process::run(run::serve(*flags)),
+        Command::Controller(flags) => process::run(controller::serve(*flags)),
+        Command::Dataplane(flags) => process::run(dataplane::serve(*flags)),
         Command::Annotations => print(&compile::annotation::reference()),
         Command::Settings => print(&compile::settings::reference()),
     };

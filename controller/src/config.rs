@@ -21,6 +21,9 @@ pub struct Config {
     pub election: Option<Election>,
     /// Our own Pod, if we run in one: those with the same labels are our replicas.
     pub pod: Option<NamespacedName>,
+    /// Whether the controller ends where the data plane refuses the very first snapshot: it does where both are one
+    /// process, in which nothing would ever be served.
+    pub first_refusal_is_fatal: bool,
     /// Labels that every metric carries: `controller_class`, `controller_namespace` and `controller_pod`, as
     /// ingress-nginx has them.
     pub metric_labels: HashMap<String, String>,

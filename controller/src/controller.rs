@@ -83,7 +83,13 @@ impl Controller {
         };
         let leader = controller.elect(&config, client.as_ref(), &metrics);
         let addresses = controller.addresses(&config, client.as_ref(), &leader)?;
-        let mut outputs = Outputs { board, writer: None, replicas: None, objects: watch::Sender::new(Arc::default()) };
+        let mut outputs = Outputs {
+            board,
+            first_refusal_is_fatal: config.first_refusal_is_fatal,
+            writer: None,
+            replicas: None,
+            objects: watch::Sender::new(Arc::default()),
+        };
         match (&config.source, client) {
             (Source::Manifests(folder), _) => controller.read_manifests(folder, parts)?,
             (Source::Cluster { .. }, Some(client)) => {

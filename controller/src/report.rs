@@ -41,6 +41,8 @@ pub(crate) struct Inputs {
 /// What goes out, where there is a cluster to write to.
 pub(crate) struct Outputs {
     pub(crate) board: Arc<Board>,
+    /// See [`crate::Config::first_refusal_is_fatal`].
+    pub(crate) first_refusal_is_fatal: bool,
     /// Writes statuses, if they are to be written.
     pub(crate) writer: Option<Writer>,
     /// Who else could go on with it, if our addresses are to be removed when nobody does.
@@ -52,7 +54,7 @@ pub(crate) struct Outputs {
 /// Works until the cycle ends.
 pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
     let Inputs { mut reports, mut news, mut addresses, mut leader, mut leave } = inputs;
-    let mut verdicts = Verdicts::new(Arc::clone(&outputs.board));
+    let mut verdicts = Verdicts::new(Arc::clone(&outputs.board), outputs.first_refusal_is_fatal);
     let mut reporter = Reporter { served: Served::default(), outputs };
     let mut leaving = JoinSet::new();
     loop {

@@ -69,6 +69,7 @@ fn config(folder: &Path) -> Config {
         update_status_on_shutdown: true,
         election: None,
         pod: None,
+        first_refusal_is_fatal: true,
         metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
     }
 }

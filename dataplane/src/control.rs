@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     listen::{BindError, Bound, Kind, WorkerHandle, bind},
     observe::{CertificateSeries, Metrics},
+    ocsp::Stapler,
     readiness::{Readiness, State},
     runtime::{Applied, Builder, Runtime},
     upstream::Place,
@@ -47,16 +48,18 @@ pub(crate) struct Shared {
 pub(crate) struct Control {
     shared: Shared,
     builder: Arc<Mutex<Builder>>,
+    stapler: Stapler,
     reports: mpsc::Sender<Report>,
     retired: Vec<Arc<Runtime>>,
     hash_key: RandomState,
 }
 
 impl Control {
-    pub(crate) fn new(shared: Shared, builder: Builder, reports: mpsc::Sender<Report>) -> Self {
+    pub(crate) fn new(shared: Shared, builder: Builder, stapler: Stapler, reports: mpsc::Sender<Report>) -> Self {
         Self {
             shared,
             builder: Arc::new(Mutex::new(builder)),
+            stapler,
             reports,
             retired: Vec::new(),
             hash_key: RandomState::new(),
@@ -93,8 +96,8 @@ impl Control {
         };
         match &report {
             Report::Applied { rejected, .. } => {
-                for Rejection { origin, reason } in rejected {
-                    tracing::warn!(%origin, reason, "part of the configuration cannot be used");
+                for Rejection { origin, field, reason } in rejected {
+                    tracing::warn!(%origin, field, reason, "part of the configuration cannot be used");
                 }
                 self.shared.readiness.set(State::Serving);
                 let hash = self.hash_key.hash_one((id.instance, id.sequence));
@@ -114,7 +117,7 @@ impl Control {
     /// Builds, binds, swaps. Nothing changes before everything is built.
     async fn apply(&mut self, next: Arc<Snapshot>) -> Result<Vec<Rejection>, String> {
         let held = self.shared.served.borrow().clone();
-        let Applied { runtime, mut rejected } = self.build(held.clone(), Arc::clone(&next)).await?;
+        let Applied { runtime, mut rejected, to_staple } = self.build(held.clone(), Arc::clone(&next)).await?;
         if let Some(runtime) = &runtime {
             look_up_names(runtime).await;
         }
@@ -129,6 +132,7 @@ impl Control {
             self.retired.push(self.shared.live.swap(Arc::new(runtime)));
             self.shared.metrics.set_certificates(certificates(&next));
         }
+        self.stapler.follow(to_staple);
         self.listen(fresh);
         self.unlisten(&next);
         self.shared.served.send_replace(Some(next));
@@ -204,13 +208,13 @@ fn kind(serves: &Serves) -> Kind {
     }
 }
 
-/// Of a service that asked for a port the key that names it comes first.
+/// Of a service that asked for a port the key that names it is the field.
 fn reject(listener: &Listener, id: &ListenerId, error: &BindError) -> Rejection {
     match listener.serves.origin() {
-        None => Rejection { origin: Arc::new(Origin::new("Listener", "", id.as_str())), reason: error.to_string() },
+        None => Rejection::new(Arc::new(Origin::new("Listener", "", id.as_str())), error.to_string()),
         Some(origin) => {
-            let reason = format!("data[{}]: {error}; the port is not open there", error.address.port());
-            Rejection { origin: Arc::clone(origin), reason }
+            let field = Some(format!("data[{}]", error.address.port()));
+            Rejection { origin: Arc::clone(origin), field, reason: format!("{error}; the port is not open there") }
         }
     }
 }

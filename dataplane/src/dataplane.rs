@@ -23,6 +23,7 @@ use crate::{
     exchange::after,
     listen::{WorkerHandle, WorkerSpec, raise_open_files, start_workers},
     observe::{AccessLog, AccessLogTarget, Metrics, MetricsConfig},
+    ocsp::Stapler,
     readiness::{Readiness, State},
     runtime::{Builder, Runtime},
     tls::{SelfSignedError, TlsClients, TlsFactory},
@@ -98,11 +99,12 @@ impl Dataplane {
         let workers = Arc::new(start_workers(specs).map_err(StartError::Worker)?);
         let seed = usize::try_from(RandomState::new().hash_one(0u8) >> 1).unwrap_or(0);
         let resolver = Resolver::new(Handle::current(), metrics.registry())?;
+        let stapler = Stapler::new(Handle::current(), resolver.clone(), metrics.registry())?;
         let clients = TlsClients::new(metrics.registry())?;
         let builder = Builder::new(tls, clients, resolver, metrics.clone(), seed);
         let (bound, served, readiness) = (Arc::default(), watch::Sender::new(None), Readiness::new());
         let shared = Shared { live, served, bound, workers, metrics, readiness };
-        let control = tokio::spawn(Control::new(shared.clone(), builder, reports).run(snapshots));
+        let control = tokio::spawn(Control::new(shared.clone(), builder, stapler, reports).run(snapshots));
         Ok(Self { shared, control, log, grace })
     }
 

@@ -17,6 +17,7 @@ mod head;
 mod io;
 mod request;
 mod serve;
+mod sessions;
 mod sniff;
 mod tunnel;
 mod watched;

@@ -14,6 +14,7 @@ mod l4;
 mod listen;
 pub mod measured;
 pub mod observe;
+mod ocsp;
 mod readiness;
 pub mod route;
 mod runtime;

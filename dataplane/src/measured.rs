@@ -1,5 +1,5 @@
-//! Parts of the data plane that run by themselves, without a socket or a worker: a door for the benches, and for nothing
-//! else.
+//! Parts of the data plane that run by themselves, without a socket or a worker: a door for the benches and
+//! the fuzz targets, and for nothing else.
 
 use std::sync::Arc;
 
@@ -14,7 +14,10 @@ use crate::{
     upstream::resolve::Resolver,
 };
 
-pub use crate::http::FieldRules;
+pub use crate::{
+    http::FieldRules,
+    l4::proxy_header::{BadHeader, Parsed as ParsedProxyHeader, parse as parse_proxy_header},
+};
 
 /// Snapshots become what would be served.
 pub struct Applying {

@@ -8,8 +8,8 @@ mod stream;
 
 pub use log::{AccessLog, AccessLogTarget, WorkerLog};
 pub use metrics::{
-    CertificateSeries, ConnectionState, Connections, Dropped, Metrics, MetricsConfig, OpenConnection, OpenStream,
-    Refused, RouteLabels, RouteMetrics, StreamLabels, StreamMetrics,
+    CertificateRefusal, CertificateSeries, ConnectionState, Connections, Dropped, Metrics, MetricsConfig,
+    OpenConnection, OpenStream, Refused, RouteLabels, RouteMetrics, StreamLabels, StreamMetrics,
 };
 pub use record::{Record, Try};
 pub use stream::{StreamProtocol, StreamRecord, StreamStatus};

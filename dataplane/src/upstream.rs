@@ -11,6 +11,7 @@ mod send;
 mod sessions;
 mod shared;
 mod stream;
+mod tries;
 
 pub use fields::{
     X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, elements, of_request as request_fields,
@@ -20,3 +21,4 @@ pub use live::{LiveEndpoints, LiveUpstream, Place};
 pub use pool::Pool;
 pub use retry::{LiveForward, forward};
 pub use send::{Answered, Caller};
+pub use tries::Tries;

@@ -68,6 +68,8 @@ async fn who_gets_in() {
     let refused: usize =
         identities.iter().flat_map(|(_, _, expected)| expected).filter(|status| **status != 200).count();
     assert_eq!(backend.requests().len(), (identities.len() * 3 - refused) * 4, "nobody else reached it");
+    let counted = proxy.metric("tidegate_client_certificate_refusals_total", "");
+    assert_eq!(counted, f64::from(u32::try_from(refused * 4).unwrap()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -317,12 +317,13 @@ async fn a_silent_endpoint_is_not_stormed() {
     let asking: Vec<_> = (0..200).map(|_| tokio::spawn(get(proxy.http(), "a.example", "/"))).collect();
     let mut most = 0;
     while !asking.iter().all(|asking| asking.is_finished()) {
-        most = most.max(opening(address));
+        // The kernel's table is not read in one moment: of those that end all at once some may still be seen beside their
+        // successors. Too many of them would stand there twice.
+        most = most.max(opening(address).min(opening(address)));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     for asking in asking {
         assert_eq!(asking.await.unwrap().status, 504);
     }
-    // The kernel's table is not read in one moment: one that has ended may still be seen beside its successor.
     assert!((1..=64 + 8).contains(&most), "{most}");
 }

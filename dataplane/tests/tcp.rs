@@ -197,10 +197,13 @@ async fn another_endpoint_is_tried_where_one_is_closed() {
         assert_eq!(rest(&mut client).await.unwrap(), "here");
     }
     assert!(proxy.metric("tidegate_stream_connect_failures_total", "listener=\"tcp:x\"") >= 2.0);
-    // No more tries than are allowed; who gets no endpoint is cut off.
-    let world = World::new().tcp("x", &endpoints[..2]).tcp("none", &[]).tcp_services(|tcp| tcp.retry.tries = 1);
+    // A refusal is no try, until there have been ten; who gets no endpoint is cut off.
+    let held: Vec<_> = (0..14).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let closed: Vec<SocketAddr> = held.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    drop(held);
+    let world = World::new().tcp("x", &closed).tcp("none", &[]).tcp_services(|tcp| tcp.retry.tries = 1);
     let proxy = Proxy::start(&world).await;
-    for (name, failures) in [("x", 1.0), ("none", 0.0)] {
+    for (name, failures) in [("x", 11.0), ("none", 0.0)] {
         assert!(is_reset(proxy.address(&format!("tcp:{name}"))).await, "{name}");
         let listener = format!("listener=\"tcp:{name}\"");
         assert_eq!(proxy.metric("tidegate_stream_connect_failures_total", &listener), failures);
@@ -269,8 +272,8 @@ async fn a_taken_port_is_a_problem_of_its_config_map_alone() {
     let Report::Applied { rejected, .. } = proxy.apply(&world).await else { panic!("rejected as a whole") };
     let [rejection] = rejected.as_slice() else { panic!("{rejected:?}") };
     assert_eq!(rejection.origin.to_string(), "ConfigMap system/tcp");
-    let key = format!("data[{}]", address.port());
-    assert!(rejection.reason.starts_with(&key) && rejection.reason.contains("in use"), "{}", rejection.reason);
+    assert_eq!(rejection.field, Some(format!("data[{}]", address.port())));
+    assert!(rejection.reason.contains("in use"), "{}", rejection.reason);
     exchange(&mut connect(proxy.address("tcp:free")).await, b"served").await;
     assert_eq!(proxy.client().await.get("a.example", "/").await.status, 404);
     // Free again, it is taken with the next change.
@@ -343,6 +346,11 @@ async fn a_stop_waits_for_sessions_and_not_for_ever() {
     let mut client = connect(proxy.address("tcp:x")).await;
     exchange(&mut client, b"before").await;
     assert_eq!(within("the stop", proxy.dataplane.shut_down()).await.cut, 1);
+    // It is no proper end, and the log has what there was of it.
+    let end = rest(&mut client).await.map_err(|error| error.kind());
+    assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+    let log = std::fs::read_to_string(&proxy.log).unwrap();
+    assert!(log.contains(" TCP 200 6 6 "), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

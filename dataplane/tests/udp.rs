@@ -231,7 +231,7 @@ async fn a_taken_port_is_a_problem_of_its_config_map_alone() {
     let Report::Applied { rejected, .. } = proxy.apply(&world).await else { panic!("rejected as a whole") };
     let [rejection] = rejected.as_slice() else { panic!("{rejected:?}") };
     assert_eq!(rejection.origin.to_string(), "ConfigMap system/udp");
-    assert!(rejection.reason.starts_with(&format!("data[{}]", address.port())), "{}", rejection.reason);
+    assert_eq!(rejection.field, Some(format!("data[{}]", address.port())));
     assert_eq!(ask(&client(proxy.address("udp:free")).await, "hello").await, "x:hello");
 }
 

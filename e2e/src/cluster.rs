@@ -100,6 +100,18 @@ impl Cluster {
         Ok(config.to_string())
     }
 
+    /// The address of a node, by which Pods reach what listens on it.
+    ///
+    /// # Errors
+    /// kubectl fails, or no node has one.
+    pub async fn node_address(&self) -> anyhow::Result<String> {
+        let nodes = self.json(&["get", "nodes"]).await?;
+        let mut addresses = items(&nodes["items"]).flat_map(|node| items(&node["status"]["addresses"]));
+        let internal = addresses.find(|address| address["type"] == "InternalIP");
+        let address = internal.and_then(|address| address["address"].as_str());
+        address.map(str::to_owned).context("no node has an address")
+    }
+
     /// Makes a namespace for one test.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod echo;
 pub mod image;
 pub mod load;
 pub mod objects;
+pub mod process;
 pub mod sessions;
 pub mod tidegate;
 pub mod wait;

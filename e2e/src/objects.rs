@@ -105,6 +105,25 @@ impl EchoApp {
     }
 }
 
+/// A Service whose one endpoint is this process: `address` is one by which Pods reach it, with the port that it listens on.
+#[must_use]
+pub fn service_here(name: &str, port: u16, address: (&str, u16)) -> [Value; 2] {
+    let (address, target) = address;
+    [
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": { "name": name },
+            "spec": { "ports": [{ "name": "here", "port": port }] },
+        }),
+        json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": { "name": format!("{name}-1"), "labels": { "kubernetes.io/service-name": name } },
+            "addressType": "IPv4",
+            "ports": [{ "name": "here", "port": target }],
+            "endpoints": [{ "addresses": [address] }],
+        }),
+    ]
+}
+
 /// An Ingress of our class with this `spec`.
 #[must_use]
 pub fn ingress(name: &str, mut spec: Value) -> Value {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::client::Target;
 use crate::cluster::{Cluster, Namespace, items};
@@ -66,6 +67,16 @@ impl Tidegate {
             Ok(self.front.get(host, path).await?.status.as_u16())
         })
         .await
+    }
+
+    /// Sets a key of a ConfigMap of its namespace, or takes it away.
+    ///
+    /// # Errors
+    /// The API server does not take it.
+    pub async fn set(&self, config_map: &str, key: &str, value: Option<&str>) -> anyhow::Result<()> {
+        let patch = json!({ "data": { key: value } }).to_string();
+        let arguments = ["patch", "configmap", config_map, "-n", NAMESPACE, "--type=merge", "-p", &patch];
+        self.cluster.kubectl(&arguments).await.map(drop)
     }
 
     /// A page of the controller's healthz port in the (only) Pod, such as `/problems`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use e2e::cluster::{Cluster, Namespace};
 use e2e::load::{Load, Plan, Protocol};
 use e2e::objects::{EchoApp, annotated, ingress_for};
+use e2e::process::kill;
 use e2e::sessions::{self, Sessions};
 use e2e::tidegate::{NAMESPACE, SELECTOR, Tidegate};
 use e2e::wait;
@@ -117,7 +118,7 @@ async fn a_controller_that_dies_is_not_noticed() {
     for round in 1..=2 {
         let host = format!("other-{round}.{}", crowd.namespace.name());
         crowd.namespace.apply(&[ingress_for("other", &host, "app")]).await.unwrap();
-        kill("controller");
+        kill("controller").unwrap();
         let restarts = || async {
             let pods = crowd.cluster().json(&["-n", NAMESPACE, "get", &pod]).await?;
             let statuses = pods["status"]["containerStatuses"].as_array().cloned().unwrap_or_default();
@@ -163,22 +164,4 @@ async fn an_eviction_loses_no_request() {
     crowd.rolled_out().await;
     crowd.scale(1).await;
     crowd.go_home(false).await;
-}
-
-/// kill -9 for all processes of that subcommand, seen from the node.
-fn kill(subcommand: &str) {
-    let is_it = |arguments: &str| {
-        let mut words = arguments.split('\0');
-        words.next().is_some_and(|program| program.ends_with("tidegate")) && words.next() == Some(subcommand)
-    };
-    let mut killed = 0;
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let arguments = std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
-        if is_it(&arguments) {
-            let pid = entry.file_name();
-            assert!(std::process::Command::new("kill").arg("-9").arg(&pid).status().unwrap().success());
-            killed += 1;
-        }
-    }
-    assert_eq!(killed, 1, "one process is a {subcommand}");
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use e2e::client::{Headers, Target};
-use e2e::cluster::{Cluster, Namespace, items};
-use e2e::objects::{EchoApp, annotated, ingress};
+use e2e::cluster::{Cluster, Namespace};
+use e2e::objects::{EchoApp, annotated, ingress, service_here};
 use e2e::tidegate::{NAMESPACE, Object, Tidegate};
 use e2e::wait;
 use hyper::Method;
@@ -25,11 +25,6 @@ const UDP: u16 = 9053;
 /// What the chart's values say of them.
 const NOWHERE: &str = "nowhere/nobody:80";
 const LIMIT: Duration = Duration::from_secs(10);
-
-async fn set(cluster: &Cluster, transport: &str, port: u16, service: &str) {
-    let (name, patch) = (format!("tidegate-{transport}"), json!({ "data": { port.to_string(): service } }).to_string());
-    cluster.kubectl(&["patch", "configmap", &name, "-n", NAMESPACE, "--type=merge", "-p", &patch]).await.unwrap();
-}
 
 fn config_map(transport: &str) -> Object {
     let name = format!("tidegate-{transport}");
@@ -50,11 +45,15 @@ async fn scene(prefix: &str) -> (Namespace, Tidegate) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tcp_port_follows_its_config_map() {
     let (namespace, tidegate) = scene("tcp").await;
-    let cluster = namespace.cluster();
+    let key = TCP.to_string();
+    let set = |value: String| {
+        let (tidegate, key) = (&tidegate, &key);
+        async move { tidegate.set("tidegate-tcp", key, Some(&value)).await.unwrap() }
+    };
     let problem = tidegate.problem(&config_map("tcp"), "Service nowhere/nobody does not exist").await.unwrap();
     assert_eq!((problem.field.as_str(), problem.severity.as_str()), ("data[9000]", "Error"));
 
-    set(cluster, "tcp", TCP, &format!("{}/app:http", namespace.name())).await;
+    set(format!("{}/app:http", namespace.name())).await;
     let port = Target { http_port: TCP, ..tidegate.front.clone() };
     let status = || async { Ok(port.get("any.example", "/").await?.status.as_u16()) };
     wait::until_eq("an answer by TCP", LIMIT, 200, status).await.unwrap();
@@ -67,7 +66,7 @@ async fn a_tcp_port_follows_its_config_map() {
     }
     assert_eq!(pods.len(), 2, "both Pods have their turns");
 
-    set(cluster, "tcp", TCP, NOWHERE).await;
+    set(NOWHERE.to_owned()).await;
     let closed = || async { Ok(port.get("any.example", "/").await.is_err().then_some(())) };
     wait::until("the end of the port", LIMIT, closed).await.unwrap();
 }
@@ -97,7 +96,8 @@ async fn a_udp_port_follows_its_config_map() {
         })
     };
     namespace.apply(&[spec("nobody")]).await.unwrap();
-    set(namespace.cluster(), "udp", UDP, &format!("{}/datagrams:echo", namespace.name())).await;
+    let (key, service) = (UDP.to_string(), format!("{}/datagrams:echo", namespace.name()));
+    tidegate.set("tidegate-udp", &key, Some(&service)).await.unwrap();
     // A Service without endpoints is said on the key that names it.
     let problem = tidegate.problem(&config_map("udp"), "has no endpoint").await.unwrap();
     assert_eq!((problem.field.as_str(), problem.severity.as_str()), ("data[9053]", "Warning"));
@@ -114,7 +114,7 @@ async fn a_udp_port_follows_its_config_map() {
         pods.insert(pod.to_owned());
     }
     assert_eq!(pods.len(), 2, "both Pods have their turns");
-    set(namespace.cluster(), "udp", UDP, NOWHERE).await;
+    tidegate.set("tidegate-udp", &key, Some(NOWHERE)).await.unwrap();
     let closed = || async { Ok(ask(address, "hello").await.is_err().then_some(())) };
     wait::until("the end of the port", LIMIT, closed).await.unwrap();
 }
@@ -152,9 +152,6 @@ async fn tls_backend() -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_handed_on_beside_hosts_whose_tls_ends() {
     let (namespace, tidegate) = scene("passthrough").await;
-    let nodes = namespace.cluster().json(&["get", "nodes"]).await.unwrap();
-    let addresses = items(&nodes["items"]).flat_map(|node| items(&node["status"]["addresses"]));
-    let node = addresses.filter(|address| address["type"] == "InternalIP").find_map(|one| one["address"].as_str());
     let port = tls_backend().await;
     let (through, ours) = (format!("through.{}", namespace.name()), format!("ours.{}", namespace.name()));
     let rules = |host: &str, service: &str, port: u16| {
@@ -162,19 +159,10 @@ async fn tls_is_handed_on_beside_hosts_whose_tls_ends() {
         let path = json!({ "path": "/", "pathType": "Prefix", "backend": backend });
         json!({ "rules": [{ "host": host, "http": { "paths": [path] } }] })
     };
+    let node = namespace.cluster().node_address().await.unwrap();
+    namespace.apply(&service_here("tls", 443, (&node, port))).await.unwrap();
     namespace
         .apply(&[
-            json!({
-                "apiVersion": "v1", "kind": "Service", "metadata": { "name": "tls" },
-                "spec": { "ports": [{ "name": "tls", "port": 443 }] },
-            }),
-            json!({
-                "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
-                "metadata": { "name": "tls-1", "labels": { "kubernetes.io/service-name": "tls" } },
-                "addressType": "IPv4",
-                "ports": [{ "name": "tls", "port": port }],
-                "endpoints": [{ "addresses": [node.unwrap()] }],
-            }),
             annotated(ingress("through", rules(&through, "tls", 443)), "ssl-passthrough", "true"),
             ingress("ours", rules(&ours, "app", 80)),
         ])

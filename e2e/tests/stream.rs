@@ -9,13 +9,12 @@ use e2e::client::complete;
 use e2e::cluster::{Cluster, Namespace};
 use e2e::echo::Body;
 use e2e::objects::{EchoApp, ingress_for};
-use e2e::tidegate::{NAMESPACE, Tidegate};
+use e2e::tidegate::Tidegate;
 use e2e::wait;
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::header::HOST;
-use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -78,24 +77,18 @@ async fn download(tidegate: &Tidegate, host: &str, length: u64) -> u64 {
     received
 }
 
-async fn set_body_size(cluster: &Cluster, value: Option<&str>) {
-    let patch = json!({ "data": { "proxy-body-size": value } }).to_string();
-    let arguments = ["patch", "configmap", "tidegate-controller", "-n", NAMESPACE, "--type=merge", "-p", &patch];
-    cluster.kubectl(&arguments).await.unwrap();
-}
-
 /// With the limit on bodies lifted, while it runs, a GiB goes either way in a
 /// few MiB of memory.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gibibyte_up_and_down_takes_no_memory() {
-    let (namespace, tidegate, host) = scene().await;
+    let (_namespace, tidegate, host) = scene().await;
     let host = host.as_str();
     let status = |length| {
         let tidegate = &tidegate;
         async move { Ok(upload(tidegate, host, length).await?.0) }
     };
     assert_eq!(status(2 * MIB).await.unwrap(), 413, "the limit is 1 MiB by default");
-    set_body_size(namespace.cluster(), Some("0")).await;
+    tidegate.set("tidegate-controller", "proxy-body-size", Some("0")).await.unwrap();
     wait::until_eq("no limit", Duration::from_secs(5), 200, || status(2 * MIB)).await.unwrap();
 
     let process = Process::find();
@@ -107,7 +100,7 @@ async fn a_gibibyte_up_and_down_takes_no_memory() {
     eprintln!("{} MiB before, at most {} KiB more", before / MIB, grown / 1024);
     assert!(grown < 20 * MIB, "the peak of memory grew by {} KiB", grown / 1024);
 
-    set_body_size(namespace.cluster(), None).await;
+    tidegate.set("tidegate-controller", "proxy-body-size", None).await.unwrap();
     wait::until_eq("the limit again", Duration::from_secs(5), 413, || status(2 * MIB)).await.unwrap();
 }
 

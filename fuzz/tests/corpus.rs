@@ -25,6 +25,16 @@ fn rule() {
 }
 
 #[test]
+fn proxy_header() {
+    replay("proxy_header", fuzz::proxy_header);
+}
+
+#[test]
 fn head() {
     replay("head", fuzz::head);
+}
+
+#[test]
+fn frame() {
+    replay("frame", fuzz::frame);
 }

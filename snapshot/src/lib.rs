@@ -8,6 +8,7 @@ mod cert;
 mod client_cert;
 mod endpoint;
 mod filter;
+pub mod frame;
 mod host;
 mod id;
 mod listener;
@@ -35,7 +36,7 @@ pub use origin::Origin;
 pub use report::{Rejection, Report};
 pub use route::{Action, Forward, PathMatch, Retry, Route, RouteTable, Timeouts};
 pub use stream::{ProxyProtocol, StreamBackend, TcpService, UdpService};
-pub use tls::{Ciphers, HostTls, Resumption, TicketKey, Tls12Suite, TlsOptions, TlsVersions};
+pub use tls::{Ciphers, HostTls, Resumption, Stapling, TicketKey, Tls12Suite, TlsOptions, TlsVersions};
 pub use upstream::{Protocol, Target, Upstream, UpstreamKeepAlive};
 pub use upstream_tls::{TlsWhen, TrustAnchors, UpstreamTls, Verification};
 

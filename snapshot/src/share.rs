@@ -58,14 +58,21 @@ fn share_map<K: Ord, V: PartialEq>(new: &mut BTreeMap<K, Arc<V>>, old: &BTreeMap
 
 /// A table that changed still shares the routes that did not, so that their live state is kept.
 fn share_tables(new: &mut Snapshot, previous: &Snapshot) {
-    share_map(&mut new.tables, &previous.tables);
-    for (id, table) in &mut new.tables {
-        if let Some(old) = previous.tables.get(id)
-            && !Arc::ptr_eq(old, table)
-        {
-            share_routes(Arc::make_mut(table), old);
+    for (id, new) in &mut new.tables {
+        if let Some(old) = previous.tables.get(id) {
+            *new = table(new, old);
         }
     }
+}
+
+/// The table of now; the one before, or its routes, wherever they say the same.
+pub(crate) fn table(new: &Arc<RouteTable>, old: &Arc<RouteTable>) -> Arc<RouteTable> {
+    if new == old {
+        return Arc::clone(old);
+    }
+    let mut shared = RouteTable::clone(new);
+    share_routes(&mut shared, old);
+    Arc::new(shared)
 }
 
 fn share_routes(new: &mut RouteTable, old: &RouteTable) {

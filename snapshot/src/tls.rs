@@ -17,6 +17,17 @@ pub struct TlsOptions {
     pub resumption: Resumption,
     /// Whether a client is refused that names a host which no rule has, or none (`ssl-reject-handshake`).
     pub reject_unknown_names: bool,
+    /// Whether clients are handed what CAs say of certificates (`enable-ocsp`); none: not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stapling: Option<Stapling>,
+}
+
+/// How CAs are asked about the certificates that are served, so that what they say is sent with them (RFC 6066 section 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stapling {
+    /// Whether a certificate may name a loopback, link-local, multicast or unspecified address as the one to ask. It names
+    /// what its owner likes, and that may be a tenant.
+    pub allow_local: bool,
 }
 
 /// What holds for the handshakes of a host in place of the listener's.
@@ -97,6 +108,7 @@ impl Default for TlsOptions {
             ciphers: Ciphers::default(),
             resumption: Resumption::Tickets { lifetime: Duration::from_secs(600) },
             reject_unknown_names: false,
+            stapling: None,
         }
     }
 }

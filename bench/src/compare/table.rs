@@ -1,27 +1,27 @@
 //! The tables, as Markdown.
 
-use super::figures::{Figures, Summary};
-use crate::{
-    peer::Peer,
-    workload::{self, Workload},
+use super::{
+    Plan,
+    figures::{Figures, Summary},
 };
+use crate::{peer::Peer, workload::Workload};
 
 const NOTHING: &str = "–";
 
-pub(super) fn render(figures: &Figures, peers: &[Peer], memory: &str) -> String {
+pub(super) fn render(figures: &Figures, plan: &Plan, memory: &str) -> String {
     let summary = |cell: fn(&Summary) -> String| {
-        table(peers, |workload, peer| figures.summary(workload, peer).map(|summary| cell(&summary)))
+        table(plan, |workload, peer| figures.summary(workload, peer).map(|summary| cell(&summary)))
     };
     let ratio = |workload, peer, to| figures.ratio(workload, peer, to).map(|ratio| format!("{ratio:.2}"));
     let parts = [
         ("CPU microseconds for a request", summary(|s| format!("{:.1}", s.cpu))),
         (
             "Tidegate's CPU for a request, against that of each peer in the same round (below 1 it costs less)",
-            table(peers, |workload, peer| ratio(workload, Peer::Tidegate, peer).filter(|_| peer != Peer::Tidegate)),
+            table(plan, |workload, peer| ratio(workload, Peer::Tidegate, peer).filter(|_| peer != Peer::Tidegate)),
         ),
         (
             "CPU for a request, against nginx in the same round",
-            table(peers, |workload, peer| ratio(workload, peer, Peer::Nginx)),
+            table(plan, |workload, peer| ratio(workload, peer, Peer::Nginx)),
         ),
         ("Requests a second, one worker on one core", summary(|s| format!("{:.0}", s.rate))),
         ("Latency under this full load, p50 / p99 in microseconds", summary(latency)),
@@ -37,12 +37,12 @@ fn latency(summary: &Summary) -> String {
     summary.latency.map_or(NOTHING.to_owned(), |(half, most)| format!("{half:.0} / {most:.0}"))
 }
 
-fn table(peers: &[Peer], cell: impl Fn(Workload, Peer) -> Option<String>) -> String {
+fn table(plan: &Plan, cell: impl Fn(Workload, Peer) -> Option<String>) -> String {
     let row = |name: &str, cells: Vec<String>| format!("| {name} | {} |\n", cells.join(" | "));
-    let mut text = row("", workload::ALL.iter().map(|workload| workload.name.to_owned()).collect());
-    text.push_str(&row("---", vec!["---".to_owned(); workload::ALL.len()]));
-    for peer in peers {
-        let cells: Vec<Option<String>> = workload::ALL.iter().map(|workload| cell(*workload, *peer)).collect();
+    let mut text = row("", plan.workloads.iter().map(|workload| workload.name.to_owned()).collect());
+    text.push_str(&row("---", vec!["---".to_owned(); plan.workloads.len()]));
+    for peer in &plan.peers {
+        let cells: Vec<Option<String>> = plan.workloads.iter().map(|workload| cell(*workload, *peer)).collect();
         if cells.iter().any(Option::is_some) {
             text.push_str(&row(peer.name(), cells.into_iter().map(|c| c.unwrap_or(NOTHING.to_owned())).collect()));
         }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use rustix::net::{AddressFamily, RecvFlags, SocketType, bind, connect, recv, socket};
-use rustls::{ClientConfig, ClientConnection, pki_types::ServerName};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, pki_types::ServerName};
 
 use super::{Answer, Progress};
 
@@ -55,6 +55,14 @@ impl Stream {
             session.complete_io(&mut socket).context("TLS handshake")?;
         }
         Ok(session.alpn_protocol() == Some(b"h2"))
+    }
+
+    /// Whether it took up an earlier session again, once its handshake is done.
+    pub fn is_resumed(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(_, session) => session.handshake_kind() == Some(HandshakeKind::Resumed),
+        }
     }
 
     /// Says that nothing more comes (RFC 8446, section 6.1): an end that no proxy takes for a fault. What cannot be said

@@ -4,13 +4,18 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Ports;
-use crate::{process::Launch, site::Site};
+use crate::{
+    process::Launch,
+    site::{RSA_HOST, Site},
+};
 
 const MANAGER: &str =
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 const ROUTER: &str = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router";
 const FILE_LOG: &str = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog";
 const TLS: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
+
+const INSPECTOR: &str = "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector";
 
 pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
     let config = json!({"static_resources": {
@@ -36,19 +41,28 @@ fn listener(site: &Site, name: &str, port: u16) -> Value {
             "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "one", "timeout": "60s"}}],
         }]},
     }}]});
-    if name == "tls" {
-        chain["transport_socket"] = json!({"name": "tls", "typed_config": {
-            "@type": TLS,
-            "common_tls_context": {
-                "alpn_protocols": ["h2", "http/1.1"],
-                "tls_certificates": [{
-                    "certificate_chain": {"filename": site.path("certificate.pem")},
-                    "private_key": {"filename": site.path("key.pem")},
-                }],
-            },
-        }});
+    if name != "tls" {
+        return json!({"name": name, "address": address(port), "filter_chains": [chain]});
     }
-    json!({"name": name, "address": address(port), "filter_chains": [chain]})
+    let mut rsa = chain.clone();
+    chain["transport_socket"] = tls(site, "");
+    rsa["transport_socket"] = tls(site, "rsa-");
+    rsa["filter_chain_match"] = json!({"server_names": [RSA_HOST]});
+    let inspector = json!({"name": "names", "typed_config": {"@type": INSPECTOR}});
+    json!({
+        "name": name, "address": address(port), "filter_chains": [rsa, chain], "listener_filters": [inspector],
+    })
+}
+
+fn tls(site: &Site, prefix: &str) -> Value {
+    let file = |name: &str| json!({"filename": site.path(&format!("{prefix}{name}"))});
+    json!({"name": "tls", "typed_config": {
+        "@type": TLS,
+        "common_tls_context": {
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificates": [{"certificate_chain": file("certificate.pem"), "private_key": file("key.pem")}],
+        },
+    }})
 }
 
 fn cluster(port: u16) -> Value {

@@ -1,4 +1,5 @@
-//! HAProxy, with its own defaults beside one thread. Its log goes to its standard output, which is a file.
+//! HAProxy, with its own defaults beside one thread; TCP may go through the kernel alone (splice), which it is known for.
+//! Its log goes to its standard output, which is a file.
 
 use anyhow::Result;
 
@@ -6,29 +7,37 @@ use super::Ports;
 use crate::{process::Launch, site::Site};
 
 pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
-    let (plain, tls, backend) = (ports.plain, ports.tls, site.backend.address());
-    let certificate = site.path("both.pem");
+    let Ports { plain, tls, tcp } = ports;
+    let backend = site.backend.address();
+    let (certificate, rsa) = (site.path("both.pem"), site.path("rsa-both.pem"));
     let config = site.write(
         "haproxy.cfg",
         &format!(
             "global
   nbthread 1
   maxconn 8000
+  maxpipes 64
   log stdout format raw local0 info
 defaults
   mode http
   log global
-  option httplog
-  option forwardfor
   timeout connect 5s
   timeout client 75s
   timeout server 60s
 frontend all
+  option httplog
+  option forwardfor
   bind {plain}
-  bind {tls} ssl crt {certificate} alpn h2,http/1.1
+  bind {tls} ssl crt {certificate} crt {rsa} alpn h2,http/1.1
   http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   default_backend one
 backend one
+  server s {backend}
+listen tcp
+  mode tcp
+  option tcplog
+  option splice-auto
+  bind {tcp}
   server s {backend}
 "
         ),

@@ -3,7 +3,10 @@
 use anyhow::Result;
 
 use super::Ports;
-use crate::{process::Launch, site::Site};
+use crate::{
+    process::Launch,
+    site::{RSA_HOST, Site},
+};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Buffers {
@@ -26,15 +29,19 @@ pub(super) fn prepare(site: &Site, ports: Ports, buffers: Buffers) -> Result<Lau
 }
 
 fn config(site: &Site, ports: Ports, name: &str, buffers: &str) -> String {
-    let (plain, tls, backend) = (ports.plain, ports.tls, site.backend.address());
+    let Ports { plain, tls, tcp } = ports;
+    let backend = site.backend.address();
+    let module = site.debian("lib/nginx/modules/ngx_stream_module.so").to_string_lossy().into_owned();
     let (certificate, key, log) =
         (site.path("certificate.pem"), site.path("key.pem"), site.path(&format!("{name}.log")));
+    let rsa = (site.path("rsa-certificate.pem"), site.path("rsa-key.pem"));
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
         .map(|what| format!("{what}_temp_path {};\n", site.path(&format!("{name}/{what}"))))
         .collect();
     format!(
-        "daemon off;
+        "load_module {module};
+daemon off;
 worker_processes 1;
 pid {pid};
 events {{ worker_connections 16384; }}
@@ -52,17 +59,38 @@ http {{
     ssl_certificate {certificate};
     ssl_certificate_key {key};
     ssl_protocols TLSv1.2 TLSv1.3;
-    location / {{
+    {location}
+  }}
+  server {{
+    listen {tls} ssl http2;
+    server_name {RSA_HOST};
+    ssl_certificate {rsa_certificate};
+    ssl_certificate_key {rsa_key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    {location}
+  }}
+}}
+stream {{
+  log_format sessions '$remote_addr [$time_local] $protocol $status $bytes_sent $bytes_received $session_time';
+  access_log {log} sessions;
+  server {{
+    listen {tcp};
+    proxy_pass {backend};
+  }}
+}}
+",
+        pid = site.path(&format!("{name}/pid")),
+        location = LOCATION,
+        rsa_certificate = rsa.0,
+        rsa_key = rsa.1,
+    )
+}
+
+const LOCATION: &str = "location / {
       proxy_pass http://backend;
       proxy_http_version 1.1;
       proxy_set_header Connection \"\";
       proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto $scheme;
-    }}
-  }}
-}}
-",
-        pid = site.path(&format!("{name}/pid")),
-    )
-}
+    }";

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Ports;
 use crate::{
     process::Launch,
-    site::{HOSTS, Site, free_port, plain_host, tls_host},
+    site::{HOSTS, RSA_HOST, Site, free_port, plain_host, tls_host},
 };
 
 /// The paths of each host of a larger table; the last one is what is asked for.
@@ -24,7 +24,15 @@ pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
         let host = tls_host(i);
         ingress(&format!("tls-{i}"), &host, &WHOLE, json!([{"hosts": [&host], "secretName": "certificate"}]))
     });
-    launch(site, ports, "manifests", plain.chain(tls))
+    let secret = json!([{"hosts": [RSA_HOST], "secretName": "rsa"}]);
+    let rsa = std::iter::once(ingress("rsa", RSA_HOST, &WHOLE, secret));
+    let tcp = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tcp"},
+        "data": {ports.tcp.port().to_string(): "default/one:80"},
+    });
+    let mut launch = launch(site, ports, "manifests", plain.chain(tls).chain(rsa).chain([tcp]))?;
+    launch.arguments.extend(["--tcp-services-configmap", "default/tcp"].map(str::to_owned));
+    Ok(launch)
 }
 
 /// With other hosts than usual, all of them plain, each with five paths.
@@ -60,7 +68,7 @@ fn launch(site: &Site, ports: Ports, folder: &str, ingresses: impl Iterator<Item
 }
 
 /// What all Ingresses need.
-fn shared(site: &Site) -> [Value; 4] {
+fn shared(site: &Site) -> [Value; 5] {
     let port = site.backend.address().port();
     [
         json!({
@@ -81,11 +89,16 @@ fn shared(site: &Site) -> [Value; 4] {
             "ports": [{"name": "http", "port": port}],
             "endpoints": [{"addresses": ["127.0.0.1"]}],
         }),
-        json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "certificate"},
-            "stringData": {"tls.crt": site.certificate, "tls.key": site.key},
-        }),
+        secret("certificate", &site.certificate, &site.key),
+        secret("rsa", &site.rsa.0, &site.rsa.1),
     ]
+}
+
+fn secret(name: &str, certificate: &str, key: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": name},
+        "stringData": {"tls.crt": certificate, "tls.key": key},
+    })
 }
 
 fn ingress(name: &str, host: &str, paths: &[(&str, &str)], tls: Value) -> Value {

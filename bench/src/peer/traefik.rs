@@ -28,6 +28,8 @@ pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
 
 fn routes(site: &Site) -> String {
     let router = |entry: &str| json!({"rule": "PathPrefix(`/`)", "service": "one", "entryPoints": [entry]});
+    let file = |prefix: &str, name: &str| site.path(&format!("{prefix}{name}.pem"));
+    let certificate = |prefix| json!({"certFile": file(prefix, "certificate"), "keyFile": file(prefix, "key")});
     let (plain, mut tls) = (router("plain"), router("tls"));
     tls["tls"] = json!({});
     json!({
@@ -37,7 +39,7 @@ fn routes(site: &Site) -> String {
                 "servers": [{"url": format!("http://{}", site.backend.address())}],
             }}},
         },
-        "tls": {"certificates": [{"certFile": site.path("certificate.pem"), "keyFile": site.path("key.pem")}]},
+        "tls": {"certificates": [certificate(""), certificate("rsa-")]},
     })
     .to_string()
 }

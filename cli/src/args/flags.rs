@@ -1,22 +1,72 @@
-//! The flags of `tidegate run`.
+//! The flags of the commands that serve. Each is defined once, in the part of the program that it concerns.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    net::IpAddr,
-    num::NonZeroUsize,
-    ops::RangeInclusive,
-    path::PathBuf,
-    time::Duration,
-};
+mod dataplane;
+mod election;
+mod link;
+mod process;
 
-use clap::{ArgAction, Args, builder::NonEmptyStringValueParser};
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::{ArgAction, Args};
 use compile::NamespacedName;
-use controller::{Election, PublishAddress};
+
+pub use dataplane::DataplaneFlags;
+pub use election::ElectionFlags;
+pub use link::{SocketFlags, StateFlags};
+pub use process::ProcessFlags;
 
 /// The flags of `tidegate run`.
 #[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools)] // they are independent flags
 pub struct RunFlags {
+    /// The controller's.
+    #[command(flatten)]
+    pub controller: ControllerFlags,
+    /// The data plane's.
+    #[command(flatten)]
+    pub dataplane: DataplaneFlags,
+    /// Of any process.
+    #[command(flatten)]
+    pub process: ProcessFlags,
+}
+
+/// The flags of `tidegate controller`.
+#[derive(Debug, Args)]
+pub struct ControllerCommand {
+    /// The controller's.
+    #[command(flatten)]
+    pub controller: ControllerFlags,
+    /// Of any process.
+    #[command(flatten)]
+    pub process: ProcessFlags,
+    /// The way to the data plane.
+    #[command(flatten)]
+    pub link: SocketFlags,
+    /// A user whose processes may be the data plane, repeatable; our own and root may anyway.
+    #[arg(long, value_name = "UID", value_delimiter = ',')]
+    pub socket_peer_uid: Vec<u32>,
+}
+
+/// The flags of `tidegate dataplane`.
+#[derive(Debug, Args)]
+pub struct DataplaneCommand {
+    /// The data plane's.
+    #[command(flatten)]
+    pub dataplane: DataplaneFlags,
+    /// Of any process.
+    #[command(flatten)]
+    pub process: ProcessFlags,
+    /// The way to the controller.
+    #[command(flatten)]
+    pub link: SocketFlags,
+    /// What is kept.
+    #[command(flatten)]
+    pub state: StateFlags,
+}
+
+/// What the controller must know: where objects come from, and what is made of them.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // they are independent flags
+pub struct ControllerFlags {
     /// Take the objects from the YAML files of this folder, and of its sub-folders, instead of from a cluster.
     #[arg(long, value_name = "DIR")]
     pub manifests: Option<PathBuf>,
@@ -33,19 +83,10 @@ pub struct RunFlags {
     /// An address to listen on, repeatable; all IPv4 and IPv6 addresses by default.
     #[arg(long, value_name = "IP", value_delimiter = ',', value_parser = ip_address)]
     pub bind_address: Vec<IpAddr>,
-    /// The port for /healthz, /readyz, /metrics, /snapshot and /problems.
-    #[arg(long, default_value_t = 10254, value_name = "PORT")]
-    pub healthz_port: u16,
-    /// The address for them; all by default.
-    #[arg(long, value_name = "IP", value_parser = ip_address)]
-    pub healthz_host: Option<IpAddr>,
     /// The path that is answered 200 on the traffic ports for hosts that no Ingress names.
     #[arg(long, default_value = "/healthz", value_name = "PATH")]
     pub health_check_path: String,
 
-    /// IngressClasses with this spec.controller are ours.
-    #[arg(long, default_value = "tidegate.dev/ingress-controller", value_name = "NAME")]
-    pub controller_class: String,
     /// Our value of the annotation kubernetes.io/ingress.class, and the name for --ingress-class-by-name.
     #[arg(long, default_value = "tidegate", value_name = "NAME")]
     pub ingress_class: String,
@@ -102,54 +143,15 @@ pub struct RunFlags {
     /// Whether the last replica takes the addresses out of the statuses when it is shut down.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set)]
     pub update_status_on_shutdown: bool,
-    /// Without the two flags above, Ingresses get the addresses of the nodes of our Pods: the internal ones with this.
+    /// Without a Service or addresses, Ingresses get those of the nodes of our Pods: the internal ones with this.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
     pub report_node_internal_ip_address: bool,
-    /// The Lease, in our own namespace, whose holder writes statuses and Events.
-    #[arg(long, default_value = "tidegate-leader", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    pub election_id: String,
-    /// How long the leader may be silent before another replica takes over, such as 10s (from 1s to 1h).
-    #[arg(long, default_value = "10s", value_name = "DURATION", value_parser = election_ttl)]
-    pub election_ttl: Duration,
-    /// Let each replica write statuses and Events: for one that is alone.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
-    pub disable_leader_election: bool,
-
-    /// Worker threads; one for each CPU that this process may use by default.
-    #[arg(long, value_name = "N")]
-    pub workers: Option<NonZeroUsize>,
-    /// Where the access log goes: `stdout`, `off` or a file.
-    #[arg(long, default_value = "stdout", value_name = "TARGET")]
-    pub access_log: String,
-    /// Whether the metrics of requests carry the host.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set)]
-    pub metrics_per_host: bool,
-    /// On SIGTERM: seconds to go on accepting, no longer ready, before draining begins.
-    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
-    shutdown_grace_period: u64,
-    /// Seconds to wait after draining, before the process ends.
-    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
-    post_shutdown_grace_period: u64,
-
-    /// The namespace of this Pod.
-    #[arg(long, env = "POD_NAMESPACE", default_value = "", hide = true)]
-    pub pod_namespace: String,
-    /// The name of this Pod.
-    #[arg(long, env = "POD_NAME", default_value = "", hide = true)]
-    pub pod_name: String,
+    /// Who of several replicas writes it.
+    #[command(flatten)]
+    pub election: ElectionFlags,
 }
 
-impl RunFlags {
-    /// How long to go on accepting after a stop was asked for.
-    pub fn shutdown_grace(&self) -> Duration {
-        Duration::from_secs(self.shutdown_grace_period)
-    }
-
-    /// How long to wait after draining.
-    pub fn post_shutdown_grace(&self) -> Duration {
-        Duration::from_secs(self.post_shutdown_grace_period)
-    }
-
+impl ControllerFlags {
     /// What was given and cannot have an effect together with the rest.
     pub fn without_effect(&self) -> Vec<String> {
         let has_address = self.publish_service.is_some() || !self.publish_status_address.is_empty();
@@ -160,39 +162,8 @@ impl RunFlags {
         warnings
     }
 
-    /// The Pod that we run in, if we do.
-    pub fn pod(&self) -> Option<NamespacedName> {
-        let known = !self.pod_namespace.is_empty() && !self.pod_name.is_empty();
-        known.then(|| NamespacedName::new(&self.pod_namespace, &self.pod_name))
-    }
-
-    /// The election of a leader, if there is one.
-    pub fn election(&self) -> Option<Election> {
-        let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        // Outside of a Pod there is no name that nobody else has.
-        let identity = || format!("tidegate-{:016x}", RandomState::new().hash_one(std::process::id()));
-        (!self.disable_leader_election).then(|| Election {
-            name: self.election_id.clone(),
-            namespace: text(&self.pod_namespace),
-            identity: text(&self.pod_name).unwrap_or_else(identity),
-            ttl: self.election_ttl,
-        })
-    }
-
-    /// Which addresses statuses get.
-    pub fn publish(&self) -> PublishAddress {
-        match &self.publish_service {
-            Some(service) => PublishAddress::Service(service.clone()),
-            None if !self.publish_status_address.is_empty() => {
-                PublishAddress::Addresses(self.publish_status_address.clone())
-            }
-            None if self.pod().is_some() => PublishAddress::Nodes { internal: self.report_node_internal_ip_address },
-            None => PublishAddress::None,
-        }
-    }
-
-    /// The flags that shape a snapshot.
-    pub fn compile_options(&self) -> compile::Options {
+    /// The flags that shape a snapshot. `healthz_port` is no port of a service.
+    pub fn compile_options(&self, process: &ProcessFlags, healthz_port: u16) -> compile::Options {
         let defaults = compile::Options::default();
         let bind_addresses =
             if self.bind_address.is_empty() { defaults.bind_addresses } else { self.bind_address.clone() };
@@ -200,8 +171,8 @@ impl RunFlags {
             bind_addresses,
             http_port: self.http_port,
             https_port: self.https_port,
-            healthz_port: self.healthz_port,
-            controller_class: self.controller_class.clone(),
+            healthz_port,
+            controller_class: process.controller_class.clone(),
             ingress_class: self.ingress_class.clone(),
             ingress_class_by_name: self.ingress_class_by_name,
             watch_ingress_without_class: self.watch_ingress_without_class,
@@ -229,16 +200,6 @@ fn namespaced_name(text: &str) -> Result<NamespacedName, String> {
         }
         _ => Err("must be namespace/name".to_owned()),
     }
-}
-
-/// How long the leader may be silent: too short is no use, too long is none either.
-const ELECTION_TTL: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
-
-/// Go's durations, as ingress-nginx takes them: `10s`, `1m30s`.
-fn election_ttl(text: &str) -> Result<Duration, String> {
-    let duration = text.parse::<jiff::SignedDuration>().map_err(|error| error.to_string())?;
-    let duration = Duration::try_from(duration).map_err(|_| "must not be negative".to_owned())?;
-    ELECTION_TTL.contains(&duration).then_some(duration).ok_or_else(|| "must be from 1s to 1h".to_owned())
 }
 
 fn ip_address(text: &str) -> Result<IpAddr, String> {

@@ -79,16 +79,25 @@ const IGNORED: &[Ignored] = &[
     not_served("maxmind-retries-timeout", true, "no GeoIP data is used"),
 ];
 
+/// What only the data plane needs, and users of ingress-nginx have among the flags of their controller.
+const OF_THE_DATA_PLANE: &[Ignored] = &[switch("metrics-per-host"), value("post-shutdown-grace-period")];
+
 /// The arguments without those flags, and a warning for each that was there.
 pub fn remove(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, Vec<String>) {
     let (mut kept, mut warnings) = (Vec::new(), Vec::new());
     let mut arguments = arguments.into_iter().peekable();
     while let Some(argument) = arguments.next() {
-        let Some(flag) = find(&argument) else {
-            kept.push(argument);
-            continue;
+        let is_controller = super::planes::named(&kept) == Some("controller");
+        let elsewhere = OF_THE_DATA_PLANE.iter().filter(|_| is_controller);
+        let (flag, warning) = match (find(&argument, IGNORED.iter()), find(&argument, elsewhere)) {
+            (Some(flag), _) => (flag, flag.warning()),
+            (None, Some(flag)) => (flag, format!("--{} has its effect with `tidegate dataplane`, not here", flag.name)),
+            (None, None) => {
+                kept.push(argument);
+                continue;
+            }
         };
-        warnings.push(flag.warning());
+        warnings.push(warning);
         let has_value = argument.to_string_lossy().contains('=');
         if flag.takes_value && !has_value {
             arguments.next_if(|value| !value.to_string_lossy().starts_with("--"));
@@ -97,14 +106,14 @@ pub fn remove(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, 
     (kept, warnings)
 }
 
-fn find(argument: &OsString) -> Option<&'static Ignored> {
+fn find(argument: &OsString, mut among: impl Iterator<Item = &'static Ignored>) -> Option<&'static Ignored> {
     let argument = argument.to_str()?;
     let name = match argument.strip_prefix("--") {
         Some(long) => long.split_once('=').map_or(long, |(name, _)| name),
         None if argument == "-v" || argument.starts_with("-v=") => "v",
         None => return None,
     };
-    IGNORED.iter().find(|ignored| ignored.name == name)
+    among.find(|ignored| ignored.name == name)
 }
 
 impl Ignored {

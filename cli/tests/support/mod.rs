@@ -1,6 +1,8 @@
 //! The real binary on a folder of manifests, a backend, and a client that shows every byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
+pub mod split;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -12,7 +14,7 @@ use std::{
 };
 
 /// Longer than anything here takes; reached only where something is broken.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// `tidegate run --manifests` as a user starts it.
 pub struct Tidegate {

@@ -105,8 +105,8 @@ impl Drafted<'_> {
         let Self { objects, options, settings, ours, drafts, mut problems } = self;
         let policy = Policy::from(&settings);
         let credentials = credentials::resolve(objects, &drafts, memo);
-        let (backends, found) =
-            service::Resolver::new(objects, options, &credentials, policy.keep_alive).resolve(&drafts);
+        let resolver = service::Resolver::new(objects, options, &settings, &credentials, policy.keep_alive);
+        let (backends, found) = resolver.resolve(&drafts);
         problems.extend(found);
         let (certs, found) = cert::resolve(objects, options, &drafts, memo);
         problems.extend(found);

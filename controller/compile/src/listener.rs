@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use snapshot::{HostPattern, HttpOptions, Listener, ListenerId, Serves, TcpService, TlsOptions};
+use snapshot::{HostPattern, HttpOptions, Listener, ListenerId, Serves, Stapling, TcpService, TlsOptions};
 
 use crate::{Options, assemble::Names, l4, settings::Settings};
 
@@ -17,7 +17,9 @@ pub(crate) fn listeners(
     let binds = |port| options.bind_addresses.iter().map(|address| SocketAddr::new(*address, port)).collect();
     let http = Arc::new(http_options(options, settings));
     let clear = Serves::Http { hosts: hosts.clone(), http: Arc::clone(&http) };
-    let tls = Arc::new(TlsOptions { resumption: settings.sessions.resumption(), ..settings.tls.clone() });
+    let stapling = settings.ocsp.then_some(Stapling { allow_local: options.allow_local_external_names });
+    let tls = TlsOptions { resumption: settings.sessions.resumption(), stapling, ..settings.tls.clone() };
+    let tls = Arc::new(tls);
     let tls = Serves::Tls { sni, default_cert, hosts, http, tls, by_host, passthrough };
     let listener = |port, serves| {
         let proxy_protocol = settings.use_proxy_protocol.then(|| l4::proxy_protocol(settings));

@@ -21,6 +21,7 @@ use crate::{
     draft::{BackendProtocol, BackendRef, Draft, Place, PortRef, UpstreamDraft},
     external_name,
     notes::Notes,
+    settings::Settings,
 };
 use protocol::Use;
 
@@ -64,6 +65,7 @@ struct Found {
 pub(crate) struct Resolver<'a> {
     objects: &'a Objects,
     options: &'a Options,
+    settings: &'a Settings,
     credentials: &'a AllCredentials,
     keep_alive: UpstreamKeepAlive,
     known: HashMap<(BackendRef, Option<Arc<UpstreamDraft>>), Known>,
@@ -80,12 +82,14 @@ impl<'a> Resolver<'a> {
     pub fn new(
         objects: &'a Objects,
         options: &'a Options,
+        settings: &'a Settings,
         credentials: &'a AllCredentials,
         keep_alive: UpstreamKeepAlive,
     ) -> Self {
         Self {
             objects,
             options,
+            settings,
             credentials,
             keep_alive,
             known: HashMap::new(),
@@ -151,8 +155,9 @@ impl<'a> Resolver<'a> {
             let why = "wants the CA of a `proxy-ssl-secret`, and there is none";
             return if tls.verify { Err(("proxy-ssl-verify", why.to_owned())) } else { Ok(()) };
         };
-        if secret.namespace != draft.name.namespace {
-            let why = format!("Secret {secret} is in another namespace than the Ingress, which is not allowed");
+        if secret.namespace != draft.name.namespace && !self.settings.allow_cross_namespace_resources {
+            let why =
+                format!("names Secret {secret} of another namespace, which `allow-cross-namespace-resources` forbids");
             return Err(("proxy-ssl-secret", why));
         }
         let credentials = self.credentials.find(secret).map_err(|why| ("proxy-ssl-secret", why))?;

@@ -74,6 +74,8 @@ pub struct Settings {
     pub hsts: Option<Hsts>,
     /// `ssl-protocols`, `ssl-ciphers`, `ssl-prefer-server-ciphers`, `ssl-reject-handshake`.
     pub tls: TlsOptions,
+    /// `enable-ocsp`.
+    pub ocsp: bool,
     /// `ssl-session-*`.
     pub sessions: Sessions,
     /// `ssl-session-ticket-key`.

@@ -19,25 +19,26 @@ const DATAPLANE: &str = "dataplane";
 /// Turns reports into problems.
 pub(super) struct Verdicts {
     board: Arc<Board>,
-    any_applied: bool,
+    /// Whether nothing will ever be served where the next one is refused.
+    refusal_is_fatal: bool,
 }
 
 impl Verdicts {
-    pub(super) fn new(board: Arc<Board>) -> Self {
-        Self { board, any_applied: false }
+    pub(super) fn new(board: Arc<Board>, first_refusal_is_fatal: bool) -> Self {
+        Self { board, refusal_is_fatal: first_refusal_is_fatal }
     }
 
     /// Returns what is served now, if the report says so.
     pub(super) fn take(&mut self, report: Report) -> Option<SnapshotId> {
         match report {
             Report::Applied { id, rejected } => {
-                self.any_applied = true;
+                self.refusal_is_fatal = false;
                 self.board.find(DATAPLANE, rejected.into_iter().map(rejection).collect());
                 Some(id)
             }
             Report::Rejected { id, reason } => {
                 tracing::error!(%id, "the data plane refused a snapshot: {reason}");
-                if !self.any_applied {
+                if self.refusal_is_fatal {
                     self.board.fail(Error::Dataplane(reason.clone()));
                 }
                 self.board.find(DATAPLANE, vec![refused(&reason)]);
@@ -47,8 +48,8 @@ impl Verdicts {
     }
 }
 
-fn rejection(Rejection { origin, reason }: Rejection) -> Problem {
-    let field = "content".to_owned();
+fn rejection(Rejection { origin, field, reason }: Rejection) -> Problem {
+    let field = field.unwrap_or_else(|| "content".to_owned());
     Problem { object: origin, severity: Severity::Error, field, message: reason, reason: REJECTED }
 }
 
@@ -72,9 +73,9 @@ mod tests {
     #[test]
     fn a_refused_item_is_a_problem_until_it_is_accepted() {
         let board = Board::new();
-        let mut verdicts = Verdicts::new(Arc::clone(&board));
+        let mut verdicts = Verdicts::new(Arc::clone(&board), true);
         let origin = Arc::new(Origin::new("Secret", "default", "tls"));
-        let rejected = vec![Rejection { origin, reason: "no key".into() }];
+        let rejected = vec![Rejection::new(origin, "no key")];
         assert_eq!(verdicts.take(Report::Applied { id: ID, rejected }), Some(ID));
         assert_eq!(reasons(&board), ["Rejected"]);
         verdicts.take(Report::Applied { id: ID, rejected: Vec::new() });
@@ -82,17 +83,31 @@ mod tests {
     }
 
     #[test]
+    fn a_field_is_named_where_it_is_known() {
+        let origin = Arc::new(Origin::new("ConfigMap", "system", "tcp"));
+        let fields = [None, Some("data[9000]".to_owned())].map(|field| {
+            let refused = Rejection { field, ..Rejection::new(Arc::clone(&origin), "in use") };
+            rejection(refused).field
+        });
+        assert_eq!(fields, ["content", "data[9000]"]);
+    }
+
+    #[test]
     fn only_a_refused_first_snapshot_is_fatal() {
         let refusal = || Report::Rejected { id: ID, reason: "cannot bind [::]:80".into() };
         let board = Board::new();
-        Verdicts::new(Arc::clone(&board)).take(refusal());
+        Verdicts::new(Arc::clone(&board), true).take(refusal());
         assert_eq!(board.failure().borrow().as_ref().unwrap().to_string(), "cannot bind [::]:80");
 
         let board = Board::new();
-        let mut verdicts = Verdicts::new(Arc::clone(&board));
+        let mut verdicts = Verdicts::new(Arc::clone(&board), true);
         verdicts.take(Report::Applied { id: ID, rejected: Vec::new() });
         assert_eq!(verdicts.take(refusal()), None);
         assert!(board.failure().borrow().is_none());
         assert_eq!(reasons(&board), ["SnapshotRejected"]);
+
+        let board = Board::new();
+        Verdicts::new(Arc::clone(&board), false).take(refusal());
+        assert!(board.failure().borrow().is_none(), "a data plane of its own tries again");
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -35,8 +35,6 @@ pub struct Socket {
     pub deadlines: Deadlines,
     phase: AtomicU8,
     head_bytes: AtomicU32,
-    /// Whether the first line of the head has ended.
-    line_ended: AtomicBool,
     /// Ends of lines that came since the head began.
     lines: AtomicU32,
     refusal: AtomicU16,
@@ -57,7 +55,6 @@ impl Socket {
             deadlines: Deadlines::new(),
             phase: AtomicU8::new(Phase::Idle as u8),
             head_bytes: AtomicU32::new(0),
-            line_ended: AtomicBool::new(false),
             lines: AtomicU32::new(0),
             refusal: AtomicU16::new(0),
             max_head: options.head.total,
@@ -83,7 +80,6 @@ impl Socket {
             deadlines: Deadlines::new(),
             phase: AtomicU8::new(Phase::Busy as u8),
             head_bytes: AtomicU32::new(0),
-            line_ended: AtomicBool::new(false),
             lines: AtomicU32::new(0),
             refusal: AtomicU16::new(0),
             max_head: connection.max_head,
@@ -123,11 +119,10 @@ impl Socket {
         if self.is(Phase::Idle) {
             self.enter(Phase::Head);
             self.head_bytes.store(0, Relaxed);
-            self.line_ended.store(false, Relaxed);
             self.lines.store(0, Relaxed);
             self.deadlines.set(Wait::Client, self.header_timeout);
         }
-        if !self.line_ended.load(Relaxed) {
+        if self.is_in_first_line() {
             self.received_line(new);
         }
         let lines = memchr_iter(b'\n', new).count();
@@ -190,10 +185,10 @@ impl Socket {
     /// due to its first line, else 431.
     pub fn oversize(&self) -> Option<StatusCode> {
         let is_too_large = self.is(Phase::Head) && self.head_bytes.load(Relaxed) > self.max_head;
-        let status = if self.line_ended.load(Relaxed) {
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-        } else {
+        let status = if self.is_in_first_line() {
             StatusCode::URI_TOO_LONG
+        } else {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
         };
         is_too_large.then_some(status)
     }
@@ -218,7 +213,10 @@ impl Socket {
         if end == Some(&b'#') {
             self.refuse(StatusCode::BAD_REQUEST);
         }
-        self.line_ended.store(end.is_some(), Relaxed);
+    }
+
+    fn is_in_first_line(&self) -> bool {
+        self.lines.load(Relaxed) == 0
     }
 
     /// Whether a head is incomplete that has not had more than so many lines.

@@ -12,6 +12,7 @@ use super::connection::Connection;
 use crate::{
     exchange::{Body, Cause, CertificateFields, Exchange, Failure},
     filter::Flow,
+    observe::CertificateRefusal,
     runtime::{LiveClientCert, LiveTable},
     tls::{Asked, Judgement},
 };
@@ -27,14 +28,33 @@ pub fn check(connection: &Connection, table: Option<&LiveTable>, exchange: &mut 
         // The host that was named may ask for nothing by now, and who named none has no other connection to make.
         let named = asked.and_then(|asked| asked.host.as_deref());
         let is_elsewhere = named.is_some_and(|named| named != &*exchange.host);
-        return if is_elsewhere { Err(Cause::Misdirected.into()) } else { Ok(Flow::Continue) };
+        if is_elsewhere {
+            connection.context.gauges.certificates.count(CertificateRefusal::Misdirected);
+            return Err(Cause::Misdirected.into());
+        }
+        return Ok(Flow::Continue);
     };
     match judged(connection, rule, asked) {
         Ok(fields) => {
             exchange.certificate = Some(Rc::new(fields));
             Ok(Flow::Continue)
         }
-        Err(cause) => refuse(rule, cause),
+        Err(cause) => {
+            if let Some(why) = counted(cause) {
+                connection.context.gauges.certificates.count(why);
+            }
+            refuse(rule, cause)
+        }
+    }
+}
+
+fn counted(cause: Cause) -> Option<CertificateRefusal> {
+    match cause {
+        Cause::CertificateMissing => Some(CertificateRefusal::Missing),
+        Cause::CertificateRefused(_) => Some(CertificateRefusal::Bad),
+        Cause::CertificateSubject => Some(CertificateRefusal::Subject),
+        Cause::Misdirected => Some(CertificateRefusal::Misdirected),
+        _ => None,
     }
 }
 

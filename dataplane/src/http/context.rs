@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use super::{
     clients::Seen,
     crew::{Place, Post},
+    sessions::Sessions,
 };
 use crate::{
     exchange::Sink,
@@ -38,6 +39,8 @@ pub struct Context {
     draining: Cell<bool>,
     /// Wakes the connections when a drain begins.
     pub drain: Notify,
+    /// The connections whose bytes are handed on.
+    pub sessions: Sessions,
     /// This worker among the others.
     pub post: Post,
 }
@@ -55,6 +58,7 @@ impl Context {
             leaving: Cell::new(false),
             draining: Cell::new(false),
             drain: Notify::new(),
+            sessions: Sessions::default(),
             post,
         }
     }

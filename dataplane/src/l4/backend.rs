@@ -2,14 +2,13 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use smallvec::SmallVec;
 use snapshot::{Retry, StreamBackend};
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout},
-};
+use tokio::{net::TcpStream, time::timeout};
 
-use crate::{balance::RoundRobin, upstream::Place};
+use crate::{
+    balance::RoundRobin,
+    upstream::{Place, Tries},
+};
 
 /// A backend that is served.
 #[derive(Debug)]
@@ -37,11 +36,10 @@ impl LiveBackend {
         Self { source, place, balance: RoundRobin::new(seed) }
     }
 
-    /// The endpoint whose turn it is, of those that are not in `tried`.
-    pub fn pick(&self, tried: &[SocketAddr]) -> Option<SocketAddr> {
+    /// The endpoint whose turn it is.
+    pub fn pick(&self) -> Option<SocketAddr> {
         let set = self.place.endpoints();
-        let was_tried = |index: usize| set.endpoints.get(index).is_none_or(|e| tried.contains(&e.address));
-        let index = self.balance.pick_except(set.endpoints.len(), was_tried)?;
+        let index = self.balance.pick(set.endpoints.len())?;
         set.endpoints.get(index).map(|endpoint| endpoint.address)
     }
 
@@ -55,30 +53,31 @@ impl LiveBackend {
         retry: &Retry,
         failed: impl Fn(),
     ) -> Result<(TcpStream, SocketAddr), Unreachable> {
-        let until = if retry.timeout.is_zero() { None } else { Instant::now().checked_add(retry.timeout) };
-        let mut tried: SmallVec<[SocketAddr; 2]> = SmallVec::new();
-        while let Some(address) = self.pick(&tried) {
+        let mut tries = Tries::new(retry);
+        while let Some(address) = tries.next(&self.place.endpoints(), &self.balance, false) {
             match self.attempt(address, limit).await {
                 Ok(stream) => return Ok((stream, address)),
-                Err(error) => tracing::debug!(%address, %error, "cannot connect"),
+                Err(error) => {
+                    tracing::debug!(%address, %error, "cannot connect");
+                    // One that is silent has cost as much time as a try may.
+                    if error.kind() != io::ErrorKind::TimedOut {
+                        tries.refused();
+                    }
+                }
             }
             failed();
-            tried.push(address);
-            let used_up = retry.tries != 0 && u32::try_from(tried.len()).is_ok_and(|count| count >= retry.tries);
-            if used_up || until.is_some_and(|until| Instant::now() >= until) {
+            if tries.is_over() {
                 break;
             }
         }
-        Err(if tried.is_empty() { Unreachable::NoEndpoint } else { Unreachable::Failed })
+        Err(if tries.is_empty() { Unreachable::NoEndpoint } else { Unreachable::Failed })
     }
 
-    /// An endpoint that leaves meanwhile is given up at once.
     async fn attempt(&self, address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-        let connected = tokio::select! {
-            connected = timeout(limit, TcpStream::connect(address)) => connected.map_err(|_| io::ErrorKind::TimedOut)?,
-            () = self.place.left(address) => return Err(io::Error::other("the endpoint has left")),
-        };
-        connected.and_then(prepare)
+        let connecting = Box::pin(timeout(limit, TcpStream::connect(address)));
+        let connected = self.place.while_here(address, connecting).await;
+        let connected = connected.ok_or_else(|| io::Error::other("the endpoint has left"))?;
+        prepare(connected.map_err(|_| io::ErrorKind::TimedOut)??)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use memchr::memchr;
 use proxy_header::{Error, ParseConfig, Protocol, ProxyHeader};
 use snapshot::ProxyProtocol;
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
@@ -85,18 +86,30 @@ async fn receive(stream: &mut TcpStream) -> Result<Option<Proxied>, BadHeader> {
 }
 
 /// What bytes are as the beginning of a connection.
-#[derive(Debug, PartialEq, Eq)]
-enum Parsed {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parsed {
     /// A header and perhaps more.
-    Whole { length: usize, proxied: Option<Proxied> },
-    /// A part of a header, which may have as many bytes as that.
-    Part { longest: usize },
+    Whole {
+        /// Bytes of the header.
+        length: usize,
+        /// For whom the proxy speaks, if it says so.
+        proxied: Option<Proxied>,
+    },
+    /// A part of a header.
+    Part {
+        /// As many bytes as the header may have.
+        longest: usize,
+    },
 }
 
-fn parse(bytes: &[u8]) -> Result<Parsed, BadHeader> {
+/// Looks at the beginning of a connection.
+///
+/// # Errors
+/// It is none of a header, or that of a malformed one.
+pub fn parse(bytes: &[u8]) -> Result<Parsed, BadHeader> {
     let longest = longest(bytes)?;
     match ProxyHeader::parse(bytes, ParseConfig { include_tlvs: false, ..ParseConfig::default() }) {
-        Ok((_, length)) if length > longest => Err(BadHeader::Malformed),
+        Ok((_, length)) if length > longest || !is_one_line(bytes, length) => Err(BadHeader::Malformed),
         Ok((header, length)) => {
             let proxied = header.proxied_address().filter(|address| address.protocol == Protocol::Stream);
             let proxied = proxied.map(|address| Proxied { client: address.source, destination: address.destination });
@@ -109,6 +122,12 @@ fn parse(bytes: &[u8]) -> Result<Parsed, BadHeader> {
         Err(Error::BufferTooShort) if bytes.len() < longest => Ok(Parsed::Part { longest }),
         Err(_) => Err(BadHeader::Malformed),
     }
+}
+
+/// Whether a header of version 1 ends with its first line: the library passes over an end of a line where it looks for
+/// that of the header.
+fn is_one_line(bytes: &[u8], length: usize) -> bool {
+    bytes.first() != V1.first() || memchr(b'\n', bytes).is_none_or(|end| end + 1 == length)
 }
 
 /// How many bytes the header may have that begins like this.
@@ -186,6 +205,7 @@ mod tests {
             b"PROXY TCP4  1.2.3.4 5.6.7.8 1 2\r\n",
             b"PROXY UDP4 1.2.3.4 5.6.7.8 1 2\r\n",
             b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\rX",
+            b"PROXY UNKNOWN a\nb\r\n",
             b"\r\n\r\n\0\r\nQUIT\n\x11\x11\0\x0c\x01\x02\x03\x04\x05\x06\x07\x08\0\x50\0\x51",
             b"\r\n\r\n\0\r\nQUIT\n\x22\x11\0\x0c\x01\x02\x03\x04\x05\x06\x07\x08\0\x50\0\x51",
             b"\r\n\r\n\0\r\nQUIT\n\x21\x41\0\x0c\x01\x02\x03\x04\x05\x06\x07\x08\0\x50\0\x51",

@@ -36,6 +36,8 @@ pub enum End {
     Whole,
     /// Neither side sent anything for too long.
     Idle,
+    /// The worker leaves, and cannot wait any longer.
+    Cut,
     /// One of the connections broke.
     Broken(io::Error),
 }

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    pin::pin,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -38,19 +39,36 @@ pub struct Parties {
     pub local: SocketAddr,
 }
 
-/// Serves a connection to its end; `first` is what was read of it already. What it was like is for the log.
-pub async fn serve(client: TcpStream, first: Vec<u8>, parties: Parties, live: &LiveTcp) -> StreamRecord {
+/// Serves a connection to its end, or until it is `cut`; `first` is what was read of it already. What it was like is for the
+/// log.
+pub async fn serve(
+    client: TcpStream,
+    first: Vec<u8>,
+    parties: Parties,
+    live: &LiveTcp,
+    cut: impl Future<Output = ()>,
+) -> StreamRecord {
+    let mut cut = pin!(cut);
     let began = Instant::now();
     let _open = live.metrics.open();
     let mut up = Count { own: 0, all: &live.metrics.received };
     let mut down = Count { own: 0, all: &live.metrics.sent };
-    let status = match connect(&first, parties, live).await {
+    let connected = tokio::select! {
+        connected = connect(&first, parties, live) => connected,
+        () = &mut cut => Err(Unreachable::Failed),
+    };
+    let status = match connected {
         Ok(endpoint) => {
             up.add(first.len());
             drop(first);
-            let cut_short = match relay(&client, &endpoint, live.source.idle, [&mut up, &mut down]).await {
+            let end = tokio::select! {
+                end = relay(&client, &endpoint, live.source.idle, [&mut up, &mut down]) => end,
+                () = &mut cut => End::Cut,
+            };
+            let cut_short = match end {
                 End::Whole => None,
                 End::Idle => Some("it was silent for too long".to_owned()),
+                End::Cut => Some("the worker leaves".to_owned()),
                 End::Broken(error) => Some(error.to_string()),
             };
             if let Some(reason) = cut_short {

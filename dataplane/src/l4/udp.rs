@@ -135,7 +135,7 @@ impl<H: Host> Server<H> {
     }
 
     fn begin(self: &Rc<Self>, live: &Arc<LiveUdp>, key: Key) -> Result<Rc<Session>, Dropped> {
-        let endpoint = live.backend.pick(&[]).ok_or(Dropped::NoEndpoint)?;
+        let endpoint = live.backend.pick().ok_or(Dropped::NoEndpoint)?;
         let place = self.host.place().ok_or(Dropped::Full)?;
         let session = Session::new(Arc::clone(live), key, endpoint).map_err(|error| {
             tracing::warn!(%endpoint, %error, "no socket for a UDP session");

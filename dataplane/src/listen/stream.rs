@@ -16,7 +16,9 @@ pub async fn serve(stream: TcpStream, first: Vec<u8>, accepted: Accepted, servic
     // Among nginx's states of a connection it is always at work.
     gauge.begin_request();
     let parties = Parties { client: accepted.peer, local: accepted.local };
-    let record = l4::serve(stream, first, parties, &service).await;
+    let mut session = context.sessions.begin();
+    let record = l4::serve(stream, first, parties, &service, session.cut()).await;
     context.sink.log.borrow().write_stream(&record);
+    drop(session);
     drop(guest);
 }

@@ -7,7 +7,7 @@ use snapshot::ListenerId;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, timeout_at},
+    time::{Instant, MissedTickBehavior, interval, timeout, timeout_at},
 };
 
 use super::{
@@ -26,6 +26,9 @@ use crate::{
 
 /// How often idle upstream connections are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long sessions that are cut may take to end, which is one turn of each.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Which socket: a listener and the address that it was asked to listen on.
 pub type SocketKey = (ListenerId, SocketAddr);
@@ -208,6 +211,12 @@ async fn drain(context: &Context, sockets: Sockets, until: Instant) -> Left {
     context.begin_drain();
     match timeout_at(until, context.post.leave()).await {
         Ok(()) => Left::default(),
-        Err(_) => Left { cut: context.post.connections() },
+        Err(_) => {
+            let left = Left { cut: context.post.connections() };
+            if timeout(LAST_WORDS, context.sessions.cut()).await.is_err() {
+                tracing::warn!("sessions that were cut are missing in the access log");
+            }
+            left
+        }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! The request path touches only counters of its own worker; everything else happens when somebody scrapes.
 
+mod certificate_refusals;
 mod certificates;
 mod connections;
 mod family;
@@ -29,6 +30,7 @@ use prometheus::{
     proto::{LabelPair, MetricFamily, MetricType},
 };
 
+pub use certificate_refusals::CertificateRefusal;
 pub use certificates::CertificateSeries;
 pub use connections::{ConnectionState, Connections, OpenConnection, Refused};
 pub use route::{RouteLabels, RouteMetrics};
@@ -167,6 +169,7 @@ impl All {
     fn collect(&self) -> Vec<MetricFamily> {
         let mut families = self.routes.collect(&self.common);
         families.extend(self.connections.collect(&self.common));
+        families.push(self.connections.certificates.collect(&self.common));
         families.extend(self.streams.collect(&self.common));
         families.extend(process::collect(&self.common));
         families.extend(self.snapshots.collect(&self.common));

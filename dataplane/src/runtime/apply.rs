@@ -14,7 +14,7 @@ use crate::{
     filter::Filter,
     observe::Metrics,
     route::PathTable,
-    tls::{TlsClient, TlsClients, TlsFactory, TlsSource},
+    tls::{TlsClient, TlsClients, TlsFactory, TlsSource, ToStaple},
     upstream::{
         LiveEndpoints, LiveForward, LiveUpstream, Place,
         resolve::{ResolveError, Resolver},
@@ -27,6 +27,8 @@ pub struct Applied {
     pub runtime: Option<Runtime>,
     /// What cannot be used.
     pub rejected: Vec<Rejection>,
+    /// The certificates about which CAs are to be asked.
+    pub to_staple: Vec<ToStaple>,
 }
 
 /// Builds the live form of snapshots, off the request path. Whatever has the same source as before is carried over.
@@ -56,7 +58,7 @@ impl Builder {
             Some(self.build(old, snapshot, certs_changed))
         };
         rejected.extend_from_slice(&self.rejected);
-        Applied { runtime, rejected }
+        Applied { runtime, rejected, to_staple: self.tls.to_staple(snapshot) }
     }
 
     fn build(&mut self, old: &Runtime, snapshot: &Snapshot, certs_changed: bool) -> Runtime {
@@ -248,12 +250,11 @@ fn same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
 }
 
 pub(super) fn reject_service(namespace: &str, service: &str, reason: &str) -> Rejection {
-    let origin = Origin::new("Service", namespace, service);
-    Rejection { origin: Arc::new(origin), reason: reason.to_owned() }
+    Rejection::new(Arc::new(Origin::new("Service", namespace, service)), reason)
 }
 
 fn reject_listener(id: &ListenerId, reason: &str) -> Rejection {
-    Rejection { origin: Arc::new(Origin::new("Listener", "", id.as_str())), reason: reason.to_owned() }
+    Rejection::new(Arc::new(Origin::new("Listener", "", id.as_str())), reason)
 }
 
 fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {

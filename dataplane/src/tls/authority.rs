@@ -14,6 +14,8 @@ use webpki::{
 };
 use x509_parser::{certificate::X509Certificate, parse_x509_certificate};
 
+use super::depth::check_depth;
+
 /// What there is to say against a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Objection {
@@ -106,10 +108,7 @@ impl Authority {
     }
 
     fn check_path(&self, path: &VerifiedPath<'_>, depth: u32, now: UnixTime) -> Result<(), Error> {
-        let between = path.intermediate_certificates().count();
-        if u32::try_from(between).is_ok_and(|between| between > depth) {
-            return Err(Error::MaximumPathDepthExceeded);
-        }
+        check_depth(path, depth)?;
         let found = path.anchor();
         let now_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let is_valid = |(from, to): &(i64, i64)| (*from..=*to).contains(&now_seconds);

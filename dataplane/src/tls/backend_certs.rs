@@ -18,6 +18,8 @@ use thiserror::Error;
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::{parse_x509_certificate, time::ASN1Time};
 
+use super::depth::check_depth;
+
 /// Takes any certificate (`proxy-ssl-verify: off`). Its signature in the handshake would prove nothing: whoever stands
 /// between us and the backend can show a certificate of his own.
 #[derive(Debug)]
@@ -104,6 +106,8 @@ impl Checked {
                 .is_ok_and(|(_, parsed)| now.is_some_and(|now| parsed.validity().is_valid_at(now)))
     }
 
+    /// Walks the chain once more, because the library's verifier says nothing of the path that it found: only where what
+    /// was sent could be too long.
     fn check_depth(
         &self,
         certificate: &CertificateDer<'_>,
@@ -115,10 +119,7 @@ impl Checked {
             return Ok(());
         }
         let too_deep = || CertificateError::Other(OtherError(Arc::new(TooDeep(self.source.depth))));
-        let within = |path: &webpki::VerifiedPath<'_>| match path.intermediate_certificates().count() <= most {
-            true => Ok(()),
-            false => Err(webpki::Error::UnknownIssuer),
-        };
+        let within = |path: &webpki::VerifiedPath<'_>| check_depth(path, self.source.depth);
         let parsed = EndEntityCert::try_from(certificate).map_err(|_| CertificateError::BadEncoding)?;
         let algorithms = self.provider.signature_verification_algorithms.all;
         let usage = KeyUsage::server_auth();

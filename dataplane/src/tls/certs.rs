@@ -10,6 +10,8 @@ use rustls::{
 };
 use snapshot::{Cert, CertId, KeyFormat, PrivateKey, Rejection, Snapshot};
 
+use super::stapled::Stapled;
+
 /// Certificates, kept for as long as their source stays the same.
 #[derive(Default)]
 pub struct Certs {
@@ -20,7 +22,7 @@ pub struct Certs {
 struct Parsed {
     cert: Arc<Cert>,
     key: Arc<PrivateKey>,
-    usable: Result<Arc<CertifiedKey>, String>,
+    usable: Result<Arc<Stapled>, String>,
 }
 
 /// What came of taking up the certificates of a snapshot.
@@ -50,6 +52,7 @@ impl Certs {
             let same = |p: &Parsed| Arc::ptr_eq(&p.cert, cert) && Arc::ptr_eq(&p.key, key);
             if !self.parsed.get(id).is_some_and(same) {
                 let usable = parse(cert, key, provider);
+                let usable = usable.map(|parsed| Arc::new(Stapled::new(Arc::clone(&cert.origin), parsed)));
                 self.parsed.insert(id.clone(), Parsed { cert: Arc::clone(cert), key: Arc::clone(key), usable });
                 update.parsed = update.parsed.saturating_add(1);
                 update.changed = true;
@@ -62,7 +65,7 @@ impl Certs {
     }
 
     /// One that can be used.
-    pub fn usable(&self, id: &CertId) -> Option<Arc<CertifiedKey>> {
+    pub fn usable(&self, id: &CertId) -> Option<Arc<Stapled>> {
         self.parsed.get(id).and_then(|parsed| parsed.usable.as_ref().ok()).cloned()
     }
 }
@@ -82,7 +85,7 @@ fn parse(cert: &Cert, key: &PrivateKey, provider: &CryptoProvider) -> Result<Arc
 }
 
 fn reject(cert: &Cert, reason: &str) -> Rejection {
-    Rejection { origin: Arc::clone(&cert.origin), reason: format!("the certificate cannot be used: {reason}") }
+    Rejection::new(Arc::clone(&cert.origin), format!("the certificate cannot be used: {reason}"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ahash::{AHashMap, AHashSet};
 use rustls::{ServerConfig, server::danger::ClientCertVerifier, sign::CertifiedKey};
-use snapshot::{CaBundle, CertId, Ciphers, ClientAuth, HostPattern, HostTls, Rejection, Serves, Snapshot, TlsOptions};
+use snapshot::{
+    CaBundle, CertId, Ciphers, ClientAuth, HostPattern, HostTls, Origin, Rejection, Serves, Snapshot, Stapling,
+    TlsOptions,
+};
 
 use super::{
     authority::{Authorities, Authority},
@@ -15,6 +18,7 @@ use super::{
     resumption::{Audience, Kept, Resumptions},
     self_signed::{SelfSignedError, self_signed},
     server::{HostConfig, TlsServer},
+    stapled::Stapled,
 };
 use crate::route::HostTable;
 
@@ -69,11 +73,20 @@ impl<'a> TlsSource<'a> {
     }
 }
 
+/// A certificate about which its CA is to be asked.
+#[derive(Debug)]
+pub struct ToStaple {
+    /// The certificate.
+    pub cert: Arc<Stapled>,
+    /// How.
+    pub how: Stapling,
+}
+
 /// Makes TLS configurations, and keeps what survives a change: parsed certificates, ticket keys, the self-signed
 /// certificate.
 pub struct TlsFactory {
     providers: Providers,
-    fallback: Arc<CertifiedKey>,
+    fallback: Arc<Stapled>,
     resumptions: Resumptions,
     certs: Certs,
     authorities: Authorities,
@@ -86,7 +99,8 @@ impl TlsFactory {
     /// The certificate cannot be made.
     pub fn new() -> Result<Self, SelfSignedError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let fallback = self_signed(&provider)?;
+        let origin = Arc::new(Origin::new("Certificate", "", "self-signed"));
+        let fallback = Arc::new(Stapled::new(origin, self_signed(&provider)?));
         Ok(Self {
             providers: Providers::new(provider),
             fallback,
@@ -107,7 +121,18 @@ impl TlsFactory {
 
     /// A certificate that can be used.
     pub fn certified(&self, id: &CertId) -> Option<Arc<CertifiedKey>> {
-        self.certs.usable(id)
+        self.certs.usable(id).map(|cert| Arc::clone(cert.bare()))
+    }
+
+    /// The certificates about which CAs are to be asked.
+    pub fn to_staple(&self, snapshot: &Snapshot) -> Vec<ToStaple> {
+        let mut found: BTreeMap<&CertId, Stapling> = BTreeMap::new();
+        for source in snapshot.listeners.values().filter_map(|listener| TlsSource::of(&listener.serves)) {
+            if let Some(stapling) = source.tls.stapling {
+                found.extend(source.sni.values().chain(source.default_cert).map(|id| (id, stapling)));
+            }
+        }
+        found.into_iter().filter_map(|(id, how)| Some(ToStaple { cert: self.certs.usable(id)?, how })).collect()
     }
 
     /// The configurations of one listener. A name whose certificate is not usable falls back to the default.
@@ -130,9 +155,9 @@ impl TlsFactory {
     pub fn authority(&mut self, bundle: &CaBundle) -> (Arc<Authority>, Option<Rejection>) {
         let algorithms = self.providers.base().signature_verification_algorithms;
         let (authority, reason) = self.authorities.find(bundle, algorithms);
-        let rejection = reason.map(|reason| Rejection {
-            origin: Arc::clone(&bundle.origin),
-            reason: format!("the CA cannot be used, so no client certificate is accepted: {reason}"),
+        let rejection = reason.map(|reason| {
+            let reason = format!("the CA cannot be used, so no client certificate is accepted: {reason}");
+            Rejection::new(Arc::clone(&bundle.origin), reason)
         });
         (authority, rejection)
     }

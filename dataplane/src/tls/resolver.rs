@@ -7,28 +7,29 @@ use rustls::{
     sign::CertifiedKey,
 };
 
+use super::stapled::Stapled;
 use crate::route::HostTable;
 
 /// Exact name, wildcard, else the default. A client that sends no name (RFC 6066 section 3) gets the default too.
 pub struct Resolver {
-    names: HostTable<Arc<CertifiedKey>>,
-    default: Arc<CertifiedKey>,
+    names: HostTable<Arc<Stapled>>,
+    default: Arc<Stapled>,
 }
 
 impl Resolver {
     /// `names` holds no entry for every host: that is what `default` is.
-    pub fn new(names: HostTable<Arc<CertifiedKey>>, default: Arc<CertifiedKey>) -> Self {
+    pub fn new(names: HostTable<Arc<Stapled>>, default: Arc<Stapled>) -> Self {
         Self { names, default }
     }
 
-    fn find(&self, name: Option<&str>) -> &Arc<CertifiedKey> {
+    fn find(&self, name: Option<&str>) -> &Stapled {
         name.and_then(|name| self.names.find(&name.to_ascii_lowercase())).unwrap_or(&self.default)
     }
 }
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(self.find(hello.server_name())))
+        Some(self.find(hello.server_name()).served())
     }
 }
 

@@ -1,6 +1,6 @@
 //! An upstream that is being served.
 
-use std::{future::pending, net::SocketAddr, sync::Arc};
+use std::{future::pending, net::SocketAddr, pin::Pin, sync::Arc};
 
 use arc_swap::ArcSwap;
 use snapshot::{EndpointSet, TlsWhen, Upstream};
@@ -79,6 +79,16 @@ impl Place {
         }
     }
 
+    /// What comes of connecting to `address` as long as the endpoint is here; none: it has left. Where a Pod was nobody
+    /// says no, so that only a time limit would end it.
+    pub async fn while_here<T>(&self, address: SocketAddr, connecting: Pin<Box<impl Future<Output = T>>>) -> Option<T> {
+        tokio::select! {
+            biased;
+            connected = connecting => Some(connected),
+            () = Box::pin(self.left(address)) => None,
+        }
+    }
+
     /// Whether both are the very same.
     pub fn is(&self, other: &Self) -> bool {
         match (self, other) {
@@ -126,10 +136,5 @@ impl LiveUpstream {
     /// The endpoints that take new requests now.
     pub fn endpoints(&self) -> Arc<EndpointSet> {
         self.place.endpoints()
-    }
-
-    /// Waits until the controller says that there is no endpoint at `address`; see [`Place::left`].
-    pub async fn left(&self, address: SocketAddr) {
-        self.place.left(address).await;
     }
 }

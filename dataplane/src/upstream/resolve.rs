@@ -39,6 +39,9 @@ pub enum ResolveError {
     /// It is an address that must not be connected to.
     #[error("{0} is a loopback, link-local, multicast or unspecified address, which an external name may not be")]
     Refused(IpAddr),
+    /// It cannot be looked up.
+    #[error("the name cannot be looked up: {0}")]
+    NotFound(String),
 }
 
 /// Looks names up. Cheap to clone.
@@ -65,6 +68,26 @@ impl Resolver {
         let results = IntCounterVec::new(opts, &["result"])?;
         registry.register(Box::new(results.clone()))?;
         Ok(Self { runtime, source: Arc::new(source), watches: Arc::new(Semaphore::new(WATCHES)), results })
+    }
+
+    /// Where a name is now; those addresses that are refused are left out, as [`Self::watch`] does.
+    ///
+    /// # Errors
+    /// There is none, or none that is not refused.
+    pub async fn look_up(&self, host: &str, allow_local: bool) -> Result<Vec<IpAddr>, ResolveError> {
+        let addresses = match host.parse() {
+            Ok(address) => vec![address],
+            Err(_) => {
+                let found = self.source.lookup(host).await;
+                found.map_err(|error| ResolveError::NotFound(error.to_string()))?.addresses
+            }
+        };
+        let is_refused = |address: &IpAddr| !allow_local && address::is_local(*address);
+        let (refused, allowed): (Vec<IpAddr>, Vec<IpAddr>) = addresses.into_iter().partition(is_refused);
+        match refused.first() {
+            Some(refused) if allowed.is_empty() => Err(ResolveError::Refused(*refused)),
+            _ => Ok(allowed),
+        }
     }
 
     /// Follows a name until what is returned is dropped. An IP address is a name too, its own answer.

@@ -124,18 +124,13 @@ async fn lease(caller: &Caller<'_>, forward: &LiveForward, to: &Destination<'_>)
     Ok(lease)
 }
 
-/// Connects as long as the endpoint is here: where a Pod was nobody says no, so that only the time limit would end it.
-/// Connecting is large, and most requests never do it: it has no room in them.
+/// Connects as long as the endpoint is here. Connecting is large, and most requests never do it: it has no room in them.
 async fn here(
     forward: &LiveForward,
     address: SocketAddr,
     connecting: Pin<Box<impl Future<Output = Result<Lease, Cause>>>>,
 ) -> Result<Lease, Cause> {
-    tokio::select! {
-        biased;
-        connected = connecting => connected,
-        () = Box::pin(forward.upstream.left(address)) => Err(Cause::Left),
-    }
+    forward.upstream.place.while_here(address, connecting).await.ok_or(Cause::Left)?
 }
 
 async fn send(

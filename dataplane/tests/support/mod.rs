@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, unused_imports, missing_docs)]
 
 mod backend;
+mod channel;
 mod client;
 pub mod h2;
 mod h2c;

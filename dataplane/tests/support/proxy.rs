@@ -7,9 +7,16 @@ use dataplane::{
     observe::{AccessLogTarget, MetricsConfig},
 };
 use snapshot::{Report, Snapshot};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
-use super::{Client, World, within};
+use super::{
+    Client, World,
+    channel::{self, Channel},
+    within,
+};
 
 pub struct Proxy {
     pub dataplane: Dataplane,
@@ -17,6 +24,7 @@ pub struct Proxy {
     snapshots: watch::Sender<Option<Arc<Snapshot>>>,
     reports: mpsc::Receiver<Report>,
     sequence: u64,
+    _channel: JoinSet<()>,
     _folder: tempfile::TempDir,
 }
 
@@ -50,8 +58,9 @@ impl Proxy {
         };
         let (snapshots, receiver) = watch::channel(None);
         let (sender, reports) = mpsc::channel(16);
+        let Channel { snapshots: receiver, reports: sender, tasks } = channel::join(receiver, sender, folder.path());
         let dataplane = Dataplane::start(config, receiver, sender).unwrap();
-        Self { dataplane, log, snapshots, reports, sequence: 0, _folder: folder }
+        Self { dataplane, log, snapshots, reports, sequence: 0, _channel: tasks, _folder: folder }
     }
 
     /// Serves something else, and waits until it does.

@@ -18,11 +18,19 @@ use super::within;
 
 /// Takes every certificate and remembers it.
 #[derive(Debug, Default)]
-pub struct Seen(Mutex<Vec<u8>>);
+pub struct Seen {
+    leaf: Mutex<Vec<u8>>,
+    staple: Mutex<Vec<u8>>,
+}
 
 impl Seen {
     pub fn leaf(&self) -> Vec<u8> {
-        self.0.lock().unwrap().clone()
+        self.leaf.lock().unwrap().clone()
+    }
+
+    /// The OCSP response that came with the certificate; empty: none.
+    pub fn staple(&self) -> Vec<u8> {
+        self.staple.lock().unwrap().clone()
     }
 }
 
@@ -32,10 +40,11 @@ impl ServerCertVerifier for Seen {
         leaf: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
-        _: &[u8],
+        staple: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.0.lock().unwrap() = leaf.to_vec();
+        *self.leaf.lock().unwrap() = leaf.to_vec();
+        *self.staple.lock().unwrap() = staple.to_vec();
         Ok(ServerCertVerified::assertion())
     }
 

@@ -171,10 +171,15 @@ impl World {
     }
 
     pub fn put_cert(&mut self, id: &str, names: &[&str], der: Vec<u8>, key: Vec<u8>) {
+        self.put_chain(id, names, vec![der], key);
+    }
+
+    pub fn put_chain(&mut self, id: &str, names: &[&str], chain: Vec<Vec<u8>>, key: Vec<u8>) {
+        let bytes = chain.iter().flatten();
         let cert = Cert {
             origin: Arc::new(Origin::new("Secret", "default", id)),
-            fingerprint: format!("{:x}", der.iter().fold(0u64, |hash, b| hash.rotate_left(5) ^ u64::from(*b))).into(),
-            chain: vec![der],
+            fingerprint: format!("{:x}", bytes.fold(0u64, |hash, b| hash.rotate_left(5) ^ u64::from(*b))).into(),
+            chain,
             names: names.iter().map(|&name| name.into()).collect(),
             info: CertInfo::default(),
             not_after: 0,

@@ -13,7 +13,7 @@ pub(super) struct CrateRule {
 pub(super) const CRATES: &[CrateRule] = &[
     CrateRule {
         package: "snapshot",
-        never: &["compile", "controller", "dataplane", "tidegate"],
+        never: &["link", "compile", "controller", "dataplane", "tidegate"],
         because: "the contract stands below both planes",
     },
     CrateRule {
@@ -22,8 +22,18 @@ pub(super) const CRATES: &[CrateRule] = &[
         because: "the contract is plain data, without I/O",
     },
     CrateRule {
+        package: "link",
+        never: &["compile", "controller", "dataplane", "tidegate"],
+        because: "it carries snapshots and reports between the planes, and knows neither",
+    },
+    CrateRule {
+        package: "link",
+        never: &["hyper", "rustls", "kube", "k8s-openapi"],
+        because: "a Unix socket and a file: neither HTTP nor TLS nor Kubernetes",
+    },
+    CrateRule {
         package: "compile",
-        never: &["controller", "dataplane", "tidegate"],
+        never: &["link", "controller", "dataplane", "tidegate"],
         because: "it stands below the controller and beside the data plane",
     },
     CrateRule {
@@ -33,12 +43,12 @@ pub(super) const CRATES: &[CrateRule] = &[
     },
     CrateRule {
         package: "controller",
-        never: &["dataplane", "tidegate"],
+        never: &["link", "dataplane", "tidegate"],
         because: "the planes meet in the snapshot and in the binary only",
     },
     CrateRule {
         package: "dataplane",
-        never: &["compile", "controller", "tidegate"],
+        never: &["link", "compile", "controller", "tidegate"],
         because: "the planes meet in the snapshot and in the binary only",
     },
     CrateRule {
@@ -128,20 +138,25 @@ pub(super) const MODULES: &[ModuleRule] = &[
         &["exchange", "http", "l4", "observe", "runtime", "tls"],
         "the sockets and the workers behind them; it serves what is there and does not know how it got there",
     ),
+    data_plane(
+        "ocsp",
+        &["tls", "upstream"],
+        "it asks CAs about certificates, and looks up where they are; who serves the answers is not its business",
+    ),
     data_plane("readiness", &[], "a place where others write what is missing"),
     data_plane(
         "control",
-        &["listen", "observe", "readiness", "runtime", "upstream"],
+        &["listen", "observe", "ocsp", "readiness", "runtime", "upstream"],
         "it follows snapshots, waits for the names in them, and drives those who serve them",
     ),
     data_plane(
         "dataplane",
-        &["control", "exchange", "listen", "observe", "readiness", "runtime", "tls", "upstream"],
+        &["control", "exchange", "listen", "observe", "ocsp", "readiness", "runtime", "tls", "upstream"],
         "the wiring: the top of the data plane",
     ),
     data_plane(
         "measured",
-        &["dataplane", "http", "observe", "runtime", "tls", "upstream"],
+        &["dataplane", "http", "l4", "observe", "runtime", "tls", "upstream"],
         "a door for the benches, which only wires parts together",
     ),
     compile("ingress", &["annotation", "settings", "assemble"], "each Ingress becomes a draft by itself"),

@@ -59,7 +59,7 @@ pub(super) static KEYS: &[Annotation] = &[
         value: "namespace/Secret",
         default: "none",
         doc: "The CA that backends are checked against (`ca.crt`), and the certificate and key that we show them (`tls.crt`, \
-              `tls.key`).",
+              `tls.key`); of another namespace only with the global `allow-cross-namespace-resources`.",
         example: "apps/backend-tls",
         parse: Some(|value, stated| {
             let name = value.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());

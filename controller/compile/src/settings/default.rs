@@ -40,6 +40,7 @@ impl Default for Settings {
             no_tls_redirect_locations: vec!["/.well-known/acme-challenge".to_owned()],
             hsts: Some(Hsts { max_age: 31_536_000, include_subdomains: true, preload: false }),
             tls: TlsOptions::default(),
+            ocsp: false,
             sessions: Sessions {
                 tickets: true,
                 cache: true,

@@ -57,6 +57,16 @@ pub(super) static SETTINGS: &[Setting] = &[
     },
     // Before the three that say how, which change nothing where both are off.
     Setting {
+        key: "enable-ocsp",
+        value: "`true` or `false`",
+        default: "false",
+        doc: "Whether clients are sent with a certificate what its CA says of it (OCSP stapling). The CA is asked in the \
+              background, at the address that the certificate names, over http.",
+        example: "true",
+        fail_closed: None,
+        parse: |text, settings| boolean(text).map(|on| settings.ocsp = on),
+    },
+    Setting {
         key: "ssl-session-tickets",
         value: "`true` or `false`",
         default: "true",

@@ -47,6 +47,7 @@ impl World {
             update_status_on_shutdown: false,
             election: None,
             pod: Some(NamespacedName::new("system", "pod")),
+            first_refusal_is_fatal: true,
             metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
         };
         change(&mut config);

@@ -13,6 +13,7 @@ use std::{
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
 
 use super::{
+    certificate_refusals::CertificateRefusals,
     family::{counter, family, float, gauge, labels},
     shard::Sharded,
 };
@@ -65,6 +66,8 @@ impl Refused {
 #[derive(Debug)]
 pub struct Connections {
     counts: Sharded<Counts>,
+    /// Counts requests that are refused on account of their client's certificate.
+    pub certificates: CertificateRefusals,
 }
 
 /// One worker's part, on cache lines of its own. A connection may end on another worker than it began on, so that a
@@ -96,7 +99,7 @@ impl Counts {
 
 impl Connections {
     pub(super) fn new(workers: NonZeroUsize) -> Self {
-        Self { counts: Sharded::new(workers) }
+        Self { counts: Sharded::new(workers), certificates: CertificateRefusals::new(workers) }
     }
 
     /// A connection was accepted, whether or not it can be served.

@@ -21,12 +21,6 @@ pub(super) static KNOWN: &[Known] = &[
     later("enable-access-log-for-default-backend", FALSE),
     later("enable-auth-access-log", FALSE),
     later("enable-brotli", FALSE),
-    Known {
-        key: "enable-ocsp",
-        loss: Loss::Detail,
-        quiet: FALSE,
-        note: "Clients ask CAs themselves where they want to know, and ever fewer CAs answer.",
-    },
     later("enable-opentelemetry", FALSE),
     later("enable-real-ip", FALSE),
     later("enable-syslog", FALSE),

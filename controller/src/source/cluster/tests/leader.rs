@@ -134,7 +134,7 @@ async fn of_two_that_leave_together_one_removes_the_addresses() {
     // It says something of its own, so that it is known to have heard what is served.
     let id = second.world.snapshots.borrow().as_ref().unwrap().id;
     let origin = Arc::new(snapshot::Origin::new("Secret", "default", "x"));
-    let rejected = vec![snapshot::Rejection { origin, reason: "no use".into() }];
+    let rejected = vec![snapshot::Rejection { origin, field: None, reason: "no use".into() }];
     second.world.reports.send(Report::Applied { id, rejected }).await.unwrap();
     second.world.until_problem("Rejected").await;
     // The one that does not lead waits for the other.

@@ -1,0 +1,73 @@
+//! `tidegate dataplane`: the data plane alone, which follows a controller's Unix socket.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use dataplane::{
+    Dataplane,
+    admin::{self, Pages},
+};
+use link::{Folder, Follower, Limits, Metrics, Status};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    args::DataplaneCommand,
+    planes,
+    process::{JSON, REPORTS, bind_admin, json},
+    signal::StopSignals,
+};
+
+/// Runs until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// Something that is needed cannot be had: an address, the folder for the state.
+pub async fn serve(flags: DataplaneCommand) -> anyhow::Result<()> {
+    let DataplaneCommand { dataplane: flags, process, link: socket, state } = flags;
+    let mut stop = StopSignals::new().context("cannot take over signals")?;
+    let admin_listener = bind_admin(&process, planes::DATAPLANE_HEALTHZ).await?;
+    let (limits, metrics) = (Limits::default(), Metrics::new(planes::metric_labels(&process))?);
+    let folder = state.state_dir.as_deref().map(Folder::open).transpose()?;
+    let kept = folder.as_ref().and_then(|folder| folder.load(&metrics));
+    let (publish, snapshots) = watch::channel(None);
+    let (answer, reports) = mpsc::channel(REPORTS);
+    let dataplane = Dataplane::start(planes::dataplane(&flags, &process), snapshots, answer)?;
+    let follower = Follower::new(socket.socket, kept, (publish, reports), limits, metrics.clone());
+    if let Some(folder) = folder {
+        tokio::spawn(folder.keep(dataplane.served(), limits, metrics.clone()));
+    }
+    let pages = pages(&dataplane, follower.status(), &metrics);
+    let admin = tokio::spawn(admin::serve(admin_listener, pages, std::future::pending()));
+    let mut link = tokio::spawn(follower.run());
+
+    let signal = tokio::select! {
+        signal = stop.next() => signal,
+        _ = &mut link => bail!("the task that follows the controller ended unexpectedly"),
+    };
+    tracing::info!("{signal}: draining; a second signal ends at once");
+    tokio::select! {
+        // The link is followed on for as long as connections are accepted.
+        drained = dataplane.shut_down() => tracing::info!(cut = drained.cut, "drained"),
+        signal = stop.next() => tracing::warn!("{signal}: leaving at once"),
+    }
+    tokio::time::sleep(flags.post_shutdown_grace()).await;
+    link.abort();
+    admin.abort();
+    Ok(())
+}
+
+fn pages(dataplane: &Dataplane, link: Status, metrics: &Metrics) -> Pages {
+    let (readiness, served) = (dataplane.readiness(), dataplane.served());
+    let missing = move || {
+        let mut missing = readiness.missing();
+        // A data plane that serves something is ready, whatever became of its controller.
+        if !missing.is_empty() {
+            missing.extend(link.trouble());
+        }
+        missing
+    };
+    Pages::new().ready_when(missing).metrics(dataplane.registry()).metrics(metrics.registry()).page(
+        "/snapshot",
+        JSON,
+        move || json(&served.borrow().as_ref().map(Arc::clone)),
+    )
+}

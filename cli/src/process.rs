@@ -1,0 +1,60 @@
+//! What any process that serves needs around it.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpListener;
+
+use crate::args::ProcessFlags;
+
+/// Threads for everything but traffic: watches, probes, reports, look-ups.
+const SIDE_THREADS: usize = 2;
+
+/// Reports of the data plane that wait for whoever reads them.
+pub const REPORTS: usize = 16;
+
+/// What pages that are no metrics are.
+pub const JSON: &str = "application/json";
+
+/// Runs a process on threads that no traffic is served on.
+///
+/// # Errors
+/// Those of `serve`, or there are no threads to be had.
+pub fn run(serve: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow!("another crypto provider is installed"))?;
+    let side = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SIDE_THREADS)
+        .thread_name("side")
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    side.block_on(serve)
+}
+
+/// Listens for probes, scrapes and people.
+///
+/// # Errors
+/// The address is taken or cannot be had.
+pub async fn bind_admin(flags: &ProcessFlags, default_port: u16) -> anyhow::Result<TcpListener> {
+    let any = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    let port = flags.healthz_port.unwrap_or(default_port);
+    let address = SocketAddr::new(flags.healthz_host.unwrap_or(any), port);
+    let bound = match TcpListener::bind(address).await {
+        // A machine without IPv6.
+        Err(error) if flags.healthz_host.is_none() && error.kind() != std::io::ErrorKind::AddrInUse => {
+            TcpListener::bind(("0.0.0.0", port)).await
+        }
+        bound => bound,
+    };
+    bound.with_context(|| format!("cannot listen on {address} (--healthz-port)"))
+}
+
+/// A page of JSON.
+pub fn json(value: &impl serde::Serialize) -> String {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => text + "\n",
+        Err(error) => format!("{{\"error\": {:?}}}\n", error.to_string()),
+    }
+}

@@ -1,0 +1,103 @@
+//! What a snapshot consists of, a piece at a time.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Cert, CertId, ConnectionLimits, EndpointSet, Listener, ListenerId, RouteTable, ServicePort, Snapshot, TableId,
+    Upstream, UpstreamId, share,
+};
+
+/// A piece, by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Piece {
+    /// What has no name.
+    Globals(Globals),
+    /// A listener.
+    Listener(ListenerId, Arc<Listener>),
+    /// The routes of a host.
+    Table(TableId, Arc<RouteTable>),
+    /// A backend.
+    Upstream(UpstreamId, Arc<Upstream>),
+    /// The endpoints of a Service's port.
+    Endpoints(ServicePort, Arc<EndpointSet>),
+    /// A certificate, without its chain.
+    Cert(CertId, Arc<Cert>),
+}
+
+/// What a snapshot says of everything.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Globals {
+    /// See [`Snapshot::drain_timeout`].
+    pub drain_timeout: Duration,
+    /// See [`Snapshot::connections`].
+    pub connections: ConnectionLimits,
+}
+
+/// The name of a piece that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PieceId {
+    /// A listener.
+    Listener(ListenerId),
+    /// The routes of a host.
+    Table(TableId),
+    /// A backend.
+    Upstream(UpstreamId),
+    /// The endpoints of a Service's port.
+    Endpoints(ServicePort),
+    /// A certificate.
+    Cert(CertId),
+    /// A private key.
+    Key(CertId),
+    /// What the keys of session tickets come from.
+    TicketKey,
+}
+
+impl Piece {
+    /// Puts it into `snapshot`; where it says what the piece of `held` says, it is that one again.
+    pub(super) fn put_into(self, snapshot: &mut Snapshot, held: Option<&Snapshot>) {
+        match self {
+            Self::Globals(Globals { drain_timeout, connections }) => {
+                snapshot.drain_timeout = drain_timeout;
+                snapshot.connections = connections;
+            }
+            Self::Listener(id, new) => put(&mut snapshot.listeners, held.map(|held| &held.listeners), id, new),
+            Self::Table(id, new) => {
+                let old = held.and_then(|held| held.tables.get(&id));
+                let table = old.map_or_else(|| Arc::clone(&new), |old| share::table(&new, old));
+                snapshot.tables.insert(id, table);
+            }
+            Self::Upstream(id, new) => put(&mut snapshot.upstreams, held.map(|held| &held.upstreams), id, new),
+            Self::Endpoints(id, new) => put(&mut snapshot.endpoints, held.map(|held| &held.endpoints), id, new),
+            Self::Cert(id, new) => put(&mut snapshot.certs, held.map(|held| &held.certs), id, new),
+        }
+    }
+}
+
+impl PieceId {
+    pub(super) fn remove_from(&self, snapshot: &mut Snapshot) {
+        match self {
+            Self::Listener(id) => drop(snapshot.listeners.remove(id)),
+            Self::Table(id) => drop(snapshot.tables.remove(id)),
+            Self::Upstream(id) => drop(snapshot.upstreams.remove(id)),
+            Self::Endpoints(id) => drop(snapshot.endpoints.remove(id)),
+            Self::Cert(id) => drop(snapshot.certs.remove(id)),
+            Self::Key(id) => drop(snapshot.keys.remove(id)),
+            Self::TicketKey => snapshot.ticket_key = None,
+        }
+    }
+}
+
+/// Puts a value in; where it equals the one that is held, it is that one again.
+pub(super) fn put<K: Ord, V: PartialEq>(
+    map: &mut BTreeMap<K, Arc<V>>,
+    held: Option<&BTreeMap<K, Arc<V>>>,
+    id: K,
+    new: Arc<V>,
+) {
+    let same = held.and_then(|held| held.get(&id)).filter(|old| **old == new).cloned();
+    map.insert(id, same.unwrap_or(new));
+}
