@@ -45,18 +45,21 @@ async fn scale(cluster: &Cluster, replicas: usize) {
 struct Stopped(String);
 
 impl Stopped {
-    /// All of a Pod's processes that carry its name in their environment: Tidegate's.
-    fn pod(pod: &str) -> Vec<Self> {
-        let marker = format!("POD_NAME={pod}");
-        let processes =
-            fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        let ours = processes.filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit())).filter(|pid| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|variable| variable == marker.as_bytes())
+    /// The process of a Pod that follows the cluster.
+    fn controller(pod: &str) -> Self {
+        let variable = format!("POD_NAME={pod}");
+        let has = |file: String, wanted: &[&str]| {
+            let text = fs::read(file).unwrap_or_default();
+            text.split(|byte| *byte == 0).any(|part| wanted.iter().any(|one| part == one.as_bytes()))
+        };
+        let mut processes = fs::read_dir("/proc").unwrap().flatten().filter_map(|it| it.file_name().into_string().ok());
+        let found = processes.find(|pid| {
+            pid.bytes().all(|byte| byte.is_ascii_digit())
+                && has(format!("/proc/{pid}/environ"), &[&variable])
+                && has(format!("/proc/{pid}/cmdline"), &["controller", "run"])
         });
-        let stopped: Vec<_> = ours.map(Self).collect();
-        assert!(!stopped.is_empty(), "no process of Pod {pod} is found");
-        stopped.iter().for_each(|one| one.signal("-STOP"));
+        let stopped = Self(found.unwrap_or_else(|| panic!("no process of Pod {pod} is found")));
+        stopped.signal("-STOP");
         stopped
     }
 
@@ -111,7 +114,7 @@ async fn a_leader_that_hangs_is_replaced_and_no_status_flaps() {
     let start = Instant::now();
     let watched = statuses(&namespace, "first", start + Duration::from_secs(25));
     let replaced = async {
-        let stopped = Stopped::pod(&first);
+        let stopped = Stopped::controller(&first);
         let silent = Instant::now();
         namespace.apply(&[ingress_for("second", &format!("second.{}", namespace.name()), "app")]).await.unwrap();
         tidegate.serves(&namespace, "second").await.unwrap();
