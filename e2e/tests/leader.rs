@@ -58,7 +58,7 @@ impl Stopped {
                 && has(format!("/proc/{pid}/environ"), &[&variable])
                 && has(format!("/proc/{pid}/cmdline"), &["controller", "run"])
         });
-        let stopped = Self(found.unwrap_or_else(|| panic!("no process of Pod {pod} is found")));
+        let stopped = Self(found.expect("a process of the Pod"));
         stopped.signal("-STOP");
         stopped
     }
