@@ -74,13 +74,13 @@ pub fn run(
 }
 
 const HEAD: &str = " first answer, ms | new Ingress: median, p95, ms | CPU each, ms | changed endpoints: median, p95, ms | \
-    CPU each, ms | MiB after the start, at the end |\n|---|---|---|---|---|---|---|\n";
+    CPU each, ms | MiB after the start, at the end (data plane + controller) |\n|---|---|---|---|---|---|---|\n";
 
 struct Figures {
     start: Duration,
     ingresses: Changes,
     endpoints: Changes,
-    memory: [u64; 2],
+    memory: [Vec<u64>; 2],
 }
 
 struct Changes {
@@ -160,6 +160,11 @@ fn new_ingress(running: &mut Running, api: &mut Api, i: usize) -> Result<Duratio
     Ok(seen.duration_since(answered))
 }
 
+/// What each process holds: those of two planes one behind the other.
+fn sum(memory: &[u64]) -> String {
+    memory.iter().map(u64::to_string).collect::<Vec<_>>().join(" + ")
+}
+
 impl Changes {
     fn at(&self, percent: usize) -> f64 {
         let place = (self.times.len() * percent / 100).min(self.times.len().saturating_sub(1));
@@ -176,7 +181,7 @@ impl Figures {
         let Self { start, ingresses, endpoints, memory: [before, after] } = self;
         let _ = writeln!(
             table, // a String takes everything
-            "| {name} | {} | {:.0}, {:.0} | {} | {:.1}, {:.1} | {} | {before}, {after} |",
+            "| {name} | {} | {:.0}, {:.0} | {} | {:.1}, {:.1} | {} | {}, {} |",
             start.as_millis(),
             ingresses.at(50),
             ingresses.at(95),
@@ -184,6 +189,8 @@ impl Figures {
             endpoints.at(50),
             endpoints.at(95),
             endpoints.cpu_each(),
+            sum(before),
+            sum(after),
         );
     }
 }

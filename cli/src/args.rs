@@ -111,6 +111,26 @@ mod tests {
     }
 
     #[test]
+    fn the_leader_is_elected_under_the_name_of_our_pod() {
+        let config = |flags: &RunFlags| crate::planes::controller(&flags.controller, &flags.process, 10254);
+        let (flags, warnings) =
+            run(&["--pod-namespace=ns", "--pod-name=a", "--election-id=id", "--election-ttl=1m30s"]).unwrap();
+        let with_pod = config(&flags);
+        let election = with_pod.election.unwrap();
+        assert_eq!((election.name.as_str(), election.namespace.as_deref()), ("id", Some("ns")));
+        assert_eq!((election.identity.as_str(), election.ttl), ("a", std::time::Duration::from_secs(90)));
+        assert_eq!(with_pod.publish, controller::PublishAddress::Nodes { internal: false });
+        assert!(with_pod.update_status_on_shutdown && warnings.is_empty(), "{warnings:?}");
+
+        let without_pod = config(&run(&["--update-status-on-shutdown=false"]).unwrap().0);
+        let (one, other) = (without_pod.election.unwrap(), config(&run(&[]).unwrap().0).election.unwrap());
+        assert!(one.identity != other.identity && one.ttl.as_secs() == 10);
+        assert_eq!(without_pod.publish, controller::PublishAddress::None);
+        assert!(!without_pod.update_status_on_shutdown && without_pod.pod.is_none());
+        assert!(config(&run(&["--disable-leader-election"]).unwrap().0).election.is_none());
+    }
+
+    #[test]
     fn what_is_not_served_yet_is_said() {
         let (_, warnings) = run(&["--report-node-internal-ip-address"]).unwrap();
         assert!(
@@ -151,9 +171,13 @@ mod tests {
 
     #[test]
     fn bad_values_name_flag_and_reason() {
-        for (argument, needle) in
-            [("--configmap=x", "namespace/name"), ("--http-port=99999", "65535"), ("--bind-address=foo", "IP")]
-        {
+        for (argument, needle) in [
+            ("--configmap=x", "namespace/name"),
+            ("--http-port=99999", "65535"),
+            ("--bind-address=foo", "IP"),
+            ("--election-ttl=500ms", "from 1s"),
+            ("--election-ttl=9999999h", "to 1h"),
+        ] {
             let error = run(&[argument]).unwrap_err();
             assert!(error.contains(needle) && error.contains(argument.split('=').next().unwrap()), "{error}");
         }

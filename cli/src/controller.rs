@@ -46,10 +46,15 @@ pub async fn serve(flags: ControllerCommand) -> anyhow::Result<()> {
         _ = &mut link => bail!("the task that serves the data plane ended unexpectedly"),
     };
     tracing::info!("{signal}: leaving, once the data plane has; a second signal ends at once");
+    let last = async {
+        tokio::select! {
+            // Pods come and go while the data plane still accepts: it should know.
+            _ = connected.wait_for(|connected| !connected) => {}
+            () = sleep(process.shutdown_grace()) => {}
+        }
+    };
     tokio::select! {
-        // Pods come and go while the data plane still accepts: it should know.
-        _ = connected.wait_for(|connected| !connected) => {}
-        () = sleep(process.shutdown_grace()) => {}
+        ((), ()) = async { tokio::join!(last, controller.leave()) } => {}
         error = handle.failed() => return Err(error.into()),
         signal = stop.next() => tracing::warn!("{signal}: leaving at once"),
     }

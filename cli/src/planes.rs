@@ -42,15 +42,25 @@ pub fn controller(flags: &ControllerFlags, process: &ProcessFlags, healthz_port:
             Some(folder) => Source::Manifests(folder.clone()),
             None => Source::Cluster { kubeconfig: flags.kubeconfig.clone() },
         },
-        publish: match &flags.publish_service {
-            Some(service) => PublishAddress::Service(service.clone()),
-            None if flags.publish_status_address.is_empty() => PublishAddress::None,
-            None => PublishAddress::Addresses(flags.publish_status_address.clone()),
-        },
+        publish: publish(flags, process),
         update_status: flags.update_status,
         admission: flags.webhook.config(),
+        update_status_on_shutdown: flags.update_status_on_shutdown,
+        election: flags.election.election(process),
+        pod: process.pod(),
         first_refusal_is_fatal: true,
         metric_labels: metric_labels(process),
+    }
+}
+
+fn publish(flags: &ControllerFlags, process: &ProcessFlags) -> PublishAddress {
+    match &flags.publish_service {
+        Some(service) => PublishAddress::Service(service.clone()),
+        None if !flags.publish_status_address.is_empty() => {
+            PublishAddress::Addresses(flags.publish_status_address.clone())
+        }
+        None if process.pod().is_some() => PublishAddress::Nodes { internal: flags.report_node_internal_ip_address },
+        None => PublishAddress::None,
     }
 }
 

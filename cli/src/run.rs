@@ -42,7 +42,9 @@ pub async fn serve(flags: RunFlags) -> anyhow::Result<()> {
     tracing::info!("{signal}: draining; a second signal ends at once");
     tokio::select! {
         // The controller goes on meanwhile: endpoints may change while requests finish.
-        drained = dataplane.shut_down() => tracing::info!(cut = drained.cut, "drained"),
+        (drained, ()) = async { tokio::join!(dataplane.shut_down(), controller.leave()) } => {
+            tracing::info!(cut = drained.cut, "drained");
+        }
         signal = stop.next() => tracing::warn!("{signal}: leaving at once"),
     }
     controller.shut_down().await;

@@ -37,7 +37,11 @@ impl Board {
         if parts.get(finder).map_or(problems.is_empty(), |before| *before == problems) {
             return;
         }
-        parts.insert(finder.to_owned(), problems);
+        // Finders come and go; those without a problem leave nothing behind.
+        match problems.is_empty() {
+            true => drop(parts.remove(finder)),
+            false => drop(parts.insert(finder.to_owned(), problems)),
+        }
         let all: BTreeSet<&Problem> = parts.values().flatten().collect();
         let all: Arc<[Problem]> = all.into_iter().cloned().collect();
         // Still under the lock, or an older state could overtake a newer one.

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
 
-use compile::{Objects, Problem, check_options};
+use compile::{Problem, check_options};
 use futures_util::FutureExt;
-use k8s_openapi::api::{core::v1::Service, networking::v1::IngressLoadBalancerIngress};
+use k8s_openapi::api::core::v1::Service;
 use kube::Client;
 use snapshot::{Report, Snapshot};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
@@ -18,9 +18,12 @@ use crate::{
     admission::{self, Bases},
     board::Board,
     cycle::{Cycle, Parts, Update},
+    lease::{Elector, Leader},
     metrics::Metrics,
     publish::Publisher,
-    report::{self, Inputs, Outputs, address, conditions::Conditions, events::Teller, status::Writer},
+    replicas::Replicas,
+    report::{self, Inputs, Outputs, address, conditions::Conditions, events::Teller, nodes::Nodes, status::Writer},
+    secrets::{Asking, Keeper, Named},
     source::{cluster, manifests},
 };
 
@@ -37,6 +40,7 @@ const CERTIFICATES: Duration = Duration::from_secs(60);
 pub struct Controller {
     handle: Handle,
     tasks: JoinSet<()>,
+    leave: mpsc::Sender<oneshot::Sender<()>>,
     _manifests: Option<manifests::Manifests>,
 }
 
@@ -65,12 +69,14 @@ impl Controller {
         let board = Board::new();
         let (metrics, registry) = Metrics::new(config.metric_labels.clone(), &board, &snapshots)?;
         let handle = Handle { board: Arc::clone(&board), registry };
-        let mut controller = Self { handle, tasks: JoinSet::new(), _manifests: None };
+        let (leave, leaving) = mpsc::channel(1);
+        let mut controller = Self { handle, tasks: JoinSet::new(), leave, _manifests: None };
         controller.task("snapshot", look_at_snapshots(snapshots.subscribe(), Arc::clone(&board)));
 
         let (progress, news) = mpsc::unbounded_channel();
         let bases = controller.admit(&config)?;
         let parts = Parts {
+            asking: Asking::default(),
             options: config.options.clone(),
             publisher: Publisher::new(snapshots),
             board: Arc::clone(&board),
@@ -78,27 +84,39 @@ impl Controller {
             progress,
             bases,
         };
+        let leader = controller.elect(&config, client.as_ref(), &metrics);
+        let addresses = controller.addresses(&config, client.as_ref(), &leader)?;
         let mut outputs = Outputs {
             board,
             first_refusal_is_fatal: config.first_refusal_is_fatal,
             writer: None,
             conditions: None,
+            replicas: None,
             objects: watch::Sender::new(Arc::default()),
         };
-        let addresses = controller.addresses(&config, client.as_ref())?;
         match (&config.source, client) {
             (Source::Manifests(folder), _) => controller.read_manifests(folder, parts)?,
             (Source::Cluster { .. }, Some(client)) => {
                 controller.follow_cluster(&client, parts);
-                controller.tell_problems(&config, &client, &metrics, &outputs.objects);
-                let conditions = || Conditions::new(client.clone(), metrics.clone(), outputs.board.clone());
-                outputs.conditions = config.update_status.then(conditions);
-                outputs.writer = config.update_status.then(|| Writer::new(client, metrics, outputs.board.clone()));
+                let teller = Teller::new(
+                    client.clone(),
+                    metrics.clone(),
+                    outputs.board.clone(),
+                    leader.clone(),
+                    instance(&config),
+                );
+                controller.task("event", teller.run(outputs.objects.subscribe()));
+                if config.update_status {
+                    outputs.replicas = controller.know_replicas(&config, &client, &leader);
+                    outputs.conditions = Some(Conditions::new(client.clone(), metrics.clone(), outputs.board.clone()));
+                    outputs.writer = Some(Writer::new(client, metrics, outputs.board.clone()));
+                }
             }
             (Source::Cluster { .. }, None) => return Err(Error::NoCluster("no client".to_owned())),
         }
         controller.task("announce", announce(Arc::clone(&controller.handle.board)));
-        controller.task("report", report::run(Inputs { reports, news, addresses }, outputs));
+        let inputs = Inputs { reports, news, addresses, leader, leave: leaving };
+        controller.task("report", report::run(inputs, outputs));
         Ok(controller)
     }
 
@@ -112,6 +130,22 @@ impl Controller {
         Ok(Some(bases))
     }
 
+    /// Takes part in the election of a leader, if there is one.
+    fn elect(&mut self, config: &Config, client: Option<&Client>, metrics: &Metrics) -> Leader {
+        let (Some(client), Some(election)) = (client, &config.election) else { return Leader::always() };
+        let board = Arc::clone(&self.handle.board);
+        let (elector, leader) = Elector::new(client.clone(), election.clone(), metrics.clone(), board);
+        self.task("lease", elector.run());
+        leader
+    }
+
+    /// Who else there is, if our addresses are to be removed when that is nobody.
+    fn know_replicas(&mut self, config: &Config, client: &Client, leader: &Leader) -> Option<Replicas> {
+        let replicas = replicas(config, client).filter(|_| config.update_status_on_shutdown)?;
+        self.task("replicas", replicas.clone().check(leader.clone(), Arc::clone(&self.handle.board)));
+        Some(replicas)
+    }
+
     fn read_manifests(&mut self, folder: &Path, parts: Parts) -> Result<(), Error> {
         let (updates, inbox) = mpsc::channel(UPDATES);
         let cycle = Cycle::new(parts, BTreeSet::from([manifests::LIST.to_owned()]));
@@ -120,43 +154,49 @@ impl Controller {
         Ok(())
     }
 
-    fn follow_cluster(&mut self, client: &Client, parts: Parts) {
+    fn follow_cluster(&mut self, client: &Client, mut parts: Parts) {
         let (updates, inbox) = mpsc::channel::<Update>(UPDATES);
+        let board = &self.handle.board;
+        let keeper = Keeper::new(client.clone(), parts.options.clone(), Arc::clone(board), updates.clone());
+        let (names, named) = watch::channel(Named::default());
+        parts.asking = Asking::of(names);
         let plan = cluster::plan(client, &parts.options);
-        let cycle = Cycle::new(parts, plan.iter().map(|planned| planned.list.clone()).collect());
+        let lists = plan.iter().map(|planned| planned.list.clone()).chain([cluster::SECRETS.to_owned()]);
+        let cycle = Cycle::new(parts, lists.collect());
         for planned in plan {
             self.task("watch", planned.run(updates.clone(), Arc::clone(&self.handle.board)));
         }
+        self.task("secrets", keeper.run(named));
         self.task("cycle", cycle.run(inbox));
     }
 
-    fn tell_problems(
+    /// Finds out which addresses statuses should have, and follows them.
+    fn addresses(
         &mut self,
         config: &Config,
-        client: &Client,
-        metrics: &Metrics,
-        objects: &watch::Sender<Arc<Objects>>,
-    ) {
-        let instance = config.metric_labels.get("controller_pod").filter(|pod| !pod.is_empty());
-        let instance = instance.map_or("tidegate", String::as_str).to_owned();
-        let teller = Teller::new(client.clone(), metrics.clone(), Arc::clone(&self.handle.board), instance);
-        self.task("event", teller.run(objects.subscribe()));
-    }
-
-    /// Finds out which addresses statuses should have, and follows them.
-    fn addresses(&mut self, config: &Config, client: Option<&Client>) -> Result<report::Addresses, Error> {
-        let fixed = |addresses: Option<Vec<IngressLoadBalancerIngress>>| watch::Sender::new(addresses).subscribe();
-        let name = match (&config.publish, client) {
-            (PublishAddress::Addresses(addresses), _) => return Ok(fixed(Some(address::fixed(addresses)?))),
-            (PublishAddress::Service(name), Some(_)) if config.update_status => name,
-            (PublishAddress::Service(_) | PublishAddress::None, _) => return Ok(fixed(None)),
-        };
-        let Some(client) = client else { return Ok(fixed(None)) };
+        client: Option<&Client>,
+        leader: &Leader,
+    ) -> Result<report::Addresses, Error> {
         let (sender, addresses) = watch::channel(None);
-        let (updates, inbox) = mpsc::channel(1);
-        let service = cluster::one::<Service>(client, "publish-service", name);
-        self.task("watch", service.run(updates, Arc::clone(&self.handle.board)));
-        self.task("address", address::follow(name.clone(), inbox, sender, Arc::clone(&self.handle.board)));
+        let board = Arc::clone(&self.handle.board);
+        match (&config.publish, client.filter(|_| config.update_status)) {
+            (PublishAddress::Addresses(fixed), _) => {
+                sender.send_replace(Some(address::fixed(fixed)?));
+            }
+            (PublishAddress::Service(name), Some(client)) => {
+                let (updates, inbox) = mpsc::channel(1);
+                let service = cluster::one::<Service>(client, "publish-service", name);
+                self.task("watch", service.run(updates, Arc::clone(&board)));
+                self.task("address", address::follow(name.clone(), inbox, sender, board));
+            }
+            (PublishAddress::Nodes { internal }, Some(client)) => {
+                if let Some(replicas) = replicas(config, client) {
+                    let nodes = Nodes::new(client.clone(), replicas, *internal);
+                    self.task("nodes", nodes.follow(leader.clone(), sender, board));
+                }
+            }
+            (PublishAddress::Service(_) | PublishAddress::Nodes { .. } | PublishAddress::None, _) => {}
+        }
         Ok(addresses)
     }
 
@@ -175,10 +215,28 @@ impl Controller {
         self.handle.clone()
     }
 
-    /// Stops all tasks. Statuses stay as they are.
+    /// Does what the cluster should see of a clean end, within 15 seconds: the last replica takes its addresses out of
+    /// statuses, and a leader gives its Lease up. Everything else goes on: endpoints may change while requests finish.
+    pub async fn leave(&self) {
+        let (done, answer) = oneshot::channel();
+        if self.leave.send(done).await.is_ok() {
+            let _ = answer.await; // a reporter that is gone has nothing left to do
+        }
+    }
+
+    /// Stops all tasks.
     pub async fn shut_down(mut self) {
         self.tasks.shutdown().await;
     }
+}
+
+/// Who tells Events.
+fn instance(config: &Config) -> String {
+    config.pod.as_ref().map_or("tidegate", |pod| &pod.name).to_owned()
+}
+
+fn replicas(config: &Config, client: &Client) -> Option<Replicas> {
+    config.pod.as_ref().map(|pod| Replicas::of(client.clone(), pod))
 }
 
 /// Says from time to time what keeps the first snapshot from being published.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use compile::{Compiled, Memo, NamespacedName, Objects, Options, Problem, Severity, compile};
+use compile::{Compiled, Memo, NamespacedName, Objects, Options, Problem, Severity, drafted};
 use snapshot::SnapshotId;
 use tokio::{
     sync::mpsc,
@@ -17,6 +17,7 @@ use crate::{
     object::{Change, Kind, Object},
     pace::Pace,
     publish::Publisher,
+    secrets::{Asking, Held},
     store::{Effect, Store},
 };
 
@@ -30,6 +31,14 @@ pub(crate) struct Update {
     pub(crate) changes: Vec<Change>,
     /// The first list that is complete with these changes: one of those that the cycle waits for.
     pub(crate) listed: Option<String>,
+    /// Which named Secrets (see [`crate::secrets`]) are all there with these changes, those that exist.
+    pub(crate) named: Option<u64>,
+}
+
+impl Update {
+    pub(crate) fn says_something(&self) -> bool {
+        !self.changes.is_empty() || self.listed.is_some() || self.named.is_some()
+    }
 }
 
 /// News for the reporter.
@@ -51,15 +60,35 @@ pub(crate) struct Cycle {
     pace: Pace,
     memo: Memo,
     /// At most one compile at a time.
-    compiling: JoinSet<Done>,
+    compiling: JoinSet<Outcome>,
+    asking: Asking,
     board: Arc<Board>,
     metrics: Metrics,
     progress: mpsc::UnboundedSender<Progress>,
     bases: Option<Bases>,
 }
 
+/// What came of a compile.
+enum Outcome {
+    /// The first half: these Secrets are named, and some are not held. Nothing was compiled.
+    Wanting(BTreeSet<NamespacedName>, Memo),
+    /// All of it.
+    Done(Done, Memo),
+}
+
+/// A compile that is over.
+struct Done {
+    /// Of what.
+    objects: Arc<Objects>,
+    compiled: Arc<Compiled>,
+    /// The Secrets that are named, if they are not those that we asked for last.
+    named: Option<BTreeSet<NamespacedName>>,
+}
+
 /// What a cycle works with.
 pub(crate) struct Parts {
+    /// Is told which Secrets are named.
+    pub(crate) asking: Asking,
     pub(crate) options: Options,
     pub(crate) publisher: Publisher,
     pub(crate) board: Arc<Board>,
@@ -69,17 +98,10 @@ pub(crate) struct Parts {
     pub(crate) bases: Option<Bases>,
 }
 
-/// A compile that is over.
-struct Done {
-    objects: Arc<Objects>,
-    compiled: Compiled,
-    memo: Memo,
-}
-
 impl Cycle {
     /// A cycle that publishes nothing before each of `lists` was complete once.
     pub(crate) fn new(parts: Parts, lists: BTreeSet<String>) -> Self {
-        let Parts { options, publisher, board, metrics, progress, bases } = parts;
+        let Parts { asking, options, publisher, board, metrics, progress, bases } = parts;
         for list in &lists {
             board.missing(list, "not listed yet");
             metrics.synced(list, false);
@@ -92,6 +114,7 @@ impl Cycle {
             pace: Pace::default(),
             memo: Memo::default(),
             compiling: JoinSet::new(),
+            asking,
             board,
             metrics,
             progress,
@@ -127,13 +150,14 @@ impl Cycle {
     }
 
     fn due(&self) -> Option<Instant> {
-        if self.compiling.is_empty() && self.waiting.is_empty() { self.pace.due() } else { None }
+        let ready = self.compiling.is_empty() && self.waiting.is_empty() && !self.asking.waits();
+        if ready { self.pace.due() } else { None }
     }
 
     fn take(&mut self, updates: impl Iterator<Item = Update>) {
         let mut effect = Effect::None;
         let mut services = BTreeSet::new();
-        for Update { changes, listed } in updates {
+        for Update { changes, listed, named } in updates {
             for change in changes {
                 effect = effect.max(self.apply(change, &mut services));
             }
@@ -142,6 +166,9 @@ impl Cycle {
                 self.board.arrived(&list);
                 self.metrics.synced(&list, true);
                 effect = Effect::Compile; // even an empty cluster has a snapshot
+            }
+            if named.is_some_and(|number| self.asking.answer(number)) {
+                self.pace.resume(Instant::now());
             }
         }
         self.publisher.endpoints(&services);
@@ -164,6 +191,10 @@ impl Cycle {
                 services.extend(self.publisher.remove_slice(&key.name));
                 Effect::None
             }
+            // Nothing names it any more: that is why it is let go.
+            Change::Remove(key) if key.kind == Kind::Secret && !self.asking.names(&key.name) => {
+                self.store.apply(Change::Remove(key)).min(Effect::Status)
+            }
             other => self.store.apply(other),
         }
     }
@@ -171,33 +202,56 @@ impl Cycle {
     fn begin(&mut self) {
         self.pace.take(Instant::now());
         let (objects, options) = (Arc::clone(self.store.objects()), Arc::clone(&self.options));
-        let mut memo = std::mem::take(&mut self.memo);
+        let (memo, held) = (std::mem::take(&mut self.memo), self.asking.held(Instant::now()));
         let seconds = self.metrics.compile_seconds.clone();
         self.compiling.spawn_blocking(move || {
             let timer = seconds.start_timer();
-            let compiled = compile(&objects, &options, &mut memo);
-            timer.observe_duration();
-            Done { objects, compiled, memo }
+            let outcome = work(objects, &options, memo, held);
+            match outcome {
+                Outcome::Wanting(..) => drop(timer.stop_and_discard()),
+                Outcome::Done(..) => timer.observe_duration(),
+            }
+            outcome
         });
     }
 
-    fn finish(&mut self, done: Result<Done, JoinError>) {
+    fn finish(&mut self, done: Result<Outcome, JoinError>) {
         match done {
-            Ok(Done { objects, compiled, memo }) => {
+            Ok(Outcome::Wanting(named, memo)) => {
+                self.memo = memo;
+                self.asking.wait_for(named, Instant::now());
+            }
+            Ok(Outcome::Done(Done { objects, compiled, named }, memo)) => {
                 if let Some(bases) = &self.bases {
                     let problems = compiled.problems.clone();
                     bases.send_replace(Some(Arc::new(Basis { objects, memo: memo.clone(), problems })));
                 }
                 self.memo = memo;
+                self.asking.compiled(named);
                 self.board.find("compile", compiled.problems.clone());
                 self.board.find("controller", Vec::new());
                 let id = self.publisher.routes(&compiled.snapshot, &compiled.endpoint_sources);
-                let _ = self.progress.send(Progress::Compiled(id, Arc::new(compiled)));
+                let _ = self.progress.send(Progress::Compiled(id, compiled));
             }
             // What is served stays; the next change tries again.
             Err(error) => self.board.find("controller", vec![panicked(&error)]),
         }
     }
+}
+
+/// Compiles, unless Secrets are named that are still to be asked for.
+fn work(objects: Arc<Objects>, options: &Options, mut memo: Memo, held: Option<Held>) -> Outcome {
+    let drafted = drafted(&objects, options, &mut memo);
+    let mut named = None;
+    if let Some(held) = held {
+        let all = drafted.secrets();
+        if held.lacks(&all) {
+            return Outcome::Wanting(all, memo);
+        }
+        named = (!held.is(&all)).then_some(all);
+    }
+    let compiled = Arc::new(drafted.compile(&mut memo));
+    Outcome::Done(Done { objects, compiled, named }, memo)
 }
 
 fn panicked(error: &JoinError) -> Problem {

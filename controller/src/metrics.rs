@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     pub(crate) compile_seconds: Histogram,
     synced: IntGaugeVec,
     writes: IntCounterVec,
+    leader: IntGaugeVec,
 }
 
 impl Metrics {
@@ -41,6 +42,11 @@ impl Metrics {
     /// Whether the first list of a kind is complete.
     pub(crate) fn synced(&self, kind: &str, synced: bool) {
         self.synced.with_label_values(&[kind]).set(synced.into());
+    }
+
+    /// Whether we are the leader by this Lease.
+    pub(crate) fn leads(&self, lease: &str, leads: bool) {
+        self.leader.with_label_values(&[lease]).set(leads.into());
     }
 
     /// Counts an attempt to write to the API: `what` is `status` or `event`.
@@ -67,12 +73,20 @@ fn build(
         Opts::new("tidegate_api_writes_total", "Statuses and events written to the Kubernetes API, by result"),
         &["what", "result"],
     )?;
+    let leader = IntGaugeVec::new(
+        Opts::new(
+            "nginx_ingress_controller_leader_election_status",
+            "1 on the leader, else 0; name is that of the Lease, and without an election there is no series",
+        ),
+        &["name"],
+    )?;
+    registry.register(Box::new(leader.clone()))?;
     registry.register(Box::new(compile_seconds.clone()))?;
     registry.register(Box::new(synced.clone()))?;
     registry.register(Box::new(writes.clone()))?;
     registry.register(Box::new(Problems::new(Arc::clone(board))?))?;
     registry.register(Box::new(Orphans::new(snapshots.subscribe(), Arc::clone(board))?))?;
-    Ok((Metrics { compile_seconds, synced, writes }, registry))
+    Ok((Metrics { compile_seconds, synced, writes, leader }, registry))
 }
 
 /// `tidegate_problems`, counted on each scrape, so that a solved kind of problem leaves no series behind.

@@ -35,6 +35,12 @@ impl Pace {
         }
     }
 
+    /// A batch that was taken and could not be worked on is due again, at once.
+    pub(crate) fn resume(&mut self, now: Instant) {
+        self.taken = None;
+        self.changed(now);
+    }
+
     /// Begins the next batch.
     pub(crate) fn take(&mut self, now: Instant) {
         self.waiting = None;

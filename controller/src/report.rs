@@ -2,7 +2,10 @@
 
 pub(crate) mod address;
 pub(crate) mod conditions;
+mod contest;
 pub(crate) mod events;
+mod farewell;
+pub(crate) mod nodes;
 mod served;
 pub(crate) mod status;
 mod verdict;
@@ -11,14 +14,18 @@ use std::sync::Arc;
 
 use compile::Objects;
 use conditions::Conditions;
+use farewell::{Farewell, Statuses};
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use served::Served;
 use snapshot::Report;
 use status::Writer;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+};
 use verdict::Verdicts;
 
-use crate::{board::Board, cycle::Progress};
+use crate::{board::Board, cycle::Progress, lease::Leader, replicas::Replicas};
 
 /// The addresses that statuses should have; none: statuses are left alone.
 pub(crate) type Addresses = watch::Receiver<Option<Vec<IngressLoadBalancerIngress>>>;
@@ -28,6 +35,9 @@ pub(crate) struct Inputs {
     pub(crate) reports: mpsc::Receiver<Report>,
     pub(crate) news: mpsc::UnboundedReceiver<Progress>,
     pub(crate) addresses: Addresses,
+    pub(crate) leader: Leader,
+    /// To be answered when the cluster has been told that we leave.
+    pub(crate) leave: mpsc::Receiver<oneshot::Sender<()>>,
 }
 
 /// What goes out, where there is a cluster to write to.
@@ -39,43 +49,77 @@ pub(crate) struct Outputs {
     pub(crate) writer: Option<Writer>,
     /// Writes conditions of parameters, likewise.
     pub(crate) conditions: Option<Conditions>,
+    /// Who else could go on with it, if our addresses are to be removed when nobody does.
+    pub(crate) replicas: Option<Replicas>,
     /// The current objects, for events.
     pub(crate) objects: watch::Sender<Arc<Objects>>,
 }
 
 /// Works until the cycle ends.
 pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
-    let Inputs { mut reports, mut news, mut addresses } = inputs;
-    let Outputs { board, first_refusal_is_fatal, mut writer, mut conditions, objects } = outputs;
-    let mut verdicts = Verdicts::new(board, first_refusal_is_fatal);
-    let mut served = Served::default();
+    let Inputs { mut reports, mut news, mut addresses, mut leader, mut leave } = inputs;
+    let mut verdicts = Verdicts::new(Arc::clone(&outputs.board), outputs.first_refusal_is_fatal);
+    let mut reporter = Reporter { served: Served::default(), outputs };
+    let mut leaving = JoinSet::new();
     loop {
         // Most snapshots change endpoints alone, and no status.
         let concerns_status = tokio::select! {
             // Where the data plane is gone, there is nothing to hear until everything ends.
-            Some(report) = reports.recv() => verdicts.take(report).is_some_and(|id| served.applied(id)),
+            Some(report) = reports.recv() => verdicts.take(report).is_some_and(|id| reporter.served.applied(id)),
             news = news.recv() => match news {
                 Some(Progress::Objects(new)) => {
-                    objects.send_replace(new);
+                    reporter.outputs.objects.send_replace(new);
                     true
                 }
-                Some(Progress::Compiled(id, compiled)) => served.compiled(id, compiled),
+                Some(Progress::Compiled(id, compiled)) => reporter.served.compiled(id, compiled),
                 None => return,
             },
             Ok(()) = addresses.changed() => true,
-            () = status::ready(&mut writer) => true,
-            () = conditions::ready(&mut conditions) => true,
+            () = leader.changed() => true,
+            () = status::ready(&mut reporter.outputs.writer, &reporter.outputs.objects) => true,
+            () = conditions::ready(&mut reporter.outputs.conditions) => true,
+            Some(done) = leave.recv() => {
+                let statuses = reporter.last_statuses(addresses.borrow().clone());
+                let farewell = Farewell { leader: leader.clone(), statuses };
+                leaving.spawn(async move {
+                    farewell.say().await;
+                    let _ = done.send(()); // who asked may have given up waiting
+                });
+                false
+            }
         };
-        if !concerns_status {
-            continue;
+        if concerns_status && leader.leads() {
+            reporter.write(addresses.borrow_and_update().as_deref());
         }
-        if let (Some(conditions), Some(compiled)) = (&mut conditions, served.current()) {
+    }
+}
+
+struct Reporter {
+    served: Served,
+    outputs: Outputs,
+}
+
+impl Reporter {
+    fn write(&mut self, addresses: Option<&[IngressLoadBalancerIngress]>) {
+        let Outputs { writer, conditions, objects, .. } = &mut self.outputs;
+        if let (Some(conditions), Some(compiled)) = (conditions, self.served.current()) {
             conditions.write(&objects.borrow(), compiled);
         }
-        if let (Some(writer), Some(compiled), Some(addresses)) =
-            (&mut writer, served.current(), addresses.borrow_and_update().as_deref())
-        {
+        if let (Some(writer), Some(compiled), Some(addresses)) = (writer, self.served.current(), addresses) {
             writer.write(&objects.borrow(), compiled, addresses);
         }
+    }
+
+    /// What was written, to be removed by the last replica. Nothing is written after that.
+    fn last_statuses(&mut self, addresses: Option<Vec<IngressLoadBalancerIngress>>) -> Option<Statuses> {
+        let Outputs { writer, replicas, objects, .. } = &mut self.outputs;
+        let writer = writer.take();
+        Some(Statuses {
+            writer: writer?,
+            replicas: replicas.take()?,
+            objects: objects.subscribe(),
+            compiled: Arc::clone(self.served.current()?),
+            addresses: addresses?,
+        })
     }
 }

@@ -67,6 +67,9 @@ fn config(folder: &Path) -> Config {
         publish: PublishAddress::None,
         update_status: true,
         admission: None,
+        update_status_on_shutdown: true,
+        election: None,
+        pod: None,
         first_refusal_is_fatal: true,
         metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
     }

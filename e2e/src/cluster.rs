@@ -89,6 +89,17 @@ impl Cluster {
         run(Command::new(script).args(arguments), None).await.map(drop)
     }
 
+    /// The admin's kubeconfig with a ServiceAccount's token in place of the admin's key.
+    ///
+    /// # Errors
+    /// There is no such account.
+    pub async fn kubeconfig(&self, namespace: &str, account: &str) -> anyhow::Result<String> {
+        let token = self.kubectl(&["-n", namespace, "create", "token", account]).await?;
+        let mut config = self.json(&["config", "view", "--raw", "--flatten"]).await?;
+        config["users"][0]["user"] = json!({ "token": token.trim() });
+        Ok(config.to_string())
+    }
+
     /// The address of a node, by which Pods reach what listens on it.
     ///
     /// # Errors

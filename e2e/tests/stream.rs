@@ -9,6 +9,7 @@ use e2e::client::complete;
 use e2e::cluster::{Cluster, Namespace};
 use e2e::echo::Body;
 use e2e::objects::{EchoApp, ingress_for};
+use e2e::process;
 use e2e::tidegate::Tidegate;
 use e2e::wait;
 use futures_util::{SinkExt, StreamExt};
@@ -33,15 +34,13 @@ async fn scene() -> (Namespace, Tidegate, String) {
     (namespace, tidegate, host)
 }
 
-/// Tidegate's process, seen from the node.
+/// A process, seen from the node.
 struct Process(PathBuf);
 
 impl Process {
+    /// That which has the data go through it.
     fn find() -> Self {
-        let named = |path: &PathBuf| fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "tidegate");
-        let found: Vec<_> = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()).filter(named).collect();
-        assert_eq!(found.len(), 1, "one process is called tidegate: {found:?}");
-        Self(found[0].clone())
+        Self(process::find("dataplane").unwrap())
     }
 
     /// Resident memory in bytes: at present (`VmRSS`), or the most so far (`VmHWM`).

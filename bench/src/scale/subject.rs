@@ -1,7 +1,7 @@
 //! A controller with its proxy, on the cluster of this bench.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -20,8 +20,10 @@ pub const SERVED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ip
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Subject {
-    /// `tidegate run`.
+    /// `tidegate controller` and `tidegate dataplane`, as the chart has it.
     Tidegate,
+    /// `tidegate run`.
+    Run,
     /// Traefik with its defaults.
     Traefik,
 }
@@ -40,6 +42,7 @@ impl Subject {
     pub fn name(self) -> &'static str {
         match self {
             Self::Tidegate => "Tidegate",
+            Self::Run => "Tidegate in one process",
             Self::Traefik => "Traefik",
         }
     }
@@ -49,78 +52,132 @@ impl Subject {
     /// # Errors
     /// It cannot be started.
     pub fn start(self, places: &Places<'_>) -> Result<Running> {
-        let output = places.folder.join(format!("{}.log", self.name()));
-        let log = places.folder.join("access.log").display().to_string();
-        let mut command = match self {
-            Self::Tidegate => Command::new(places.tidegate),
-            Self::Traefik => Command::new(places.peers.join("python/bin/traefik")),
+        let began = Instant::now();
+        let mut running = Running { children: Vec::new(), began, state: None };
+        let mut start = |name: &str, command: &mut Command| -> Result<()> {
+            let log = places.folder.join(format!("{name}.log"));
+            let output = File::create(&log).with_context(|| log.display().to_string())?;
+            command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+            running.children.push(command.spawn().with_context(|| format!("{:?}", command.get_program()))?);
+            Ok(())
         };
         match self {
             Self::Tidegate => {
-                command.args(["run", "--http-port=8080", "--https-port=8443", "--healthz-port=8081"]).args([
-                    format!("--kubeconfig={}", places.kubeconfig.display()),
-                    format!("--controller-class={CONTROLLER}"),
-                    "--publish-status-address=192.0.2.1".to_owned(),
-                    format!("--access-log={log}"),
-                ])
+                start("dataplane", &mut dataplane(places))?;
+                start("controller", &mut controller(places, "controller"))?;
+                running.state = Some(state(places));
             }
-            Self::Traefik => command
-                .env("KUBECONFIG", &places.kubeconfig)
-                .args(["--entrypoints.web.address=:8080", "--entrypoints.websecure.address=:8443"])
-                .args(["--providers.kubernetesingress=true", "--providers.kubernetesingress.ingressclass=scale"])
-                .args(["--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=ERROR"])
-                .arg(format!("--accesslog.filepath={log}")),
-        };
-        let output = File::create(&output).with_context(|| output.display().to_string())?;
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-        let began = Instant::now();
-        let child = command.spawn().with_context(|| format!("{:?}", command.get_program()))?;
-        Ok(Running { child, began })
+            Self::Run => start("run", controller(places, "run").arg("--healthz-port=8081").arg(access_log(places)))?,
+            Self::Traefik => start("traefik", &mut traefik(places))?,
+        }
+        Ok(running)
     }
+}
+
+fn state(places: &Places<'_>) -> PathBuf {
+    places.folder.join("state")
+}
+
+fn socket(places: &Places<'_>) -> String {
+    format!("--socket={}", places.folder.join("tidegate.sock").display())
+}
+
+fn access_log(places: &Places<'_>) -> String {
+    format!("--access-log={}", places.folder.join("access.log").display())
+}
+
+fn controller(places: &Places<'_>, subcommand: &str) -> Command {
+    let mut command = Command::new(places.tidegate);
+    command.args([subcommand, "--http-port=8080", "--https-port=8443", "--publish-status-address=192.0.2.1"]);
+    command.arg(format!("--kubeconfig={}", places.kubeconfig.display()));
+    command.arg(format!("--controller-class={CONTROLLER}"));
+    if subcommand == "controller" {
+        command.arg(socket(places));
+    }
+    command
+}
+
+fn dataplane(places: &Places<'_>) -> Command {
+    let mut command = Command::new(places.tidegate);
+    command.args(["dataplane", "--healthz-port=8081"]).args([socket(places), access_log(places)]);
+    command.arg(format!("--state-dir={}", state(places).display()));
+    command
+}
+
+fn traefik(places: &Places<'_>) -> Command {
+    let mut command = Command::new(places.peers.join("python/bin/traefik"));
+    command
+        .env("KUBECONFIG", &places.kubeconfig)
+        .args(["--entrypoints.web.address=:8080", "--entrypoints.websecure.address=:8443"])
+        .args(["--providers.kubernetesingress=true", "--providers.kubernetesingress.ingressclass=scale"])
+        .args(["--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=ERROR"])
+        .arg(format!("--accesslog.filepath={}", places.folder.join("access.log").display()));
+    command
 }
 
 /// A subject that runs, until it is dropped.
 #[derive(Debug)]
 pub struct Running {
-    child: Child,
+    /// Its processes; that which serves comes first.
+    children: Vec<Child>,
     /// When it was started.
     pub began: Instant,
+    /// Where it keeps what it serves.
+    state: Option<PathBuf>,
 }
 
 impl Running {
-    /// The memory of all its processes, in MiB.
+    /// The memory of its processes, each with what it has started, in MiB. A state folder, which is in memory, counts as
+    /// the first one's.
     ///
     /// # Errors
-    /// It has ended.
-    pub fn memory(&self) -> Result<u64> {
-        Ok(procfs::memory(&procfs::tree(self.child.id())?)? / 1024)
+    /// One has ended.
+    pub fn memory(&self) -> Result<Vec<u64>> {
+        let mut kept = 0;
+        for entry in self.state.iter().filter_map(|state| fs::read_dir(state).ok()).flatten() {
+            kept += entry?.metadata()?.len() / 1024;
+        }
+        let mut memory = Vec::new();
+        for child in &self.children {
+            memory.push((procfs::memory(&procfs::tree(child.id())?)? + std::mem::take(&mut kept)) / 1024);
+        }
+        Ok(memory)
     }
 
     /// The time on a CPU that all its processes have had.
     ///
     /// # Errors
-    /// It has ended.
+    /// One has ended.
     pub fn cpu(&self) -> Result<Duration> {
-        Ok(procfs::usage(&procfs::tree(self.child.id())?)?.run)
+        let of = |child: &Child| Ok(procfs::usage(&procfs::tree(child.id())?)?.run);
+        self.children.iter().map(of).sum()
     }
 
-    /// Fails if it has ended.
+    /// Fails if one has ended.
     ///
     /// # Errors
-    /// It has.
+    /// One has.
     pub fn check(&mut self) -> Result<()> {
-        let status = self.child.try_wait()?;
-        ensure!(status.is_none(), "it has ended: {status:?}");
+        for child in &mut self.children {
+            let status = child.try_wait()?;
+            ensure!(status.is_none(), "it has ended: {status:?}");
+        }
         Ok(())
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed())
-            && kill_process(pid, Signal::KILL).is_ok()
-        {
-            let _ = self.child.wait(); // its end is all that is waited for
+        for child in &mut self.children {
+            if let Some(pid) = Pid::from_raw(child.id().cast_signed())
+                && kill_process(pid, Signal::KILL).is_ok()
+            {
+                let _ = child.wait(); // its end is all that is waited for
+            }
+        }
+        // The next one begins with nothing.
+        if let Some(state) = &self.state {
+            let _ = fs::remove_dir_all(state);
         }
     }
 }

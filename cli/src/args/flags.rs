@@ -1,6 +1,7 @@
 //! The flags of the commands that serve. Each is defined once, in the part of the program that it concerns.
 
 mod dataplane;
+mod election;
 mod link;
 mod process;
 
@@ -11,6 +12,7 @@ use compile::NamespacedName;
 
 use super::webhook::WebhookFlags;
 pub use dataplane::DataplaneFlags;
+pub use election::ElectionFlags;
 pub use link::{SocketFlags, StateFlags};
 pub use process::ProcessFlags;
 
@@ -139,6 +141,15 @@ pub struct ControllerFlags {
     /// Whether to write the status of Ingresses.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set)]
     pub update_status: bool,
+    /// Whether the last replica takes the addresses out of the statuses when it is shut down.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = true, action = ArgAction::Set)]
+    pub update_status_on_shutdown: bool,
+    /// Without a Service or addresses, Ingresses get those of the nodes of our Pods: the internal ones with this.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
+    pub report_node_internal_ip_address: bool,
+    /// Who of several replicas writes it.
+    #[command(flatten)]
+    pub election: ElectionFlags,
 
     #[command(flatten)]
     pub webhook: WebhookFlags,

@@ -67,14 +67,8 @@ const IGNORED: &[Ignored] = &[
     value("bucket-factor"),
     value("max-buckets"),
     switch("metrics-per-undefined-host"),
-    // Leader election: this version runs as one replica.
-    value("election-id"),
-    value("election-ttl"),
-    switch("disable-leader-election"),
-    switch("update-status-on-shutdown"),
     // What has a meaning and is not served by this version.
     not_served("enable-topology-aware-routing", false, "endpoints of all zones are used"),
-    not_served("report-node-internal-ip-address", false, "use --publish-service or --publish-status-address"),
     not_served("maxmind-license-key", true, "no GeoIP data is used"),
     not_served("maxmind-edition-ids", true, "no GeoIP data is used"),
     not_served("maxmind-mirror", true, "no GeoIP data is used"),

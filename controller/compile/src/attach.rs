@@ -45,14 +45,16 @@ pub fn is_ours(objects: &Objects, options: &Options, name: &NamespacedName, ingr
 pub(crate) struct Classes<'a> {
     options: &'a Options,
     pub ours: BTreeSet<&'a Arc<str>>,
+    /// Whether the name that `--ingress-class` gives is enough.
+    by_name: bool,
     without: bool,
     /// The class of those that name none: the first by name.
     default: Option<&'a Arc<str>>,
 }
 
-/// The names of our classes and of the default one, and whether Ingresses without a class are ours: with the options, all
-/// that decides of which class an Ingress is.
-pub(crate) type ClassNames = (BTreeSet<Arc<str>>, Option<Arc<str>>, bool);
+/// The names of our classes and of the default one, whether the name by a flag is enough, and whether Ingresses without a
+/// class are ours: with the options, all that decides of which class an Ingress is.
+pub(crate) type ClassNames = (BTreeSet<Arc<str>>, Option<Arc<str>>, bool, bool);
 
 impl<'a> Classes<'a> {
     fn new(objects: &'a Objects, options: &'a Options) -> Self {
@@ -60,6 +62,7 @@ impl<'a> Classes<'a> {
         let default = ours().find(|(_, class)| is_default(class)).map(|(name, _)| name);
         Self {
             options,
+            by_name: options.ingress_class_by_name || without_classes(objects, options),
             ours: ours().map(|(name, _)| name).collect(),
             without: options.watch_ingress_without_class || default.is_some(),
             default,
@@ -67,7 +70,7 @@ impl<'a> Classes<'a> {
     }
 
     pub fn names(&self) -> ClassNames {
-        (self.ours.iter().copied().cloned().collect(), self.default.cloned(), self.without)
+        (self.ours.iter().copied().cloned().collect(), self.default.cloned(), self.by_name, self.without)
     }
 
     /// None: the Ingress is not ours; none within: it is, and of no IngressClass that is there. `spec.ingressClassName`
@@ -77,7 +80,7 @@ impl<'a> Classes<'a> {
         let spec_name = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
         if let Some(name) = spec_name.filter(|name| !name.is_empty()) {
             let class = own(name);
-            let by_name = self.options.ingress_class_by_name && name == self.options.ingress_class;
+            let by_name = self.by_name && name == self.options.ingress_class;
             return (class.is_some() || by_name).then_some(class);
         }
         let annotation = ingress.metadata.annotations.as_ref().and_then(|all| all.get(CLASS_ANNOTATION));
@@ -86,6 +89,13 @@ impl<'a> Classes<'a> {
             None => self.without.then_some(self.default),
         }
     }
+}
+
+/// Whether nothing is known of classes: with Roles alone, which are for one namespace, they cannot be read. Ingresses
+/// still name them. (ingress-nginx then looks at the annotation alone, and would take an Ingress of another class.)
+fn without_classes(objects: &Objects, options: &Options) -> bool {
+    options.watch_namespace.as_ref().is_some_and(|namespace| !namespace.is_empty())
+        && objects.ingress_classes.is_empty()
 }
 
 fn is_our_class(name: &str, class: &IngressClass, options: &Options) -> bool {

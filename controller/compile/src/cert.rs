@@ -67,6 +67,11 @@ impl Certs {
     }
 }
 
+/// The Secrets that a draft's `spec.tls` names.
+pub(crate) fn named(draft: &Draft) -> impl Iterator<Item = &NamespacedName> {
+    draft.tls.iter().filter_map(|tls| tls.secret.as_ref())
+}
+
 /// Parses every certificate that drafts and options name.
 pub(crate) fn resolve(
     objects: &Objects,
@@ -75,8 +80,7 @@ pub(crate) fn resolve(
     memo: &mut Memo,
 ) -> (Certs, Vec<Problem>) {
     let default = options.default_ssl_certificate.clone();
-    let named = drafts.iter().flat_map(|draft| draft.tls.iter().filter_map(|tls| tls.secret.as_ref()));
-    let named: BTreeSet<&NamespacedName> = named.chain(&default).collect();
+    let named: BTreeSet<&NamespacedName> = drafts.iter().flat_map(|draft| named(draft)).chain(&default).collect();
     let parsed = named.into_iter().filter_map(|name| {
         let secret = objects.secrets.get(name)?;
         Some((name.clone(), memo.certs.find(name, secret, || parse(name, secret))))

@@ -47,10 +47,14 @@ impl ClientCas {
     }
 }
 
+/// The Secret that a draft checks clients' certificates with.
+pub(crate) fn named(draft: &Draft) -> Option<&NamespacedName> {
+    Some(&draft.stated.client_cert.as_ref()?.secret)
+}
+
 /// Parses every bundle that drafts name.
 pub(crate) fn resolve(objects: &Objects, drafts: &[Arc<Draft>], memo: &mut Memo) -> (ClientCas, Vec<Problem>) {
-    let named = drafts.iter().filter_map(|draft| Some(&draft.stated.client_cert.as_ref()?.secret));
-    let named: BTreeSet<&NamespacedName> = named.collect();
+    let named: BTreeSet<&NamespacedName> = drafts.iter().filter_map(|draft| named(draft)).collect();
     let parsed = named.into_iter().filter_map(|name| {
         let secret = objects.secrets.get(name)?;
         Some((name.clone(), memo.client_cas.find(name, secret, || parse(name, secret))))

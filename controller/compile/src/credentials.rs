@@ -48,10 +48,14 @@ impl AllCredentials {
     }
 }
 
+/// The Secret that a draft speaks TLS to backends with.
+pub(crate) fn named(draft: &Draft) -> Option<&NamespacedName> {
+    draft.stated.upstream.as_ref()?.tls.secret.as_ref()
+}
+
 /// Parses each Secret that a draft names.
 pub(crate) fn resolve(objects: &Objects, drafts: &[Arc<Draft>], memo: &mut Memo) -> AllCredentials {
-    let named: BTreeSet<&NamespacedName> =
-        drafts.iter().filter_map(|draft| draft.stated.upstream.as_ref()?.tls.secret.as_ref()).collect();
+    let named: BTreeSet<&NamespacedName> = drafts.iter().filter_map(|draft| named(draft)).collect();
     let parsed = named.into_iter().filter_map(|name| {
         let secret = objects.secrets.get(name)?;
         Some((name.clone(), memo.credentials.find(name, secret, || parse(name, secret))))

@@ -80,62 +80,94 @@ pub struct Compiled {
 
 /// Compiles all objects. The same objects and options give the same result, whatever the memo holds.
 pub fn compile(objects: &Objects, options: &Options, memo: &mut Memo) -> Compiled {
+    drafted(objects, options, memo).compile(memo)
+}
+
+/// What objects ask for, each by itself, before anything that they name is looked at.
+pub struct Drafted<'a> {
+    objects: &'a Objects,
+    options: &'a Options,
+    by_class: ClassSettings,
+    ours: Vec<Ours<'a>>,
+    drafts: Vec<Arc<Draft>>,
+    problems: Vec<Problem>,
+}
+
+/// The first half of [`compile`]. Looks at no Secret.
+pub fn drafted<'a>(objects: &'a Objects, options: &'a Options, memo: &mut Memo) -> Drafted<'a> {
     let (settings, mut problems) = read_settings(objects, options);
     let Attached { ingresses: ours, classes } = attach::attach(objects, options);
     let by_class = parameters::resolve(objects, &classes.ours, settings);
     problems.extend(by_class.problems.iter().cloned());
     memo.begin(options, &classes, &by_class);
-    let ClassSetting { settings, policy } = &*by_class.global;
     let drafts = drafts(&ours, options, &by_class, memo);
     problems.extend(drafts.iter().flat_map(|draft| draft.problems.iter().cloned()));
-    let credentials = credentials::resolve(objects, &drafts, memo);
-    let resolver = service::Resolver::new(objects, options, &credentials, policy.keep_alive);
-    let (backends, found) = resolver.resolve(&drafts);
-    problems.extend(found);
-    let (certs, found) = cert::resolve(objects, options, &drafts, memo);
-    problems.extend(found);
-    let (client_cas, found) = client_ca::resolve(objects, &drafts, memo);
-    problems.extend(found);
-    memo.end();
+    Drafted { objects, options, by_class, ours, drafts, problems }
+}
 
-    let passthrough = passthrough::resolve(objects, options, settings, &drafts);
-    problems.extend(passthrough.problems);
-    let l4 = l4::services(objects, options, settings);
-    problems.extend(l4.problems);
-
-    let parts = assemble::Parts {
-        backends: &backends,
-        certs: &certs,
-        client_cas: &client_cas,
-        policy,
-        annotations_prefix: &options.annotations_prefix,
-    };
-    let mut assembled = assemble::assemble(&drafts, &parts);
-    problems.extend(assembled.problems);
-    for (id, (cert, key)) in backends.identities {
-        assembled.certs.insert(id.clone(), cert);
-        assembled.keys.insert(id, key);
+impl Drafted<'_> {
+    /// The Secrets that something names: no other one makes a difference to [`Drafted::compile`].
+    pub fn secrets(&self) -> BTreeSet<NamespacedName> {
+        let certs = self.drafts.iter().flat_map(|draft| cert::named(draft));
+        let credentials = self.drafts.iter().filter_map(|draft| credentials::named(draft));
+        let client_cas = self.drafts.iter().filter_map(|draft| client_ca::named(draft));
+        let named = certs.chain(credentials).chain(client_cas).chain(&self.options.default_ssl_certificate);
+        named.cloned().collect()
     }
-    problems.sort();
-    problems.dedup();
-    let mut listeners = listener::listeners(options, settings, assembled.names, passthrough.hosts);
-    listeners.extend(l4.listeners);
-    let snapshot = Snapshot {
-        listeners,
-        tables: assembled.tables,
-        upstreams: backends.upstreams,
-        certs: assembled.certs,
-        keys: assembled.keys,
-        ticket_key: settings.ticket_key.clone(),
-        drain_timeout: settings.worker_shutdown_timeout,
-        connections: settings.connections,
-        ..Snapshot::default()
-    };
-    let mut endpoint_sources = backends.endpoint_sources;
-    endpoint_sources.extend(passthrough.endpoint_sources);
-    endpoint_sources.extend(l4.endpoint_sources);
-    let attached = ours.into_iter().map(|ours| ours.name.clone()).collect();
-    Compiled { snapshot, endpoint_sources, problems, attached, parameters: by_class.named }
+
+    /// The second half: the same memo must be given.
+    pub fn compile(self, memo: &mut Memo) -> Compiled {
+        let Self { objects, options, by_class, ours, drafts, mut problems } = self;
+        let ClassSetting { settings, policy } = &*by_class.global;
+        let credentials = credentials::resolve(objects, &drafts, memo);
+        let resolver = service::Resolver::new(objects, options, &credentials, policy.keep_alive);
+        let (backends, found) = resolver.resolve(&drafts);
+        problems.extend(found);
+        let (certs, found) = cert::resolve(objects, options, &drafts, memo);
+        problems.extend(found);
+        let (client_cas, found) = client_ca::resolve(objects, &drafts, memo);
+        problems.extend(found);
+        memo.end();
+
+        let passthrough = passthrough::resolve(objects, options, settings, &drafts);
+        problems.extend(passthrough.problems);
+        let l4 = l4::services(objects, options, settings);
+        problems.extend(l4.problems);
+
+        let parts = assemble::Parts {
+            backends: &backends,
+            certs: &certs,
+            client_cas: &client_cas,
+            policy,
+            annotations_prefix: &options.annotations_prefix,
+        };
+        let mut assembled = assemble::assemble(&drafts, &parts);
+        problems.extend(assembled.problems);
+        for (id, (cert, key)) in backends.identities {
+            assembled.certs.insert(id.clone(), cert);
+            assembled.keys.insert(id, key);
+        }
+        problems.sort();
+        problems.dedup();
+        let mut listeners = listener::listeners(options, settings, assembled.names, passthrough.hosts);
+        listeners.extend(l4.listeners);
+        let snapshot = Snapshot {
+            listeners,
+            tables: assembled.tables,
+            upstreams: backends.upstreams,
+            certs: assembled.certs,
+            keys: assembled.keys,
+            ticket_key: settings.ticket_key.clone(),
+            drain_timeout: settings.worker_shutdown_timeout,
+            connections: settings.connections,
+            ..Snapshot::default()
+        };
+        let mut endpoint_sources = backends.endpoint_sources;
+        endpoint_sources.extend(passthrough.endpoint_sources);
+        endpoint_sources.extend(l4.endpoint_sources);
+        let attached = ours.into_iter().map(|ours| ours.name.clone()).collect();
+        Compiled { snapshot, endpoint_sources, problems, attached, parameters: by_class.named }
+    }
 }
 
 /// The drafts of our Ingresses, the most senior first.

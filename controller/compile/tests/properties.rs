@@ -9,7 +9,7 @@ use std::{
 
 use compile::{
     Compiled, IngressClassParameters, IngressClassParametersSpec, Memo, NamespacedName, Objects, Options, compile,
-    endpoint_set, status,
+    drafted, endpoint_set, status,
 };
 use k8s_openapi::{
     api::{
@@ -61,6 +61,19 @@ proptest! {
         let fresh = compile(&objects, &options, &mut Memo::default());
         prop_assert!(warm.snapshot == fresh.snapshot);
         prop_assert_eq!(&warm.problems, &fresh.problems);
+    }
+
+    /// Secrets that nothing names need not be held.
+    #[test]
+    fn only_secrets_that_are_named_matter(objects in objects(0..24), options in options()) {
+        let all = compile(&objects, &options, &mut Memo::default());
+        let mut memo = Memo::default();
+        let named = drafted(&objects, &options, &mut memo).secrets();
+        let mut held = objects.clone();
+        held.secrets.retain(|name, _| named.contains(name));
+        let some = drafted(&held, &options, &mut memo).compile(&mut memo);
+        prop_assert!(some.snapshot == all.snapshot);
+        prop_assert_eq!(&some.problems, &all.problems);
     }
 
     #[test]

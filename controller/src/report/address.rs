@@ -27,6 +27,11 @@ fn invalid(address: &str) -> Error {
     Error::Options(format!("--publish-status-address: {address:?} is neither an IP address nor a host name"))
 }
 
+/// An address that is known to be one: where it is no IP address, it is a name.
+pub(super) fn either(address: &str) -> IngressLoadBalancerIngress {
+    if address.parse::<IpAddr>().is_ok() { ip(address) } else { hostname(address) }
+}
+
 fn parse(address: &str) -> Option<IngressLoadBalancerIngress> {
     if address.parse::<IpAddr>().is_ok() {
         return Some(ip(address));

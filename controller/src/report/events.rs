@@ -1,5 +1,7 @@
 //! Problems as Events of their objects.
 //!
+//! All replicas find the same problems: their leader tells. What a data plane refuses is told by its own replica.
+//!
 //! Each new problem makes one Event; while it stands, it is told again before the API server forgets it. Its name is
 //! made of the problem, so that a restarted controller finds its own Event again and counts it up.
 
@@ -22,7 +24,9 @@ use tokio::{
 
 use crate::{
     board::{Board, trouble},
+    lease::Leader,
     metrics::Metrics,
+    report::verdict::REJECTED,
     source::cluster::explain,
 };
 
@@ -40,14 +44,15 @@ pub(crate) struct Teller {
     client: Client,
     metrics: Metrics,
     board: Arc<Board>,
+    leader: Leader,
     /// Who tells: the name of our Pod.
     instance: String,
     ledger: Ledger,
 }
 
 impl Teller {
-    pub(crate) fn new(client: Client, metrics: Metrics, board: Arc<Board>, instance: String) -> Self {
-        Self { client, metrics, board, instance, ledger: Ledger::default() }
+    pub(crate) fn new(client: Client, metrics: Metrics, board: Arc<Board>, leader: Leader, instance: String) -> Self {
+        Self { client, metrics, board, leader, instance, ledger: Ledger::default() }
     }
 
     /// Tells for as long as the controller runs.
@@ -60,6 +65,7 @@ impl Teller {
                 Ok(()) = problems.changed() => {}
                 // A problem may be known before its object is.
                 Ok(()) = objects.changed() => sleep(INTERVAL).await,
+                () = self.leader.changed() => {}
                 () = sleep(REVIEW) => {}
             }
             objects.mark_unchanged();
@@ -69,6 +75,9 @@ impl Teller {
     async fn tell(&mut self, problems: &[Problem], objects: &watch::Receiver<Arc<Objects>>) {
         self.ledger.forget(problems, Instant::now());
         for problem in problems {
+            if !self.leader.leads() && problem.reason != REJECTED {
+                continue;
+            }
             let Some(count) = self.ledger.due(problem, Instant::now()) else { continue };
             // Events belong to objects of the cluster; other problems are logged and counted.
             let event = event::of(problem, &objects.borrow(), &self.instance);

@@ -36,8 +36,8 @@ impl Served {
     }
 
     /// The latest compile that is served.
-    pub(super) fn current(&self) -> Option<&Compiled> {
-        self.current.as_deref()
+    pub(super) fn current(&self) -> Option<&Arc<Compiled>> {
+        self.current.as_ref()
     }
 
     fn settle(&mut self) -> bool {

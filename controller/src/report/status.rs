@@ -1,6 +1,11 @@
 //! Writes `status.loadBalancer` of Ingresses.
 
-use std::{collections::BTreeMap, future, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future,
+    sync::Arc,
+    time::Duration,
+};
 
 use compile::{Compiled, NamespacedName, Objects, Problem, Severity, StatusPatch, status};
 use futures_util::{StreamExt, stream};
@@ -10,10 +15,12 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{Instant, sleep_until},
 };
 
+use super::contest::{Claim, Contests};
 use crate::{
     board::{Board, trouble},
     metrics::Metrics,
@@ -34,47 +41,87 @@ pub(crate) struct Writer {
     round: JoinSet<Vec<Written>>,
     /// What was written to which version of an Ingress. Until its watch tells the next version, it is not repeated.
     written: BTreeMap<NamespacedName, Version>,
+    contests: Contests,
     /// No write before this.
     pause: Option<Instant>,
 }
 
 /// A patch, and why it did not arrive if so.
 struct Written {
-    version: Version,
     ingress: NamespacedName,
+    version: Version,
     error: Option<String>,
 }
 
-/// The version of an Ingress before a write, and the addresses written.
-type Version = (Option<String>, Vec<IngressLoadBalancerIngress>);
+/// The version of an Ingress before a write, and what was written.
+#[derive(Clone, PartialEq)]
+struct Version {
+    version: Option<String>,
+    claim: Claim,
+}
+
+impl Version {
+    fn of(patch: &StatusPatch, objects: &Objects) -> Self {
+        let meta = objects.ingresses.get(&patch.ingress).map(|ingress| &ingress.metadata);
+        Self {
+            version: meta.and_then(|meta| meta.resource_version.clone()),
+            claim: Claim { uid: meta.and_then(|meta| meta.uid.clone()), addresses: patch.addresses.clone() },
+        }
+    }
+}
 
 /// Waits until it is time to look again: a round is over, or a pause.
-pub(super) async fn ready(writer: &mut Option<Writer>) {
-    let Some(Writer { round, written, pause, board, .. }) = writer else { return future::pending().await };
-    if round.is_empty() {
-        match *pause {
-            Some(until) => sleep_until(until).await,
-            None => future::pending().await,
-        }
-        *pause = None;
-        return;
+pub(super) async fn ready(writer: &mut Option<Writer>, objects: &watch::Sender<Arc<Objects>>) {
+    match writer {
+        Some(writer) => writer.ready(objects).await,
+        None => future::pending().await,
     }
-    let done = round.join_next().await;
-    let mut problem = None;
-    for Written { ingress, version, error } in done.and_then(Result::ok).unwrap_or_default() {
-        match error {
-            None => drop(written.insert(ingress, version)),
-            // One of them is enough: what keeps one from arriving keeps most others too.
-            Some(error) => problem = Some(not_written(&ingress, &error)),
-        }
-    }
-    *pause = problem.is_some().then(|| Instant::now() + PAUSE);
-    board.find("status", problem.into_iter().collect());
 }
 
 impl Writer {
     pub(crate) fn new(client: Client, metrics: Metrics, board: Arc<Board>) -> Self {
-        Self { client, metrics, board, round: JoinSet::new(), written: BTreeMap::new(), pause: None }
+        Self {
+            client,
+            metrics,
+            board,
+            round: JoinSet::new(),
+            written: BTreeMap::new(),
+            contests: Contests::default(),
+            pause: None,
+        }
+    }
+
+    async fn ready(&mut self, objects: &watch::Sender<Arc<Objects>>) {
+        if self.round.is_empty() {
+            match self.pause.or_else(|| self.contests.wake(Instant::now())) {
+                Some(until) => sleep_until(until).await,
+                None => future::pending().await,
+            }
+            self.pause = None;
+        } else {
+            let done = self.round.join_next().await;
+            self.finish(done.and_then(Result::ok).unwrap_or_default());
+        }
+        let objects = objects.borrow().clone();
+        self.written.retain(|ingress, _| objects.ingresses.contains_key(ingress));
+        self.contests.forget(Instant::now(), |ingress| objects.ingresses.contains_key(ingress));
+        self.board.find("status contest", self.contests.problems());
+    }
+
+    fn finish(&mut self, round: Vec<Written>) {
+        let mut problem = None;
+        for Written { ingress, version, error } in round {
+            match error {
+                None => {
+                    self.contests.wrote(ingress.clone(), version.claim.clone(), Instant::now());
+                    self.written.insert(ingress, version);
+                }
+                // One of them is enough: what keeps one from arriving keeps most others too.
+                Some(error) => problem = Some(not_written(&ingress, &error)),
+            }
+        }
+        self.pause = problem.is_some().then(|| Instant::now() + PAUSE);
+        self.board.find("status", problem.into_iter().collect());
     }
 
     /// Begins to write what differs, unless a round is under way: its end makes [`ready`] so.
@@ -87,19 +134,43 @@ impl Writer {
         if !self.round.is_empty() || self.pause.is_some() {
             return;
         }
-        let version = |patch: &StatusPatch| {
-            let ingress = objects.ingresses.get(&patch.ingress);
-            (ingress.and_then(|ingress| ingress.metadata.resource_version.clone()), patch.addresses.clone())
-        };
-        self.written.retain(|name, _| objects.ingresses.contains_key(name));
+        let now = Instant::now();
         let patches: Vec<(StatusPatch, Version)> = status(objects, compiled, addresses)
             .into_iter()
-            .map(|patch| (version(&patch), patch))
+            .map(|patch| (Version::of(&patch, objects), patch))
             .filter(|(version, patch)| self.written.get(&patch.ingress) != Some(version))
+            .filter(|(version, patch)| !self.contests.holds_off(&patch.ingress, &version.claim, now))
             .map(|(version, patch)| (patch, version))
             .collect();
         if !patches.is_empty() {
             self.round.spawn(write_all(self.client.clone(), self.metrics.clone(), patches));
+        }
+    }
+
+    /// Takes `addresses` out of the statuses that are these, and out of no other.
+    pub(super) async fn remove(
+        &mut self,
+        objects: &Objects,
+        compiled: &Compiled,
+        addresses: &[IngressLoadBalancerIngress],
+    ) {
+        // A write that is under way must not come last.
+        while self.round.join_next().await.is_some() {}
+        // What differs is somebody else's, or our last write that its watch has not told of yet.
+        let differs = status(objects, compiled, addresses).into_iter();
+        let (unseen, others): (Vec<_>, Vec<_>) =
+            differs.partition(|patch| self.written.get(&patch.ingress) == Some(&Version::of(patch, objects)));
+        let others: BTreeSet<_> = others.into_iter().map(|patch| patch.ingress).collect();
+        let seen = status(objects, compiled, &[]).into_iter().filter(|patch| !others.contains(&patch.ingress));
+        let unseen = unseen.into_iter().map(|patch| StatusPatch { addresses: Vec::new(), ..patch });
+        let patches = seen.chain(unseen).map(|patch| (Version::of(&patch, objects), patch));
+        let patches = patches.map(|(version, patch)| (patch, version)).collect();
+        let done = write_all(self.client.clone(), self.metrics.clone(), patches).await;
+        tracing::info!(ingresses = done.len(), "the last replica leaves: statuses are empty");
+        for Written { ingress, error, .. } in done {
+            if let Some(error) = error {
+                tracing::warn!("the status of Ingress {ingress} stays: {error}");
+            }
         }
     }
 }
@@ -121,7 +192,7 @@ async fn write_one(client: &Client, metrics: &Metrics, patch: StatusPatch, versi
         Err(error) => Some(explain(&error)),
     };
     metrics.wrote("status", error.is_none());
-    Written { version, ingress, error }
+    Written { ingress, version, error }
 }
 
 fn not_written(ingress: &NamespacedName, error: &str) -> Problem {

@@ -10,6 +10,9 @@ use crate::{
     board::{Board, trouble},
 };
 
+/// The reason of problems that this replica's data plane has, and maybe no other's.
+pub(super) const REJECTED: &str = "Rejected";
+
 /// The data plane as a finder of problems.
 const DATAPLANE: &str = "dataplane";
 
@@ -47,7 +50,7 @@ impl Verdicts {
 
 fn rejection(Rejection { origin, field, reason }: Rejection) -> Problem {
     let field = field.unwrap_or_else(|| "content".to_owned());
-    Problem { object: origin, severity: Severity::Error, field, message: reason, reason: "Rejected" }
+    Problem { object: origin, severity: Severity::Error, field, message: reason, reason: REJECTED }
 }
 
 fn refused(reason: &str) -> Problem {

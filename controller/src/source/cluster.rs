@@ -26,9 +26,10 @@ use kube::{
     runtime::watcher,
 };
 use tokio::sync::mpsc;
-use watch::{Object, Watch};
+use watch::{Object, Terms, Watch, Without};
 
 pub(crate) use error::explain;
+pub(crate) use watch::forget;
 
 use crate::{Error, board::Board, cycle::Update, slices::SERVICE_LABEL};
 
@@ -53,44 +54,51 @@ async fn read_kubeconfig(file: &Path) -> Result<Config, KubeconfigError> {
 /// A watch that has not been started, and its name.
 pub(crate) struct Planned {
     pub(crate) list: String,
+    without: Without,
     run: Run,
 }
 
-type Run = Box<dyn FnOnce(mpsc::Sender<Update>, Arc<Board>) -> BoxFuture<'static, ()> + Send>;
+type Run = Box<dyn FnOnce(Terms) -> BoxFuture<'static, ()> + Send>;
 
 impl Planned {
     fn new<K: Object>(list: impl Into<String>, api: Api<DeserializeGuard<K>>, config: watcher::Config) -> Self {
-        Self::of(Watch { list: list.into(), api, config, optional: false })
+        let run: Run = Box::new(move |terms| Box::pin(Watch { api, config, terms }.run()));
+        Self { list: list.into(), without: Without::Never, run }
     }
 
-    /// Of a kind that the API server may not have, or not let us read: then nobody waits for it.
-    fn optional<K: Object>(list: &str, api: Api<DeserializeGuard<K>>) -> Self {
-        Self::of(Watch { list: list.to_owned(), api, config: watcher::Config::default(), optional: true })
-    }
-
-    fn of<K: Object>(watch: Watch<K>) -> Self {
-        let list = watch.list.clone();
-        Self { list, run: Box::new(move |updates, board| Box::pin(watch.run(updates, board))) }
+    fn without(self, without: Without) -> Self {
+        Self { without, ..self }
     }
 
     /// Follows the API for as long as somebody takes the updates.
     pub(crate) fn run(self, updates: mpsc::Sender<Update>, board: Arc<Board>) -> BoxFuture<'static, ()> {
-        (self.run)(updates, board)
+        let Self { list, without, run } = self;
+        run(Terms { list, without, updates, board })
     }
 }
 
-/// The watches that these options need, and no other.
+/// The watches that these options need, and no other, apart from those of Secrets (see [`crate::secrets`]).
+///
+/// All that is asked of the API is, in each watched namespace, `list` and `watch` of `ingresses`, `services`,
+/// `endpointslices` and `secrets`, `patch` of `ingresses/status`, `create` and `patch` of `events` (events.k8s.io). In our
+/// own namespace: `get`, `create` and `update` of `leases`; `list` and `watch` of the ConfigMaps that flags name; `get` and
+/// `list` of `pods`, for [`crate::replicas`]. In the whole cluster: `list` and `watch` of `ingressclasses`, without which
+/// `--watch-namespace` does; `list` and `watch` of `namespaces` for `--watch-namespace-selector`; `get` of `nodes` for
+/// addresses of nodes. `list` and `watch` of what flags name in other namespaces; Events of such an object are in its
+/// namespace, those of an object without one in `default`. `list` and `watch` of `ingressclassparameters` and `patch` of their
+/// `status`, where the cluster has them.
 pub(crate) fn plan(client: &Client, options: &Options) -> Vec<Planned> {
-    let scope = Scope { client, namespace: options.watch_namespace.as_deref().filter(|name| !name.is_empty()) };
+    let scope = Scope::new(client, options);
     let all = watcher::Config::default;
     let mut plan = vec![
         Planned::new::<Ingress>("ingresses", scope.api(), all()),
-        Planned::new::<IngressClass>("ingressclasses", Api::all(client.clone()), all()),
-        Planned::optional::<IngressClassParameters>("ingressclassparameters", Api::all(client.clone())),
+        Planned::new::<IngressClass>("ingressclasses", Api::all(client.clone()), all())
+            .without(if scope.namespace.is_some() { Without::Told } else { Without::Never }),
+        // The API server may not have the kind.
+        Planned::new::<IngressClassParameters>("ingressclassparameters", Api::all(client.clone()), all())
+            .without(Without::Quietly),
         Planned::new::<Service>("services", scope.api(), all()),
         Planned::new::<EndpointSlice>("endpointslices", scope.api(), all()),
-        // Helm keeps its releases in Secrets, large ones.
-        Planned::new::<Secret>("secrets", scope.api(), all().fields("type!=helm.sh/release.v1")),
     ];
     // One may be named twice.
     let config_maps = [&options.config_map, &options.tcp_services, &options.udp_services];
@@ -101,9 +109,6 @@ pub(crate) fn plan(client: &Client, options: &Options) -> Vec<Planned> {
         plan.push(Planned::new::<Namespace>("namespaces", Api::all(client.clone()), all()));
     }
     // What flags name may lie outside of the watched namespace.
-    if let Some(name) = options.default_ssl_certificate.as_ref().filter(|name| scope.misses(name)) {
-        plan.push(one::<Secret>(client, "secret", name));
-    }
     if let Some(name) = options.default_backend_service.as_ref().filter(|name| scope.misses(name)) {
         plan.push(one::<Service>(client, "service", name));
         let slices = all().labels(&format!("{SERVICE_LABEL}={}", name.name));
@@ -114,6 +119,21 @@ pub(crate) fn plan(client: &Client, options: &Options) -> Vec<Planned> {
         ));
     }
     plan
+}
+
+/// The name of the list of [`tls_secrets`].
+pub(crate) const SECRETS: &str = "secrets";
+
+/// A watch of all Secrets with certificates.
+pub(crate) fn tls_secrets(client: &Client, options: &Options) -> Planned {
+    let config = watcher::Config::default().fields("type=kubernetes.io/tls");
+    Planned::new::<Secret>(SECRETS, Scope::new(client, options).api(), config)
+}
+
+/// A watch of all other Secrets, but those that Helm keeps its releases in: they are many, and large.
+pub(crate) fn other_secrets(client: &Client, options: &Options) -> Planned {
+    let config = watcher::Config::default().fields("type!=kubernetes.io/tls,type!=helm.sh/release.v1");
+    Planned::new::<Secret>("other secrets", Scope::new(client, options).api(), config)
 }
 
 /// A watch of one object.
@@ -132,7 +152,11 @@ struct Scope<'a> {
     namespace: Option<&'a str>,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
+    fn new(client: &'a Client, options: &'a Options) -> Self {
+        Self { client, namespace: options.watch_namespace.as_deref().filter(|name| !name.is_empty()) }
+    }
+
     fn api<K>(&self) -> Api<DeserializeGuard<K>>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,

@@ -118,6 +118,6 @@ impl Reader {
         if changes.is_empty() && listed.is_none() {
             return !self.updates.is_closed();
         }
-        self.updates.blocking_send(Update { changes, listed }).is_ok()
+        self.updates.blocking_send(Update { changes, listed, ..Update::default() }).is_ok()
     }
 }

@@ -68,16 +68,8 @@ impl Probe {
             .await?;
         let broken = ingress("broken", spec);
         let probe = Self { namespace, broken, granted: granted.clone(), binary, folder: tempfile::tempdir()? };
-        probe.write_kubeconfig().await?;
+        fs::write(probe.kubeconfig(), cluster.kubeconfig(probe.namespace.name(), "probe").await?)?;
         Ok(probe)
-    }
-
-    /// The admin's kubeconfig with the account's token in place of the admin's key.
-    async fn write_kubeconfig(&self) -> anyhow::Result<()> {
-        let token = self.namespace.kubectl(&["create", "token", "probe"]).await?;
-        let mut config: Value = self.namespace.cluster().json(&["config", "view", "--raw", "--flatten"]).await?;
-        config["users"][0]["user"] = json!({ "token": token.trim() });
-        Ok(fs::write(self.kubeconfig(), config.to_string())?)
     }
 
     fn kubeconfig(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use clap::Args;
+use compile::NamespacedName;
 
 use super::ip_address;
 
@@ -23,15 +24,21 @@ pub struct ProcessFlags {
     #[arg(long, default_value_t = 0, value_name = "SECONDS")]
     shutdown_grace_period: u64,
 
-    /// The namespace of this Pod, for the metrics.
+    /// The namespace of this Pod.
     #[arg(long, env = "POD_NAMESPACE", default_value = "", hide = true)]
     pub pod_namespace: String,
-    /// The name of this Pod, for the metrics.
+    /// The name of this Pod.
     #[arg(long, env = "POD_NAME", default_value = "", hide = true)]
     pub pod_name: String,
 }
 
 impl ProcessFlags {
+    /// The Pod that we run in, if we do.
+    pub fn pod(&self) -> Option<NamespacedName> {
+        let known = !self.pod_namespace.is_empty() && !self.pod_name.is_empty();
+        known.then(|| NamespacedName::new(&self.pod_namespace, &self.pod_name))
+    }
+
     /// How long to go on after a stop was asked for.
     pub fn shutdown_grace(&self) -> Duration {
         Duration::from_secs(self.shutdown_grace_period)

@@ -63,7 +63,12 @@ fn reference(problem: &Problem, objects: &Objects) -> Option<ObjectReference> {
         Kind::Secret => &objects.secrets.get(&name)?.metadata,
         Kind::ConfigMap => &objects.config_maps.get(&name)?.metadata,
         Kind::Namespace => &objects.namespaces.get(&name.name)?.metadata,
-        Kind::EndpointSlice => return None,
+        // They are not among the objects: what is wrong with one is found where it is read, so it is there.
+        Kind::EndpointSlice => &ObjectMeta {
+            namespace: Some(name.namespace.to_string()),
+            name: Some(name.name.to_string()),
+            ..ObjectMeta::default()
+        },
     };
     Some(ObjectReference {
         api_version: Some(kind.api_version().to_owned()),
@@ -127,6 +132,15 @@ mod tests {
         assert_eq!((regarding.kind.as_deref(), regarding.uid.as_deref()), (Some("Ingress"), Some("u")));
         assert_eq!(event.note.as_deref(), Some("spec: is wrong"));
         assert_eq!(of(&problem("is wrong"), &Objects::default(), "pod"), None);
+    }
+
+    #[test]
+    fn tells_of_endpoint_slices_without_knowing_them() {
+        let object = Arc::new(Origin::new("EndpointSlice", "default", "a-1"));
+        let event = of(&Problem { object, ..problem("cannot be read") }, &Objects::default(), "pod").unwrap();
+        let regarding = event.regarding.unwrap();
+        assert_eq!((regarding.api_version.as_deref(), regarding.uid), (Some("discovery.k8s.io/v1"), None));
+        assert_eq!((regarding.namespace.as_deref(), regarding.name.as_deref()), (Some("default"), Some("a-1")));
     }
 
     #[test]

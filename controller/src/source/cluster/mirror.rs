@@ -77,7 +77,7 @@ impl Mirror {
         changes.extend(self.known.difference(&present).cloned().map(Change::Remove));
         self.known = present;
         self.broken = broken;
-        Update { changes, listed: None }
+        Update { changes, ..Update::default() }
     }
 
     fn put<K: Object>(&mut self, object: DeserializeGuard<K>) -> Option<Update> {
@@ -85,7 +85,7 @@ impl Mirror {
             Ok((key, change)) => {
                 self.broken.remove(&key);
                 self.known.insert(key);
-                Some(Update { changes: vec![change], listed: None })
+                Some(Update { changes: vec![change], ..Update::default() })
             }
             Err((key, problem)) => {
                 self.broken.insert(key, problem);
@@ -97,7 +97,7 @@ impl Mirror {
     fn remove(&mut self, key: &Key) -> Option<Update> {
         self.broken.remove(key);
         let known = self.known.take(key)?;
-        Some(Update { changes: vec![Change::Remove(known)], listed: None })
+        Some(Update { changes: vec![Change::Remove(known)], ..Update::default() })
     }
 }
 

@@ -1,7 +1,10 @@
 //! A controller against an API in this process. Waits are bounded; nothing is decided by how long they took.
 
 mod fake;
+mod leader;
 mod parameters;
+mod secrets;
+mod status;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -32,19 +35,27 @@ impl World {
     }
 
     fn with(fake: Fake, change: impl FnOnce(&mut Config)) -> Self {
+        let client = fake.client();
+        Self::with_client(fake, client, change)
+    }
+
+    fn with_client(fake: Fake, client: Client, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             options: Options { watch_ingress_without_class: true, ..Options::default() },
             source: Source::Cluster { kubeconfig: None },
             publish: PublishAddress::None,
             update_status: true,
             admission: None,
+            update_status_on_shutdown: false,
+            election: None,
+            pod: Some(NamespacedName::new("system", "pod")),
             first_refusal_is_fatal: true,
             metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
         };
         change(&mut config);
         let (sender, snapshots) = watch::channel(None);
         let (reports, inbox) = mpsc::channel(16);
-        let controller = Controller::start_with(config, Some(fake.client()), sender, inbox).unwrap();
+        let controller = Controller::start_with(config, Some(client), sender, inbox).unwrap();
         Self { fake, controller, snapshots, reports }
     }
 
@@ -66,7 +77,10 @@ impl World {
     async fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !done(self) {
-            assert!(Instant::now() < deadline, "{what}: {:?}, {:?}", self.problems(), self.fake.state().requests);
+            if Instant::now() >= deadline {
+                let last = self.fake.state().requests.iter().rev().take(20).cloned().collect::<Vec<_>>();
+                panic!("{what}: {:?}, {last:?}", self.problems());
+            }
             sleep(Duration::from_millis(5)).await;
         }
     }
@@ -306,7 +320,39 @@ async fn only_what_is_needed_is_asked_for() {
     ];
     assert_eq!(paths, expected.map(str::to_owned).into());
     let queries = world.fake.state().queries.clone();
-    assert!(queries.iter().filter(|(of, _)| of == "secrets").all(|(_, query)| query.contains("type%21%3Dhelm.sh")));
+    assert!(
+        queries.iter().filter(|(of, _)| of == "secrets").all(|(_, query)| query.contains("type%3Dkubernetes.io%2Ftls"))
+    );
+}
+
+#[tokio::test]
+async fn with_roles_alone_the_name_of_our_class_is_enough() {
+    let fake = Fake::new(true);
+    let mut service = service("s", &json!({"ports": [{"port": 80}]}));
+    service["metadata"]["namespace"] = "team".into();
+    fake.put("services", service);
+    for (name, class) in [("a", "tidegate"), ("b", "other")] {
+        let mut ingress = ingress(name);
+        ingress["metadata"]["namespace"] = "team".into();
+        ingress["spec"]["ingressClassName"] = class.into();
+        fake.put("ingresses", ingress);
+    }
+    fake.state().forbidden.insert("ingressclasses".to_owned());
+    let world = World::with(fake, |config| config.options.watch_namespace = Some("team".to_owned()));
+    world.until_hosts(&["a"]).await;
+    let problem = world.until_problem("NotPermitted").await;
+    assert!(problem.field == "ingressclasses" && problem.message.contains("forbidden"), "{problem}");
+    assert!(world.controller.handle().missing().is_empty());
+    // Once classes can be read, it is their controller that counts.
+    world.fake.put(
+        "ingressclasses",
+        json!({
+            "metadata": {"name": "other"}, "spec": {"controller": "tidegate.dev/ingress-controller"},
+        }),
+    );
+    world.fake.state().forbidden.clear();
+    world.until_hosts(&["b"]).await;
+    world.until("permitted", |world| world.problems().is_empty()).await;
 }
 
 #[tokio::test]

@@ -35,11 +35,11 @@ use crate::{
 /// The first and the longest pause after an error.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
+/// Roles change seldom: after this long, what is forbidden is asked for as seldom.
+const FORBIDDEN: Duration = Duration::from_secs(60);
+
 /// Without an error for this long a watch works, even if it has nothing to tell. Longer than an attempt to connect.
 const RECOVERED: Duration = Duration::from_secs(35);
-
-/// Between two looks at whether a kind can be read by now.
-const ABSENT: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(30) };
 
 /// A server that takes a streaming list but never ends it does not know what it is.
 const STREAMING_PATIENCE: Duration = Duration::from_secs(60);
@@ -66,13 +66,32 @@ macro_rules! objects {
 
 objects!(Ingress, IngressClass, IngressClassParameters, Service, EndpointSlice, Secret, ConfigMap, Namespace);
 
-/// A watch and its name among the lists that are waited for.
+/// A watch.
 pub(super) struct Watch<K> {
-    pub(super) list: String,
     pub(super) api: Api<DeserializeGuard<K>>,
     pub(super) config: watcher::Config,
-    /// Whether the API server may not have the kind, or not let us read it.
-    pub(super) optional: bool,
+    pub(super) terms: Terms,
+}
+
+/// What it is to others.
+pub(super) struct Terms {
+    /// Its name among the lists that are waited for.
+    pub(super) list: String,
+    /// What happens where it cannot be read.
+    pub(super) without: Without,
+    pub(super) updates: mpsc::Sender<Update>,
+    pub(super) board: Arc<Board>,
+}
+
+/// What happens where the API server does not have a kind, or does not let us read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Without {
+    /// It is waited for.
+    Never,
+    /// It counts as empty, and that is a problem.
+    Told,
+    /// It counts as empty: whatever names an object of it has a problem of its own.
+    Quietly,
 }
 
 /// How a round of watching ended.
@@ -85,15 +104,9 @@ enum End {
 
 impl<K: Object> Watch<K> {
     /// Follows the API for as long as somebody takes the updates.
-    pub(super) async fn run(self, updates: mpsc::Sender<Update>, board: Arc<Board>) {
-        let mut round = Round {
-            list: self.list,
-            updates,
-            board,
-            mirror: Mirror::default(),
-            listed: false,
-            optional: self.optional,
-        };
+    pub(super) async fn run(self) {
+        let Terms { list, without, updates, board } = self.terms;
+        let mut round = Round { list, without, updates, board, mirror: Mirror::default(), listed: false };
         let streaming = self.config.clone().streaming_lists();
         if let End::NoStreaming = round.follow(self.api.clone(), streaming, true).await {
             tracing::debug!(list = round.list, "the API server has no streaming lists");
@@ -104,13 +117,12 @@ impl<K: Object> Watch<K> {
 
 struct Round {
     list: String,
+    without: Without,
     updates: mpsc::Sender<Update>,
     board: Arc<Board>,
     mirror: Mirror,
     /// Whether a list was complete once.
     listed: bool,
-    /// Whether nobody waits for the kind; not any more once it was listed.
-    optional: bool,
 }
 
 impl Round {
@@ -148,11 +160,12 @@ impl Round {
                     }
                 }
                 Err(error) if streaming && refuses_streaming(&error) => return End::NoStreaming,
-                Err(error) if self.optional && is_refused(&error) => {
-                    if self.without(&error).await.is_err() {
+                Err(error) if self.without != Without::Never && is_refused(&error) => {
+                    if self.do_without(&error).await.is_err() {
                         return End::Closed;
                     }
-                    sleep(ABSENT).await;
+                    // An API server that has just started knows no roles yet.
+                    sleep(if began.elapsed() < FORBIDDEN { PAUSES.1 } else { FORBIDDEN }).await;
                 }
                 Err(error) => {
                     self.failed(&error);
@@ -182,7 +195,10 @@ impl Round {
         self.board.find(&self.list, self.mirror.problems());
         self.works();
         if let Some(mut update) = update {
-            self.optional &= !listed;
+            if listed && self.without == Without::Quietly {
+                // What can be read once and then not any more is out of date, and nobody else says so.
+                self.without = Without::Never;
+            }
             if listed && !self.listed {
                 self.listed = true;
                 update.listed = Some(self.list.clone());
@@ -192,18 +208,24 @@ impl Round {
         Ok(())
     }
 
-    /// The kind cannot be read: it counts as listed, and empty.
-    async fn without(&mut self, error: &watcher::Error) -> Result<(), mpsc::error::SendError<Update>> {
+    /// Counts as empty, or as it was before it was forbidden.
+    async fn do_without(&mut self, error: &watcher::Error) -> Result<(), mpsc::error::SendError<Update>> {
+        let message = format!("not looked at, which is as good as none of them: {}", explain_watch(error));
+        if self.without == Without::Told {
+            let problem = trouble(&self.list, "NotPermitted", Severity::Warning, message);
+            self.board.find(&finder(&self.list), vec![problem]);
+        } else {
+            tracing::debug!(list = self.list, "{message}");
+        }
         if self.listed {
             return Ok(());
         }
         self.listed = true;
-        tracing::info!(list = self.list, "there are none for us: {}", explain_watch(error));
-        self.updates.send(Update { changes: Vec::new(), listed: Some(self.list.clone()) }).await
+        self.updates.send(Update { listed: Some(self.list.clone()), ..Update::default() }).await
     }
 
     fn works(&self) {
-        self.board.find(&self.finder(), Vec::new());
+        self.board.find(&finder(&self.list), Vec::new());
     }
 
     fn failed(&self, error: &watcher::Error) {
@@ -213,14 +235,20 @@ impl Round {
         }
         let why = explain_watch(error);
         if !self.board.still_missing(&self.list, &why) {
-            self.board.find(&self.finder(), vec![lagging(&self.list, &why)]);
+            self.board.find(&finder(&self.list), vec![lagging(&self.list, &why)]);
         }
     }
+}
 
-    /// The watch itself as a finder of problems, apart from those of objects.
-    fn finder(&self) -> String {
-        format!("watch of {}", self.list)
-    }
+/// The watch itself as a finder of problems, apart from those of objects.
+fn finder(list: &str) -> String {
+    format!("watch of {list}")
+}
+
+/// Takes back what a watch that is over has found.
+pub(crate) fn forget(board: &Board, list: &str) {
+    board.find(list, Vec::new());
+    board.find(&finder(list), Vec::new());
 }
 
 fn pauses() -> backon::ExponentialBackoff {

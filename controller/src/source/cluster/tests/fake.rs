@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -36,6 +39,8 @@ pub(crate) struct State {
     pub(crate) forbidden: BTreeSet<String>,
     /// Collections that the server does not have.
     pub(crate) absent: BTreeSet<String>,
+    /// Names of objects that a watch of one does not come to tell of.
+    pub(crate) silent: BTreeSet<String>,
     /// Whether writes are forbidden.
     pub(crate) read_only: bool,
     /// What happened up to here is forgotten: watches from before get a 410.
@@ -48,15 +53,71 @@ pub(crate) struct State {
     pub(crate) queries: Vec<(String, String)>,
 }
 
-/// A collection, or the object of one name in it.
+/// A collection, or a part of it.
 struct Selection {
+    collection: String,
+    namespace: Option<String>,
+    /// Field selectors: the field, whether it must or must not be so, the value.
+    fields: Vec<(String, bool, String)>,
+    labels: Vec<(String, String)>,
+}
+
+impl Selection {
+    fn new(path: &Path, query: &str) -> Self {
+        let parameter = |name: &str| {
+            let value = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).unwrap_or_default();
+            value.replace("%3D", "=").replace("%21", "!").replace("%2C", ",").replace("%2F", "/")
+        };
+        let pairs = |text: String| -> Vec<(String, String)> {
+            let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+            pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+        };
+        let field = |(key, value): (String, String)| match key.strip_suffix('!') {
+            Some(key) => (key.to_owned(), false, value),
+            None => (key, true, value),
+        };
+        Self {
+            collection: path.collection.clone(),
+            namespace: path.namespace.clone(),
+            fields: pairs(parameter("fieldSelector")).into_iter().map(field).collect(),
+            labels: pairs(parameter("labelSelector")),
+        }
+    }
+
+    /// The one name that it is about.
+    fn name(&self) -> Option<&str> {
+        let name = self.fields.iter().find(|(key, equal, _)| *equal && key == "metadata.name");
+        name.map(|(_, _, name)| name.as_str())
+    }
+
+    fn holds(&self, object: &Value) -> bool {
+        let field = |key: &str| key.split('.').fold(object, |value, key| &value[key]).as_str().unwrap_or_default();
+        self.namespace.as_ref().is_none_or(|namespace| object["metadata"]["namespace"] == **namespace)
+            && self.fields.iter().all(|(key, equal, value)| (field(key) == value) == *equal)
+            && self.labels.iter().all(|(key, value)| object["metadata"]["labels"][key] == **value)
+    }
+}
+
+/// What a request is about.
+struct Path {
+    namespace: Option<String>,
     collection: String,
     name: Option<String>,
 }
 
-impl Selection {
-    fn holds(&self, object: &Value) -> bool {
-        self.name.as_ref().is_none_or(|name| object["metadata"]["name"] == **name)
+impl Path {
+    fn new(path: &str) -> Self {
+        let mut parts = path.trim_start_matches('/').split('/').map(str::to_owned);
+        // `api/v1`, or `apis/GROUP/v1`.
+        let skip = if parts.next().as_deref() == Some("apis") { 2 } else { 1 };
+        let mut parts = parts.skip(skip).peekable();
+        let namespace = parts.next_if(|part| part == "namespaces").and_then(|_| parts.next());
+        let collection = parts.next().unwrap_or_else(|| "namespaces".to_owned());
+        Self { namespace, collection, name: parts.next() }
+    }
+
+    fn key(&self) -> String {
+        format!("{}/{}", self.namespace.as_deref().unwrap_or_default(), self.name.as_deref().unwrap_or_default())
     }
 }
 
@@ -68,12 +129,27 @@ impl Fake {
     }
 
     pub(crate) fn client(&self) -> Client {
-        let fake = self.clone();
+        self.client_while(&Arc::new(AtomicBool::new(true)))
+    }
+
+    /// A client that is answered only while it is `connected`; after that its requests hang.
+    pub(crate) fn client_while(&self, connected: &Arc<AtomicBool>) -> Client {
+        let (fake, connected) = (self.clone(), Arc::clone(connected));
         let service = tower::service_fn(move |request: Request<Body>| {
-            let fake = fake.clone();
-            async move { Ok::<_, Infallible>(fake.answer(request).await) }
+            let (fake, connected) = (fake.clone(), Arc::clone(&connected));
+            async move {
+                if !connected.load(Ordering::SeqCst) {
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, Infallible>(fake.answer(request).await)
+            }
         });
         Client::new(service, "default")
+    }
+
+    /// An object as it is now.
+    pub(crate) fn object(&self, collection: &str, name: &str) -> Value {
+        self.state().objects.get(collection).and_then(|objects| objects.get(name)).cloned().unwrap_or_default()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -99,6 +175,13 @@ impl Fake {
     /// Ends all watches, as a restarted server does.
     pub(crate) fn hang_up(&self) {
         self.state().watchers.clear();
+    }
+
+    /// The objects of a collection that are being watched by their names.
+    pub(crate) fn watched_by_name(&self, collection: &str) -> BTreeSet<String> {
+        let state = self.state();
+        let open = state.watchers.iter().filter(|(of, sender)| of.collection == collection && !sender.is_closed());
+        open.filter_map(|(of, _)| of.name().map(str::to_owned)).collect()
     }
 
     async fn answer(&self, request: Request<Body>) -> Answer {
@@ -145,7 +228,8 @@ impl State {
     }
 
     fn read(&mut self, path: &str, query: &str) -> Answer {
-        let collection = path.rsplit('/').next().unwrap().to_owned();
+        let path = Path::new(path);
+        let collection = path.collection.clone();
         self.queries.push((collection.clone(), query.to_owned()));
         if self.absent.contains(&collection) {
             return status(404, "the server could not find the requested resource");
@@ -156,9 +240,15 @@ impl State {
                 &format!("{collection} is forbidden: User \"x\" cannot list resource \"{collection}\""),
             );
         }
+        if path.name.is_some() {
+            let found = self.objects.get(&collection).and_then(|objects| objects.get(&path.key()));
+            return found.map_or_else(|| status(404, "not found"), |object| answer(200, object));
+        }
+        let of = Selection::new(&path, query);
+        if of.name().is_some_and(|name| self.silent.contains(name)) {
+            return self.open(of, Vec::new());
+        }
         let parameter = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
-        let name = parameter("fieldSelector").and_then(|fields| fields.strip_prefix("metadata.name%3D"));
-        let of = Selection { collection, name: name.map(str::to_owned) };
         if parameter("watch") != Some("true") {
             let items = self.select(&of);
             return answer(200, &json!({"metadata": {"resourceVersion": self.version.to_string()}, "items": items}));
@@ -212,26 +302,29 @@ impl State {
         Response::new(StreamBody::new(frames).boxed_unsync())
     }
 
-    fn write(&mut self, method: &Method, path: &str, body: Value) -> Answer {
+    fn write(&mut self, method: &Method, path: &str, mut body: Value) -> Answer {
+        let path = Path::new(path);
         if *method == Method::POST {
-            let collection = path.rsplit('/').next().unwrap().to_owned();
-            let objects = self.objects.entry(collection).or_default();
-            if objects.contains_key(&key(&body)) {
+            if let Some(namespace) = &path.namespace {
+                body["metadata"]["namespace"] = namespace.clone().into();
+            }
+            if self.objects.get(&path.collection).is_some_and(|objects| objects.contains_key(&key(&body))) {
                 return status(409, "already exists");
             }
-            objects.insert(key(&body), body.clone());
+            self.put(&path.collection, body.clone());
             return answer(201, &body);
         }
-        let parts: Vec<&str> = path.trim_end_matches("/status").split('/').collect();
-        let (collection, key) = match parts[..] {
-            [.., "namespaces", namespace, collection, name] => (collection, format!("{namespace}/{name}")),
-            [.., collection, name] => (collection, format!("/{name}")),
-            _ => return status(404, "no such path"),
-        };
-        let found = self.objects.get(collection).and_then(|objects| objects.get(&key));
+        let found = self.objects.get(&path.collection).and_then(|objects| objects.get(&path.key()));
         let Some(mut object) = found.cloned() else { return status(404, "not found") };
-        merge(&mut object, &body);
-        self.put(collection, object.clone());
+        if *method == Method::PUT {
+            if body["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] {
+                return status(409, "the object has been modified");
+            }
+            object = body;
+        } else {
+            merge(&mut object, &body);
+        }
+        self.put(&path.collection, object.clone());
         answer(200, &object)
     }
 }
@@ -260,7 +353,14 @@ fn merge(target: &mut Value, patch: &Value) {
 }
 
 fn failure(code: u16, message: &str) -> Value {
-    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message, "reason": ""})
+    let reason = match code {
+        403 => "Forbidden",
+        404 => "NotFound",
+        409 => "Conflict",
+        410 => "Expired",
+        _ => "",
+    };
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": message, "reason": reason})
 }
 
 fn status(code: u16, message: &str) -> Answer {

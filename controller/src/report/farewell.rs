@@ -1,0 +1,70 @@
+//! What a clean end does to statuses, and to the Lease.
+//!
+//! As in ingress-nginx, it comes first, before connections are drained: another leader should be found while this
+//! replica finishes what it has, and the last replica is not to be sent to any more.
+
+use std::{sync::Arc, time::Duration};
+
+use compile::{Compiled, Objects};
+use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
+use tokio::{sync::watch, time::timeout};
+
+use super::status::Writer;
+use crate::{lease::Leader, replicas::Replicas, source::cluster::explain};
+
+/// All of it may take this long.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// How long the last replica waits for a leader that leaves at the same time.
+const LAST: Duration = Duration::from_secs(5);
+
+/// A replica that leaves.
+pub(super) struct Farewell {
+    pub(super) leader: Leader,
+    pub(super) statuses: Option<Statuses>,
+}
+
+/// What has been written, if it is to be removed when nobody goes on with it.
+pub(super) struct Statuses {
+    pub(super) writer: Writer,
+    pub(super) replicas: Replicas,
+    pub(super) objects: watch::Receiver<Arc<Objects>>,
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) addresses: Vec<IngressLoadBalancerIngress>,
+}
+
+impl Farewell {
+    pub(super) async fn say(mut self) {
+        let all = async {
+            if let Some(statuses) = self.statuses.take() {
+                statuses.leave(&mut self.leader).await;
+            }
+            self.leader.resign().await;
+        };
+        if timeout(LIMIT, all).await.is_err() {
+            tracing::warn!("leaving without having told the cluster: the API server does not answer in time");
+        }
+    }
+}
+
+impl Statuses {
+    /// The last replica takes its addresses away. Others go on with them.
+    async fn leave(mut self, leader: &mut Leader) {
+        match self.replicas.has_others().await {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!("another replica goes on: statuses stay");
+                return;
+            }
+            Err(error) => {
+                tracing::warn!("statuses stay: whether this is the last replica is not known: {}", explain(&error));
+                return;
+            }
+        }
+        // One that leaves at the same moment may lead still, and does it then.
+        if timeout(LAST, leader.elected()).await.is_ok() {
+            let objects = self.objects.borrow().clone();
+            self.writer.remove(&objects, &self.compiled, &self.addresses).await;
+        }
+    }
+}
