@@ -132,11 +132,8 @@ mod tests {
 
     #[test]
     fn what_is_not_served_yet_is_said() {
-        let (_, warnings) = run(&["--report-node-internal-ip-address"]).unwrap();
-        assert!(
-            warnings[0].contains("--report-node-internal-ip-address") && warnings[0].contains("not"),
-            "{warnings:?}"
-        );
+        let (_, warnings) = run(&["--enable-topology-aware-routing"]).unwrap();
+        assert!(warnings[0].contains("--enable-topology-aware-routing") && warnings[0].contains("not"), "{warnings:?}");
     }
 
     #[test]
