@@ -62,7 +62,13 @@ impl Probe {
                 }),
                 json!({
                     "apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
-                    "metadata": { "name": CLASS }, "spec": { "controller": CONTROLLER },
+                    "metadata": { "name": CLASS },
+                    "spec": {
+                        "controller": CONTROLLER,
+                        "parameters": {
+                            "apiGroup": "tidegate.dev", "kind": "IngressClassParameters", "name": CLASS, "scope": "Cluster",
+                        },
+                    },
                 }),
             ])
             .await?;
@@ -81,7 +87,14 @@ impl Probe {
         self.grant(without).await?;
         // A new one each time: what a run before this one wrote need not be written again.
         self.namespace.kubectl(&["delete", "ingress", "broken", "--ignore-not-found"]).await?;
+        self.namespace.kubectl(&["delete", "ingressclassparameters", CLASS, "--ignore-not-found"]).await?;
         self.namespace.apply(std::slice::from_ref(&self.broken)).await?;
+        // It wants a condition.
+        let parameters = json!({
+            "apiVersion": "tidegate.dev/v1alpha1", "kind": "IngressClassParameters", "metadata": { "name": CLASS },
+            "spec": {},
+        });
+        self.namespace.cluster().apply(&[parameters]).await?;
         let log = fs::File::create(self.folder.path().join("log"))?;
         let mut child = self.command().stdout(log.try_clone()?).stderr(log).spawn().context("starting Tidegate")?;
         let seen = self.watch().await;
