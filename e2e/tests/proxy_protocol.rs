@@ -29,10 +29,21 @@ async fn scene(prefix: &str) -> (Namespace, Tidegate) {
 
 /// Sends a text on a connection of its own, says that no more comes, and returns all that comes back.
 async fn ask(address: IpAddr, port: u16, text: &str) -> anyhow::Result<String> {
+    converse(address, port, text, true).await
+}
+
+/// The same over HTTP, where a client that says so has gone away.
+async fn ask_http(address: IpAddr, text: &str) -> anyhow::Result<String> {
+    converse(address, 80, text, false).await
+}
+
+async fn converse(address: IpAddr, port: u16, text: &str, end: bool) -> anyhow::Result<String> {
     let exchange = async {
         let mut stream = TcpStream::connect((address, port)).await?;
         stream.write_all(text.as_bytes()).await?;
-        stream.shutdown().await?;
+        if end {
+            stream.shutdown().await?;
+        }
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
         anyhow::Ok(String::from_utf8(answer)?)
@@ -104,11 +115,11 @@ async fn behind_a_load_balancer(tidegate: &Tidegate, host: &str) -> anyhow::Resu
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     let proxied = format!("{HEADER}{request}");
     let named = || async {
-        let answer = ask(tidegate.front.address, 80, &proxied).await.unwrap_or_default();
+        let answer = ask_http(tidegate.front.address, &proxied).await.unwrap_or_default();
         Ok((answer.starts_with("HTTP/1.1 200 ") && answer.contains(CLIENT)).then_some(()))
     };
     wait::until("an answer for the client that the header names", LIMIT, named).await?;
-    let bare = ask(tidegate.front.address, 80, &request).await;
+    let bare = ask_http(tidegate.front.address, &request).await;
     ensure!(!bare.as_ref().is_ok_and(|answer| answer.contains(" 200 ")), "without a header: {bare:?}");
     Ok(())
 }
