@@ -24,7 +24,7 @@ use subject::{Places, Running, Subject};
 const CONTROLLER: &str = "traefik.io/ingress-controller";
 
 /// Between two changes, so that each is measured alone.
-const REST: Duration = Duration::from_millis(600);
+const REST: Duration = Duration::from_millis(300);
 
 /// After a start, until memory is looked at and changes begin: statuses are written then.
 const SETTLE: Duration = Duration::from_secs(10);
