@@ -1,4 +1,4 @@
-//! Seeing a change of an EndpointSlice at the moment it happens.
+//! Seeing changes of objects at the moment they happen.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,27 +11,23 @@ use tokio::time::timeout;
 
 use crate::cluster::{Namespace, endpoints};
 
-/// A watch on the EndpointSlices of one Service.
+/// A watch on a part of the API.
 #[derive(Debug)]
-pub struct EndpointWatch {
+pub struct Watch {
     lines: Lines<BufReader<ChildStdout>>,
     /// Ends with us.
     _kubectl: Child,
 }
 
-impl EndpointWatch {
-    /// Begins to watch.
+impl Watch {
+    /// Begins to watch. `selection` is the query that says which objects of the collection at `path`.
     ///
     /// # Errors
     /// kubectl cannot be started.
-    pub fn start(namespace: &Namespace, service: &str) -> anyhow::Result<Self> {
+    pub fn start(path: &str, selection: &str) -> anyhow::Result<Self> {
         // The bare events, one a line: with a template, kubectl ends at the first change.
-        let path = format!(
-            "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices?watch=1&labelSelector=kubernetes.io/service-name={service}",
-            namespace.name()
-        );
         let mut kubectl = Command::new("kubectl")
-            .args(["get", "--raw", &path])
+            .args(["get", "--raw", &format!("{path}?watch=1&{selection}")])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -41,6 +37,31 @@ impl EndpointWatch {
         Ok(Self { lines: BufReader::new(output).lines(), _kubectl: kubectl })
     }
 
+    /// The object of the next event; none at the end of the watch. Nothing is lost where this is given up before it is done.
+    ///
+    /// # Errors
+    /// What came is no event.
+    pub async fn next(&mut self) -> anyhow::Result<Option<Value>> {
+        let Some(line) = self.lines.next_line().await? else { return Ok(None) };
+        let mut event: Value = serde_json::from_str(&line)?;
+        Ok(Some(event["object"].take()))
+    }
+}
+
+/// A watch on the EndpointSlices of one Service.
+#[derive(Debug)]
+pub struct EndpointWatch(Watch);
+
+impl EndpointWatch {
+    /// Begins to watch.
+    ///
+    /// # Errors
+    /// kubectl cannot be started.
+    pub fn start(namespace: &Namespace, service: &str) -> anyhow::Result<Self> {
+        let path = format!("/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices", namespace.name());
+        Watch::start(&path, &format!("labelSelector=kubernetes.io/service-name={service}")).map(Self)
+    }
+
     /// Waits until a Pod is an endpoint with this readiness, and tells when that was.
     ///
     /// # Errors
@@ -48,9 +69,8 @@ impl EndpointWatch {
     pub async fn until(&mut self, pod: &str, ready: bool) -> anyhow::Result<Instant> {
         let wanted = format!("{pod} being ready={ready}");
         let look = async {
-            while let Some(line) = self.lines.next_line().await? {
-                let event: Value = serde_json::from_str(&line)?;
-                if endpoints(&event["object"]).any(|endpoint| endpoint == (pod.to_owned(), ready)) {
+            while let Some(slice) = self.0.next().await? {
+                if endpoints(&slice).any(|endpoint| endpoint == (pod.to_owned(), ready)) {
                     return Ok(Instant::now());
                 }
             }

@@ -9,9 +9,8 @@ use e2e::cluster::{Cluster, Namespace, items};
 use e2e::objects::{EchoApp, ingress_for};
 use e2e::tidegate::{NAMESPACE, SELECTOR, Tidegate};
 use e2e::wait;
+use e2e::watch::Watch;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
 
 /// From its last sign of life to a status that another one writes.
 const REPLACED: Duration = Duration::from_secs(15);
@@ -77,22 +76,12 @@ impl Drop for Stopped {
 
 /// Counts the addresses that an Ingress's status gets one after the other.
 async fn statuses(namespace: &Namespace, ingress: &str, until: Instant) -> Vec<Value> {
-    let path = format!(
-        "/apis/networking.k8s.io/v1/namespaces/{}/ingresses?watch=1&fieldSelector=metadata.name={ingress}",
-        namespace.name()
-    );
-    let mut kubectl = Command::new("kubectl")
-        .args(["get", "--raw", &path])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(kubectl.stdout.take().unwrap()).lines();
+    let path = format!("/apis/networking.k8s.io/v1/namespaces/{}/ingresses", namespace.name());
+    let mut watch = Watch::start(&path, &format!("fieldSelector=metadata.name={ingress}")).unwrap();
     let mut seen: Vec<Value> = Vec::new();
-    while let Ok(line) = tokio::time::timeout_at(until.into(), lines.next_line()).await {
-        let event: Value = serde_json::from_str(&line.unwrap().expect("the watch goes on")).unwrap();
-        let status = event["object"]["status"]["loadBalancer"]["ingress"].clone();
+    while let Ok(object) = tokio::time::timeout_at(until.into(), watch.next()).await {
+        let object = object.unwrap().expect("the watch goes on");
+        let status = object["status"]["loadBalancer"]["ingress"].clone();
         if seen.last() != Some(&status) {
             seen.push(status);
         }
