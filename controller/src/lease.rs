@@ -11,7 +11,7 @@ mod record;
 
 use std::{sync::Arc, time::Duration};
 
-use compile::{Problem, Severity};
+use compile::{Problem, Reason, Severity};
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -255,5 +255,5 @@ impl Elector {
 fn unsettled(why: &str) -> Problem {
     let message =
         format!("whether this replica leads cannot be settled, and only the leader writes statuses and events: {why}");
-    trouble("lease", "LeaderElectionFailed", Severity::Warning, message)
+    trouble("lease", Reason::LeaderElectionFailed, Severity::Warning, message)
 }

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use compile::{NamespacedName, Severity};
+use compile::{NamespacedName, Reason, Severity};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::ListParams};
 use tokio::time::sleep;
@@ -70,7 +70,7 @@ impl Replicas {
                      are: {}",
                     explain(&error)
                 );
-                trouble("replicas", "ReplicasUnknown", Severity::Warning, message)
+                trouble("replicas", Reason::ReplicasUnknown, Severity::Warning, message)
             });
             board.find("replicas", problem.into_iter().collect());
             sleep(CHECK).await;

@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::Secret;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use snapshot::{Cert, CertId, Origin, PrivateKey, Snapshot};
 
-use crate::{NamespacedName, Objects, Options, Problem, draft::Draft, memo::Memo, notes::Notes};
+use crate::{NamespacedName, Objects, Options, Problem, Reason, draft::Draft, memo::Memo, notes::Notes};
 
 pub(crate) use cover::covers;
 pub(crate) use leaf::{fingerprint, hexadecimal};
@@ -95,7 +95,7 @@ fn default_problem(certs: &Certs) -> Option<Vec<Problem>> {
     let error = certs.find(secret).err()?;
     let mut notes = Notes::new(&Arc::new(Origin::new("Secret", &secret.namespace, &secret.name)));
     let message = format!("{error}; as --default-ssl-certificate it is replaced by a self-signed certificate");
-    notes.error("data", "CertificateUnusable", message);
+    notes.error("data", Reason::CertificateUnusable, message);
     Some(notes.into_problems())
 }
 
@@ -106,7 +106,11 @@ pub fn expired(snapshot: &Snapshot, now: i64) -> Vec<Problem> {
     let expired = snapshot.certs.values().filter(|cert| cert.not_after < now);
     let problems = expired.flat_map(|cert| {
         let mut notes = Notes::new(&cert.origin);
-        notes.warning(&field(CHAIN), "CertificateExpired", "the certificate has expired; it is served all the same");
+        notes.warning(
+            &field(CHAIN),
+            Reason::CertificateExpired,
+            "the certificate has expired; it is served all the same",
+        );
         notes.into_problems()
     });
     problems.collect()

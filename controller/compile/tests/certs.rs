@@ -6,7 +6,7 @@ mod support;
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
-use compile::{Compiled, Memo, NamespacedName, Objects, Options, compile, expired};
+use compile::{Compiled, Memo, NamespacedName, Objects, Options, Reason, compile, expired};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use snapshot::{CertId, KeyFormat};
 
@@ -94,7 +94,7 @@ fn expired_is_served_and_told() {
     let end = snapshot.certs[&id()].not_after;
     assert_eq!(expired(&snapshot, end), []);
     let problems = expired(&snapshot, end + 1);
-    assert_eq!(problems.iter().map(|problem| problem.reason).collect::<Vec<_>>(), ["CertificateExpired"]);
+    assert_eq!(problems.iter().map(|problem| problem.reason).collect::<Vec<_>>(), [Reason::CertificateExpired]);
     assert_eq!(problems[0].object.to_string(), "Secret default/cert");
 }
 
@@ -121,7 +121,7 @@ fn a_wildcard_does_not_reach_two_labels_deep() {
     let options = Options { watch_ingress_without_class: true, ..Options::default() };
     let compiled = compile(&objects, &options, &mut Memo::default());
     let problems: Vec<_> =
-        compiled.problems.iter().filter(|problem| problem.reason == "CertificateNotForHost").collect();
+        compiled.problems.iter().filter(|problem| problem.reason == Reason::CertificateNotForHost).collect();
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     assert_eq!(problem.object.to_string(), format!("Ingress {name}"));
     assert!(problem.message.contains("does not cover host x.y.b.example"), "{}", problem.message);
@@ -160,7 +160,7 @@ fn five_hundred_cas_are_told_of_and_served() {
     };
     for (count, told) in [(20, false), (500, true)] {
         let compiled = of(count);
-        let problem = compiled.problems.iter().find(|problem| problem.reason == "ClientCaTooLarge");
+        let problem = compiled.problems.iter().find(|problem| problem.reason == Reason::ClientCaTooLarge);
         assert_eq!(problem.is_some(), told, "{:?}", compiled.problems);
         if let Some(problem) = problem {
             assert_eq!(problem.object.to_string(), "Secret default/cas");
