@@ -2,6 +2,7 @@
 //! <https://kubernetes.io/docs/concepts/configuration/secret/#tls-secrets>
 
 mod cover;
+mod issuer;
 mod key;
 mod leaf;
 
@@ -30,6 +31,8 @@ pub(crate) struct Pair {
     pub id: CertId,
     pub cert: Arc<Cert>,
     pub key: Key,
+    /// Why no CA can be asked about it, though it says which.
+    hindrance: Option<String>,
 }
 
 /// A private key that `Debug` says nothing of.
@@ -99,6 +102,18 @@ fn default_problem(certs: &Certs) -> Option<Vec<Problem>> {
     Some(notes.into_problems())
 }
 
+/// The certificates among these about which no CA can be asked: they are served without its answer (`enable-ocsp`).
+pub(crate) fn not_stapled(certs: &Certs, served: &BTreeMap<CertId, Arc<Cert>>) -> Vec<Problem> {
+    let pairs = certs.usable().filter(|pair| served.contains_key(&pair.id));
+    let problems = pairs.filter_map(|pair| {
+        let mut notes = Notes::new(&pair.cert.origin);
+        let message = format!("the certificate is served without an OCSP response: {}", pair.hindrance.as_ref()?);
+        notes.warning(&field(CHAIN), Reason::IssuerMissing, message);
+        Some(notes.into_problems())
+    });
+    problems.flatten().collect()
+}
+
 /// The served certificates that have expired at `now` (seconds since 1970): they are served all the same, because a
 /// client that does not mind is better off with them than with another name's. Apart from [`crate::compile`], which
 /// knows no time.
@@ -129,7 +144,8 @@ pub(crate) fn parse(name: &NamespacedName, secret: &Secret) -> Parsed {
     if key.public != public_key {
         return Err(format!("the key in {KEY} does not belong to the certificate in {CHAIN}"));
     }
-    Ok(Pair { id: CertId::from(name.to_string()), cert: Arc::new(cert), key: Key(Arc::new(key.private)) })
+    let hindrance = issuer::hindrance(&cert.chain);
+    Ok(Pair { id: CertId::from(name.to_string()), cert: Arc::new(cert), key: Key(Arc::new(key.private)), hindrance })
 }
 
 /// A value of the Secret. `stringData` is merged into `data` by the API server; manifests still have it.

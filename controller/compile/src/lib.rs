@@ -143,6 +143,9 @@ impl Drafted<'_> {
         };
         let mut assembled = assemble::assemble(&drafts, &parts);
         problems.extend(assembled.problems);
+        if settings.ocsp {
+            problems.extend(cert::not_stapled(&certs, &assembled.certs));
+        }
         for (id, (cert, key)) in backends.identities {
             assembled.certs.insert(id.clone(), cert);
             assembled.keys.insert(id, key);

@@ -110,6 +110,8 @@ reasons! {
     InvalidHost: Itself,
     /// A path is none.
     InvalidPath: Itself,
+    /// The certificate of who issued another one is not beside it.
+    IssuerMissing: Itself,
     /// A document has no `apiVersion` or no `kind`.
     KindMissing: Itself,
     /// A document is of a kind that is not read.
