@@ -71,6 +71,11 @@ impl Leader {
         self.standing.borrow().leads()
     }
 
+    /// Whether there is an election at all.
+    pub(crate) fn is_elected(&self) -> bool {
+        self.release.is_some()
+    }
+
     /// Waits until it leads or does so no more, for ever where that is settled.
     pub(crate) async fn changed(&mut self) {
         if self.standing.changed().await.is_err() {

@@ -189,3 +189,28 @@ async fn a_status_that_somebody_else_keeps_replacing_is_left_to_them_for_a_while
         assert_eq!(world.writes(STATUS).len(), 6);
     }
 }
+
+#[tokio::test]
+async fn without_an_election_one_of_those_who_leave_together_takes_them_away() {
+    let fake = server(true);
+    let as_pod = |name: &'static str| {
+        fake.put("pods", leaving(pod(name, "n1", true)));
+        move |config: &mut Config| config.pod = Some(NamespacedName::new("system", name))
+    };
+    let first = with_status(&fake, as_pod("one")).await;
+    let second = with_status(&fake, as_pod("two")).await;
+    for world in [&first, &second] {
+        // It says something of its own, so that it is known to have heard what is served.
+        let id = world.snapshots.borrow().as_ref().unwrap().id;
+        let origin = Arc::new(snapshot::Origin::new("Secret", "default", "x"));
+        let rejected = vec![snapshot::Rejection { origin, field: None, reason: "no use".into() }];
+        world.reports.send(Report::Applied { id, rejected }).await.unwrap();
+        world.until_problem(Reason::Rejected).await;
+    }
+    first.until("status", |world| addresses(&world.fake) == ["192.0.2.1"]).await;
+    tokio::join!(second.controller.leave(), first.controller.leave());
+    assert_eq!(addresses(&fake), [""; 0]);
+    let emptied =
+        first.writes(STATUS).iter().filter(|body| body["status"]["loadBalancer"]["ingress"] == json!([])).count();
+    assert_eq!(emptied, 1);
+}
