@@ -13,10 +13,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged unless `RUST_LOG` says otherwise. kube's client logs each failed attempt as an error, and its
-/// watches each refused one as a warning, while the controller tells of an API that is away, or of a kind that it may not read,
-/// once, and of its return. h2 and rustls warn of what a client sends, which
-/// would let every client fill the log.
+/// What is logged unless `RUST_LOG` says otherwise. kube's client logs each failed attempt as an error and its watches each
+/// refused one as a warning, while the controller tells once of an API that is away, or of a kind that it may not read, and
+/// of its return. h2 and rustls warn of what a client sends, which would let every client fill the log.
 const DEFAULT_FILTER: &str = "info,kube_client=off,kube_runtime=error,h2=error,rustls=error";
 
 /// Starts the log; what is logged can be chosen by `RUST_LOG`.
