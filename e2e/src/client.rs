@@ -136,13 +136,14 @@ impl Target {
         Ok(sender)
     }
 
-    /// A WebSocket.
+    /// A WebSocket, and the fields of the answer that it began with.
     ///
     /// # Errors
     /// It cannot be opened.
-    pub async fn websocket(&self, host: &str) -> anyhow::Result<WebSocketStream<TcpStream>> {
+    pub async fn websocket(&self, host: &str) -> anyhow::Result<(WebSocketStream<TcpStream>, HeaderMap)> {
         let stream = self.connect(self.http_port).await?;
-        Ok(tokio_tungstenite::client_async(format!("ws://{host}/talk"), stream).await?.0)
+        let (socket, response) = tokio_tungstenite::client_async(format!("ws://{host}/talk"), stream).await?;
+        Ok((socket, response.into_parts().0.headers))
     }
 }
 

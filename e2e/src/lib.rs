@@ -5,10 +5,14 @@
 //! `e2e/run` builds everything, starts a cluster (`e2e/cluster`), installs the
 //! chart and runs the tests inside the first node.
 
+pub mod chaos;
 pub mod client;
 pub mod cluster;
+pub mod crowd;
 pub mod echo;
+pub mod fleet;
 pub mod image;
+pub mod kept;
 pub mod load;
 pub mod objects;
 pub mod process;

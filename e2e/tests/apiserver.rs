@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use e2e::cluster::{Cluster, Namespace, items};
-use e2e::load::{Load, Plan, Protocol};
+use e2e::crowd::Crowd;
 use e2e::objects::{EchoApp, ingress_for};
 use e2e::tidegate::{self, Tidegate};
 use e2e::wait;
@@ -33,22 +33,10 @@ async fn changes_are_seen(tidegate: &Tidegate, namespace: &Namespace, name: &str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_the_api_server_stops_no_traffic() {
-    let cluster = Cluster::from_env().unwrap();
-    let tidegate = Tidegate::find(&cluster).await.unwrap();
-    let namespace = cluster.namespace("outage").await.unwrap();
-    namespace.apply(&EchoApp::new("app", 2).objects()).await.unwrap();
-    let host = format!("app.{}", namespace.name());
-    namespace.apply(&[ingress_for("app", &host, "app")]).await.unwrap();
-    namespace.endpoints_ready("app", 2).await.unwrap();
-    tidegate.serves(&namespace, "app").await.unwrap();
-
-    let plan = Plan { target: tidegate.front.clone(), host, rate: 100, connections: 4, protocol: Protocol::Http1 };
-    let load = Load::start(&plan);
-    restart(&cluster, &[]).await;
-    changes_are_seen(&tidegate, &namespace, "after-outage").await;
-    let report = load.stop().await;
-    assert_eq!(report.failed(), 0, "{report:?}");
-    assert!(report.sent() > 500, "{report:?}");
+    let crowd = Crowd::gather().await.unwrap();
+    restart(crowd.cluster(), &[]).await;
+    changes_are_seen(&crowd.tidegate, &crowd.namespace, "after-outage").await;
+    crowd.go_home(None).await.unwrap();
 }
 
 /// A server of before Kubernetes 1.32 has no streaming lists: a Tidegate that

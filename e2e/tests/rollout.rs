@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use e2e::cluster::{Cluster, Namespace};
 use e2e::load::{Load, Plan, Protocol, Report};
 use e2e::objects::{EchoApp, ingress_for};
-use e2e::tidegate::{NAMESPACE, SELECTOR, Tidegate};
+use e2e::tidegate::Tidegate;
 
 const RATE: u32 = 200;
 
@@ -110,21 +110,4 @@ async fn without_pods_the_answer_is_503() {
     namespace.kubectl(&["scale", "deployment", "app", "--replicas=1"]).await.unwrap();
     namespace.endpoints_ready("app", 1).await.unwrap();
     tidegate.answers(&host, "/", 200).await.unwrap();
-}
-
-/// An update of Tidegate: the new Pod serves before the old one leaves, and the
-/// old one tells its clients to come again before it closes.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_new_tidegate_loses_nothing() {
-    let scene = scene(EchoApp::new("app", 2)).await;
-    let kubectl = |arguments: &'static [&'static str]| {
-        let cluster = scene.namespace.cluster();
-        async move { cluster.kubectl(&[&["-n", NAMESPACE], arguments].concat()).await.unwrap() }
-    };
-    let old = kubectl(&["get", "pods", "-l", SELECTOR, "-o", "name"]).await;
-    kubectl(&["rollout", "restart", "deployment"]).await;
-    kubectl(&["rollout", "status", "deployment", "--timeout=120s"]).await;
-    let arguments = ["-n", NAMESPACE, "wait", "--for=delete", old.trim(), "--timeout=120s"];
-    scene.namespace.cluster().kubectl(&arguments).await.unwrap();
-    scene.end().await;
 }

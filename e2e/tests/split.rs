@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use e2e::cluster::Cluster;
 use e2e::objects::{EchoApp, ingress_for};
-use e2e::process::kill;
+use e2e::process::Process;
 use e2e::tidegate::Tidegate;
 use e2e::wait;
 
@@ -27,7 +27,7 @@ async fn a_data_plane_that_dies_alone_serves_what_it_served() {
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     cluster.apiserver(&["stop"]).await.unwrap();
-    let killed = [kill("controller"), kill("dataplane")];
+    let killed = ["controller", "dataplane"].map(|plane| Process::plane(plane).and_then(|process| process.kill()));
     let status = || async { Ok(tidegate.front.get(&host, "/").await?.status.as_u16()) };
     let served = wait::until_eq("what was served", LIMIT, 200, status).await;
     // Before anything can end this test: all others need it.

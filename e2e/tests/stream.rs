@@ -2,14 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use e2e::client::complete;
 use e2e::cluster::{Cluster, Namespace};
 use e2e::echo::Body;
 use e2e::objects::{EchoApp, ingress_for};
-use e2e::process;
+use e2e::process::Process;
 use e2e::tidegate::Tidegate;
 use e2e::wait;
 use futures_util::{SinkExt, StreamExt};
@@ -34,25 +33,22 @@ async fn scene() -> (Namespace, Tidegate, String) {
     (namespace, tidegate, host)
 }
 
-/// A process, seen from the node.
-struct Process(PathBuf);
+/// That which has the data go through it.
+struct Dataplane(Process);
 
-impl Process {
-    /// That which has the data go through it.
+impl Dataplane {
     fn find() -> Self {
-        Self(process::find("dataplane").unwrap())
+        Self(Process::plane("dataplane").unwrap())
     }
 
     /// Resident memory in bytes: at present (`VmRSS`), or the most so far (`VmHWM`).
     fn memory(&self, field: &str) -> u64 {
-        let status = fs::read_to_string(self.0.join("status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        self.0.memory(field).unwrap()
     }
 
     /// Makes the most so far what it is at present. See proc_pid_clear_refs(5).
     fn forget_peak(&self) {
-        fs::write(self.0.join("clear_refs"), "5").unwrap();
+        fs::write(self.0.folder().join("clear_refs"), "5").unwrap();
     }
 }
 
@@ -90,7 +86,7 @@ async fn a_gibibyte_up_and_down_takes_no_memory() {
     tidegate.set("tidegate-controller", "proxy-body-size", Some("0")).await.unwrap();
     wait::until_eq("no limit", Duration::from_secs(5), 200, || status(2 * MIB)).await.unwrap();
 
-    let process = Process::find();
+    let process = Dataplane::find();
     process.forget_peak();
     let before = process.memory("VmRSS");
     assert_eq!(upload(&tidegate, host, GIB).await.unwrap(), (200, GIB));

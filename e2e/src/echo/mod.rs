@@ -13,6 +13,8 @@
 //! | any, with `Upgrade: websocket` | a WebSocket that sends back each message |
 //! | any other | the echo |
 //!
+//! Each answer has in its head, as `X-Echo-Peer`, the address of whoever asked.
+//!
 //! A datagram to the same port comes back, with the name of the Pod in front.
 
 mod answer;
@@ -32,6 +34,9 @@ use serde::Serialize;
 pub use answer::Backend;
 pub use body::Body;
 pub use server::{run, serve};
+
+/// The field of an answer with the address of whoever asked.
+pub const PEER: &str = "x-echo-peer";
 
 /// What the server is told. The environment has the names that the backend of
 /// the public Ingress conformance suite takes, so a manifest fits both.

@@ -2,11 +2,14 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -15,9 +18,9 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 
-use super::Options;
 use super::answer::{Backend, answer};
-use super::tls;
+use super::body::Body;
+use super::{Options, PEER, tls};
 
 /// Serves until SIGTERM or SIGINT, says so on stdout when it listens.
 ///
@@ -105,12 +108,14 @@ impl Server {
     fn connection(&self, stream: TcpStream) {
         // Small answers leave at once; a failure here only costs time.
         let _ = stream.set_nodelay(true);
-        let (backend, watcher) = (Arc::clone(&self.backend), self.graceful.watcher());
+        let peer = stream.peer_addr().ok().map(|address| address.ip());
+        let caller = Caller { peer, backend: Arc::clone(&self.backend) };
+        let watcher = self.graceful.watcher();
         match self.tls.clone() {
-            None => drop(tokio::spawn(converse(stream, backend, watcher))),
+            None => drop(tokio::spawn(converse(stream, caller, watcher))),
             Some(tls) => drop(tokio::spawn(async move {
                 match tls.accept(stream).await {
-                    Ok(stream) => converse(stream, backend, watcher).await,
+                    Ok(stream) => converse(stream, caller, watcher).await,
                     Err(error) => eprintln!("echo: handshake: {error}"),
                 }
             })),
@@ -118,13 +123,31 @@ impl Server {
     }
 }
 
-async fn converse<S>(stream: S, backend: Arc<Backend>, watcher: Watcher)
+/// Who is at the other end of a connection, and what answers.
+#[derive(Clone)]
+struct Caller {
+    peer: Option<IpAddr>,
+    backend: Arc<Backend>,
+}
+
+impl Caller {
+    /// Each answer says in its head who asked: for tests, the Tidegate that it came by.
+    async fn answer(self, request: Request<Incoming>) -> Response<Body> {
+        let mut response = answer(&self.backend, request).await;
+        if let Some(peer) = self.peer.and_then(|peer| HeaderValue::try_from(peer.to_string()).ok()) {
+            response.headers_mut().insert(PEER, peer);
+        }
+        response
+    }
+}
+
+async fn converse<S>(stream: S, caller: Caller, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| {
-        let backend = Arc::clone(&backend);
-        async move { Ok::<_, Infallible>(answer(&backend, request).await) }
+        let caller = caller.clone();
+        async move { Ok::<_, Infallible>(caller.answer(request).await) }
     });
     let server = auto::Builder::new(TokioExecutor::new());
     let connection = server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();

@@ -42,6 +42,7 @@ async fn says_what_it_received() {
     assert_eq!(answer.headers["x-content-type-options"], "nosniff");
     assert_eq!(answer.headers["content-length"], answer.body.len().to_string());
     assert!(answer.headers.contains_key("date") && !answer.headers.contains_key("server"));
+    assert_eq!(answer.headers["x-echo-peer"], "127.0.0.1");
 
     let echo: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
     let wanted = serde_json::json!({

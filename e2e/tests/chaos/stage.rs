@@ -1,0 +1,195 @@
+//! What everybody shares: the cluster, the model, the journal, and who may do what at the same time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use e2e::chaos::{Certificate, History, Model, Seen, Site, Spans};
+use e2e::cluster::{Cluster, Namespace};
+use e2e::fleet::Fleet;
+use e2e::objects::EchoApp;
+use e2e::tidegate::Tidegate;
+use tokio::sync::RwLock;
+
+use crate::objects;
+
+/// Hosts under traffic.
+pub const SITES: usize = 5;
+/// The apps behind them.
+pub const APPS: [&str; 3] = ["red", "green", "blue"];
+/// Lines of the journal that are shown after a failure.
+const LINES: usize = 60;
+/// Wrong answers that are told.
+const VIOLATIONS: usize = 5;
+
+/// Everything, shared.
+pub type Stage = Arc<Shared>;
+
+/// See above.
+pub struct Shared {
+    /// When it began.
+    pub begun: Instant,
+    /// Where sites and apps are.
+    pub namespace: Namespace,
+    /// Whom to ask.
+    pub tidegate: Tidegate,
+    /// Its Pods.
+    pub fleet: Fleet,
+    /// Held to write by who takes the API server away, to read by those whose end only it can bring about.
+    pub api: RwLock<()>,
+    /// Held by who changes the set of Tidegate's Pods.
+    pub pods: tokio::sync::Mutex<()>,
+    /// Held by who looks for a process to kill.
+    pub killing: tokio::sync::Mutex<()>,
+    /// Held by who makes something that cannot be served.
+    pub wreck: tokio::sync::Mutex<()>,
+    /// Held by who changes the Pods of an app: one for each.
+    pub apps: [tokio::sync::Mutex<()>; APPS.len()],
+    /// Held by who changes a site: one for its Ingress, one for its Secret.
+    pub sites: [[tokio::sync::Mutex<()>; 2]; SITES],
+    model: Mutex<Model>,
+    journal: Mutex<VecDeque<String>>,
+    violations: Mutex<Vec<String>>,
+    kills: Mutex<BTreeMap<(String, String), u64>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// Makes the apps and a Secret for each host; no host has an Ingress yet.
+    pub async fn set(seed: u64) -> anyhow::Result<Stage> {
+        let cluster = Cluster::from_env()?;
+        let (tidegate, fleet) = (Tidegate::find(&cluster).await?, Fleet::new(&cluster));
+        let namespace = cluster.namespace("chaos").await?;
+        let apps = APPS.iter().flat_map(|name| EchoApp::new(name, 2).objects());
+        namespace.apply(&apps.collect::<Vec<_>>()).await?;
+        let hosts: Vec<_> = (0..SITES).map(|site| host(site, namespace.name())).collect();
+        let mut sites = BTreeMap::new();
+        for (number, host) in hosts.iter().enumerate() {
+            let certificate = Certificate::Marked(0);
+            namespace.apply(&[objects::secret(number, host, certificate)]).await?;
+            sites.insert(host.clone(), Site { routes: History::new(None), certificate: History::new(certificate) });
+        }
+        fleet.scale(2).await?;
+        for app in APPS {
+            namespace.endpoints_ready(app, 2).await?;
+        }
+        let kills = restarts(&fleet).await?;
+        let model =
+            Model { namespace: namespace.name().to_owned(), sites, blind: Spans::default(), crashed: Spans::default() };
+        let stage = Self {
+            begun: Instant::now(),
+            namespace,
+            tidegate,
+            fleet,
+            api: RwLock::default(),
+            pods: tokio::sync::Mutex::default(),
+            killing: tokio::sync::Mutex::default(),
+            wreck: tokio::sync::Mutex::default(),
+            apps: Default::default(),
+            sites: Default::default(),
+            model: Mutex::new(model),
+            journal: Mutex::default(),
+            violations: Mutex::default(),
+            kills: Mutex::new(kills),
+        };
+        stage.note(format!("the stage is set for {seed}"));
+        Ok(Arc::new(stage))
+    }
+
+    /// The name of a host.
+    pub fn host(&self, site: usize) -> String {
+        host(site, self.namespace.name())
+    }
+
+    /// The model, for a moment.
+    pub fn model(&self) -> MutexGuard<'_, Model> {
+        lock(&self.model)
+    }
+
+    /// Writes down what happens, for whoever looks for the cause of a failure.
+    pub fn note(&self, what: impl Display) {
+        let line = format!("{:8.3} s  {what}", self.begun.elapsed().as_secs_f64());
+        eprintln!("{line}");
+        let mut journal = lock(&self.journal);
+        if journal.len() == LINES {
+            journal.pop_front();
+        }
+        journal.push_back(line);
+    }
+
+    /// The last lines.
+    pub fn journal(&self) -> String {
+        lock(&self.journal).iter().fold("what happened before:\n".to_owned(), |text, line| text + line + "\n")
+    }
+
+    /// Holds an answer against the model. The first one that is wrong ends everything.
+    pub fn judge(&self, seen: &Seen) {
+        if let Err(error) = self.model().judge(seen) {
+            let took = |at: Instant| at.saturating_duration_since(self.begun).as_secs_f64();
+            self.violate(format!(
+                "{}{}{} from {:.3} s to {:.3} s: {error:#}",
+                if seen.https { "https://" } else { "http://" },
+                seen.host,
+                seen.path,
+                took(seen.from),
+                took(seen.to),
+            ));
+        }
+    }
+
+    /// Something is wrong: what follows most likely comes of the same, so only a few are told.
+    pub fn violate(&self, what: String) {
+        let mut violations = lock(&self.violations);
+        if violations.len() < VIOLATIONS {
+            self.note(format!("WRONG: {what}"));
+            violations.push(what);
+        }
+    }
+
+    /// What was wrong first.
+    pub fn violation(&self) -> Option<String> {
+        lock(&self.violations).first().cloned()
+    }
+
+    /// How often a container was killed by us, with what it had been started again before.
+    pub fn kills(&self, pod: &str, container: &str) -> u64 {
+        lock(&self.kills).get(&(pod.to_owned(), container.to_owned())).copied().unwrap_or_default()
+    }
+
+    /// Counts one more, and returns how many these are now.
+    pub fn count_kill(&self, pod: &str, container: &str) -> u64 {
+        let mut kills = lock(&self.kills);
+        let count = kills.entry((pod.to_owned(), container.to_owned())).or_default();
+        *count += 1;
+        *count
+    }
+}
+
+/// Does something until it works: the API server may be away.
+pub async fn insist<F>(mut action: impl FnMut() -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    e2e::wait::until("an API server that takes it", Duration::from_secs(120), || {
+        let done = action();
+        async move { done.await.map(Some) }
+    })
+    .await
+    .map(drop)
+}
+
+fn host(site: usize, namespace: &str) -> String {
+    format!("site-{site}.{namespace}")
+}
+
+async fn restarts(fleet: &Fleet) -> anyhow::Result<BTreeMap<(String, String), u64>> {
+    let pods = fleet.pods().await?;
+    let restarts = |pod: e2e::fleet::Pod| {
+        pod.restarts.into_iter().map(move |(container, times)| ((pod.name.clone(), container), times))
+    };
+    Ok(pods.into_iter().flat_map(restarts).collect())
+}
