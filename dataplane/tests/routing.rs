@@ -87,7 +87,7 @@ async fn a_change_of_routes_holds_for_open_connections() {
     world.add_route("a.example", "/b", &[b.address]);
     proxy.apply(&world).await;
     assert_eq!(client.get("a.example", "/b").await.text(), "b");
-    world.snapshot.tables.clear();
+    world.snapshot.tables = snapshot::Map::default();
     world = World { snapshot: snapshot::Snapshot { upstreams: Default::default(), ..world.snapshot } };
     proxy.apply(&world).await;
     assert_eq!(client.get("a.example", "/b").await.status, 404);
@@ -96,7 +96,8 @@ async fn a_change_of_routes_holds_for_open_connections() {
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_of_our_own() {
     let mut world = World::new();
-    let mut route = World::new().route("a.example", "/", &[]).snapshot.tables["a.example"].routes[0].as_ref().clone();
+    let mut route =
+        World::new().route("a.example", "/", &[]).snapshot.tables.get("a.example").unwrap().routes[0].as_ref().clone();
     route.then = Action::Respond { status: 404, reason: "no backend".into() };
     world.add("a.example", route.clone());
     route.path = PathMatch::Prefix("/denied".into());
