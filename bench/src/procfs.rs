@@ -62,6 +62,23 @@ pub fn usage(pids: &[u32]) -> Result<Usage> {
     Ok(usage)
 }
 
+/// What the threads of a process whose names begin so have used.
+///
+/// # Errors
+/// Where it is gone.
+pub fn usage_of_threads(pid: u32, prefix: &str) -> Result<Usage> {
+    let mut usage = Usage::default();
+    for task in fs::read_dir(format!("/proc/{pid}/task")).with_context(|| format!("process {pid} is gone"))? {
+        let task = task?.path();
+        if fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with(prefix)) {
+            let (run, wait) = schedstat(&task).unwrap_or_default(); // it may have ended just now
+            usage.run += run;
+            usage.wait += wait;
+        }
+    }
+    Ok(usage)
+}
+
 fn schedstat(task: &Path) -> Option<(Duration, Duration)> {
     let text = fs::read_to_string(task.join("schedstat")).ok()?;
     let mut figures = text.split_whitespace().map(|figure| figure.parse().map(Duration::from_nanos));
@@ -116,6 +133,23 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(used.run >= Duration::from_millis(50), "{used:?}");
+    }
+
+    #[test]
+    fn threads_are_known_by_their_names() {
+        let (ask, asked) = std::sync::mpsc::channel::<()>();
+        let busy = move || {
+            while asked.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {}
+        };
+        let thread = std::thread::Builder::new().name("busy-1".into()).spawn(busy).unwrap();
+        let (start, used) =
+            (std::time::Instant::now(), |prefix| usage_of_threads(std::process::id(), prefix).unwrap().run);
+        while used("busy-").is_zero() && start.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!used("busy-").is_zero() && used("idle-").is_zero());
+        ask.send(()).unwrap();
+        thread.join().unwrap();
     }
 
     #[test]
