@@ -2,7 +2,7 @@
 #   docker build --tag example/tidegate .
 # `make image` packs the same files without a container engine.
 
-# Any image with the Rust of rust-version in Cargo.toml and a C compiler.
+# Any image with the Rust of rust-version in Cargo.toml, a C compiler and make (of jemalloc).
 ARG BUILDER=rust:1.95-bookworm
 
 FROM ${BUILDER} AS build

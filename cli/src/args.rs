@@ -1,5 +1,7 @@
 //! The command line: the flags that ingress-nginx users have in their charts, under the same names.
 
+#[cfg(test)]
+mod chart;
 mod flags;
 mod ignored;
 mod planes;

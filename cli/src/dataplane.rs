@@ -14,7 +14,7 @@ use crate::{
     args::DataplaneCommand,
     planes,
     process::{JSON, REPORTS, bind_admin, json},
-    signal::StopSignals,
+    signal::{StopSignals, reopen_at_usr1},
 };
 
 /// Runs until SIGTERM or SIGINT, then drains.
@@ -31,6 +31,7 @@ pub async fn serve(flags: DataplaneCommand) -> anyhow::Result<()> {
     let (publish, snapshots) = watch::channel(None);
     let (answer, reports) = mpsc::channel(REPORTS);
     let dataplane = Dataplane::start(planes::dataplane(&flags, &process), snapshots, answer)?;
+    reopen_at_usr1(dataplane.access_log()).context("cannot take over signals")?;
     let follower = Follower::new(socket.socket, kept, (publish, reports), limits, metrics.clone());
     if let Some(folder) = folder {
         tokio::spawn(folder.keep(dataplane.served(), limits, metrics.clone()));

@@ -14,7 +14,7 @@ use crate::{
     args::RunFlags,
     planes,
     process::{JSON, REPORTS, bind_admin, json},
-    signal::StopSignals,
+    signal::{StopSignals, reopen_at_usr1},
 };
 
 /// Runs until SIGTERM or SIGINT, then drains.
@@ -29,6 +29,7 @@ pub async fn serve(flags: RunFlags) -> anyhow::Result<()> {
     let (answer, reports) = mpsc::channel(REPORTS);
     let post_shutdown_grace = dataplane.post_shutdown_grace();
     let dataplane = Dataplane::start(planes::dataplane(&dataplane, &process), snapshots, answer)?;
+    reopen_at_usr1(dataplane.access_log()).context("cannot take over signals")?;
     let config = planes::controller(&controller, &process, planes::DATAPLANE_HEALTHZ);
     let controller = Controller::start(config, publish, reports).await?;
     let pages = pages(&dataplane, &controller);

@@ -1,5 +1,6 @@
-//! SIGTERM and SIGINT.
+//! SIGTERM and SIGINT, and SIGUSR1.
 
+use dataplane::observe::Reopener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Resolves at each request to stop.
@@ -24,4 +25,18 @@ impl StopSignals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+/// From now on the access log is opened anew at each SIGUSR1, which tools that rotate logs send to nginx.
+///
+/// # Errors
+/// The system refuses, or there is no tokio runtime.
+pub fn reopen_at_usr1(access_log: Reopener) -> std::io::Result<()> {
+    let mut asked = signal(SignalKind::user_defined1())?;
+    tokio::spawn(async move {
+        while asked.recv().await.is_some() {
+            access_log.reopen();
+        }
+    });
+    Ok(())
 }

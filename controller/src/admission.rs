@@ -1,17 +1,20 @@
 //! The admission webhook: who writes an Ingress that could not be served is told at once.
 //! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>
 //!
-//! The answer is that of a compile of all objects with the candidate among them. Nothing of it is kept.
+//! The answer is that of a compile of all objects with the candidate among them. What was allowed is kept for a moment,
+//! until it comes back as an object.
 
 mod basis;
 mod certificate;
 mod error;
 mod limits;
 mod metrics;
+mod pending;
 mod review;
 mod server;
 #[cfg(test)]
 mod tests;
+mod validity;
 mod verdict;
 
 use std::{
@@ -58,7 +61,7 @@ pub(crate) fn start(
         Error::Options(format!("--validating-webhook: cannot listen on {}: {error}", config.listen))
     })?;
     let (sender, tls) = watch::channel(None);
-    let files = Files::new(config, sender, board);
+    let files = Files::new(config, sender, board, metrics.clone());
     let server = Server::new(listener, tls, Arc::new(options.clone()), bases, metrics);
     Ok(Box::pin(async move {
         join(files.follow(), server.run()).await;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use compile::{Problem, Severity};
+use compile::{Problem, Reason, Severity};
 use snapshot::Origin;
 use tokio::sync::watch;
 
@@ -94,7 +94,7 @@ impl Board {
 }
 
 /// A problem of the controller itself.
-pub(crate) fn trouble(field: &str, reason: &'static str, severity: Severity, message: String) -> Problem {
+pub(crate) fn trouble(field: &str, reason: Reason, severity: Severity, message: String) -> Problem {
     let object = Arc::new(Origin::new("Controller", "", "tidegate"));
     Problem { object, severity, field: field.to_owned(), message, reason }
 }
@@ -102,12 +102,12 @@ pub(crate) fn trouble(field: &str, reason: &'static str, severity: Severity, mes
 fn log_difference(before: &[Problem], after: &[Problem]) {
     for problem in after.iter().filter(|problem| before.binary_search(problem).is_err()) {
         match problem.severity {
-            Severity::Error => tracing::error!(reason = problem.reason, "{problem}"),
-            Severity::Warning => tracing::warn!(reason = problem.reason, "{problem}"),
+            Severity::Error => tracing::error!(reason = %problem.reason, "{problem}"),
+            Severity::Warning => tracing::warn!(reason = %problem.reason, "{problem}"),
         }
     }
     for problem in before.iter().filter(|problem| after.binary_search(problem).is_err()) {
-        tracing::info!(reason = problem.reason, "solved: {problem}");
+        tracing::info!(reason = %problem.reason, "solved: {problem}");
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
             severity: Severity::Error,
             field: "spec".into(),
             message: "is wrong".into(),
-            reason: "Wrong",
+            reason: Reason::BadAnnotation,
         }
     }
 

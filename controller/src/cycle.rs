@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use compile::{Compiled, Memo, NamespacedName, Objects, Options, Problem, Severity, drafted};
+use compile::{Compiled, Memo, NamespacedName, Objects, Options, Problem, Reason, Severity, drafted};
 use snapshot::SnapshotId;
 use tokio::{
     sync::mpsc,
@@ -256,5 +256,5 @@ fn work(objects: Arc<Objects>, options: &Options, mut memo: Memo, held: Option<H
 
 fn panicked(error: &JoinError) -> Problem {
     let message = format!("compiling failed, so that what was served before is still served: {error}");
-    trouble("compile", "CompileFailed", Severity::Error, message)
+    trouble("compile", Reason::CompileFailed, Severity::Error, message)
 }

@@ -11,7 +11,7 @@ mod record;
 
 use std::{sync::Arc, time::Duration};
 
-use compile::{Problem, Severity};
+use compile::{Problem, Reason, Severity};
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -69,6 +69,11 @@ impl Leader {
     /// Also right in a process that was stopped for a while, and does not know yet that it leads no more.
     pub(crate) fn leads(&self) -> bool {
         self.standing.borrow().leads()
+    }
+
+    /// Whether there is an election at all.
+    pub(crate) fn is_elected(&self) -> bool {
+        self.release.is_some()
     }
 
     /// Waits until it leads or does so no more, for ever where that is settled.
@@ -255,5 +260,5 @@ impl Elector {
 fn unsettled(why: &str) -> Problem {
     let message =
         format!("whether this replica leads cannot be settled, and only the leader writes statuses and events: {why}");
-    trouble("lease", "LeaderElectionFailed", Severity::Warning, message)
+    trouble("lease", Reason::LeaderElectionFailed, Severity::Warning, message)
 }

@@ -115,7 +115,7 @@ impl Collector for Problems {
         let gauge = lock(&self.gauge);
         gauge.reset();
         for problem in self.board.problems().borrow().iter() {
-            gauge.with_label_values(&[severity(problem), problem.reason]).inc();
+            gauge.with_label_values(&[severity(problem), problem.reason.as_str()]).inc();
         }
         gauge.collect()
     }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use compile::Problem;
+use compile::{Problem, Reason};
 use prometheus::{
     IntGaugeVec, Opts,
     core::{Collector, Desc},
@@ -77,5 +77,5 @@ fn has_no_endpoint(snapshot: &Snapshot, route: &Route) -> bool {
 }
 
 fn without_service(problem: &Problem) -> Option<&Origin> {
-    (problem.reason == "ServiceNotFound" && &*problem.object.kind == "Ingress").then_some(&*problem.object)
+    (problem.reason == Reason::ServiceNotFound && &*problem.object.kind == "Ingress").then_some(&*problem.object)
 }

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use compile::{NamespacedName, Severity};
+use compile::{NamespacedName, Reason, Severity};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::ListParams};
 use tokio::time::sleep;
@@ -44,6 +44,11 @@ impl Replicas {
 
     /// All that are not on their way out, this one too.
     pub(crate) async fn all(&self) -> kube::Result<Vec<Pod>> {
+        Ok(self.running().await?.into_iter().filter(stays).collect())
+    }
+
+    /// All that have not ended, this one too.
+    async fn running(&self) -> kube::Result<Vec<Pod>> {
         let me = self.api.get(&self.name).await?;
         let labels = me.metadata.labels.iter().flatten().filter(|(key, _)| !NOT_SHARED.contains(&key.as_str()));
         let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
@@ -52,25 +57,31 @@ impl Replicas {
             true => vec![me],
             false => self.api.list(&ListParams::default().labels(&labels.join(","))).await?.items,
         };
-        Ok(pods.into_iter().filter(stays).collect())
+        Ok(pods.into_iter().filter(runs).collect())
     }
 
-    /// Whether there is another one that goes on.
-    pub(crate) async fn has_others(&self) -> kube::Result<bool> {
-        Ok(self.all().await?.iter().any(|pod| pod.metadata.name.as_ref() != Some(&self.name)))
+    /// Who else is there when this one leaves.
+    pub(crate) async fn company(&self) -> kube::Result<Company> {
+        let pods = self.running().await?;
+        let mut others = pods.iter().filter(|pod| pod.metadata.name.as_ref() != Some(&self.name));
+        if others.clone().any(stays) {
+            return Ok(Company::Stays);
+        }
+        let before_us = others.any(|pod| pod.metadata.name.as_ref().is_some_and(|name| *name < self.name));
+        Ok(if before_us { Company::LeavesFirst } else { Company::None })
     }
 
     /// Says early, and not only at the end, that they cannot be found.
     pub(crate) async fn check(self, mut leader: Leader, board: Arc<Board>) {
         loop {
             leader.elected().await;
-            let problem = self.has_others().await.err().map(|error| {
+            let problem = self.company().await.err().map(|error| {
                 let message = format!(
                     "whether other replicas are there is not known, so that the last one will leave statuses as they \
                      are: {}",
                     explain(&error)
                 );
-                trouble("replicas", "ReplicasUnknown", Severity::Warning, message)
+                trouble("replicas", Reason::ReplicasUnknown, Severity::Warning, message)
             });
             board.find("replicas", problem.into_iter().collect());
             sleep(CHECK).await;
@@ -78,7 +89,22 @@ impl Replicas {
     }
 }
 
-fn stays(pod: &Pod) -> bool {
+/// Who else is there when a replica leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// Somebody goes on.
+    Stays,
+    /// All others leave too, one of them before us in the order of names.
+    LeavesFirst,
+    /// Nobody, or those who leave after us in that order.
+    None,
+}
+
+fn runs(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Succeeded" | "Failed"))
+    !matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn stays(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none() && runs(pod)
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compile::Options;
+use compile::{Options, Reason};
 use controller::{Config, Controller, Error, PublishAddress, Source};
 use snapshot::{Report, Snapshot, SnapshotId};
 use tempfile::TempDir;
@@ -51,7 +51,7 @@ impl World {
         found.unwrap().clone().unwrap()
     }
 
-    async fn until_problem(&self, reason: &str) {
+    async fn until_problem(&self, reason: Reason) {
         let deadline = Instant::now() + PATIENCE;
         while !self.controller.handle().problems().iter().any(|problem| problem.reason == reason) {
             assert!(Instant::now() < deadline, "{reason}: {:?}", self.controller.handle().problems());
@@ -144,7 +144,7 @@ async fn an_empty_folder_has_a_snapshot() {
 async fn problems_and_metrics_tell_of_each_other() {
     let mut world = World::new(&[("a.yaml", app("a")), ("b.yaml", "kind: [".to_owned())]).await;
     world.until("a", |snapshot| snapshot.tables.contains_key("a.example")).await;
-    world.until_problem("FileBroken").await;
+    world.until_problem(Reason::FileBroken).await;
     let text = metrics(&world.controller);
     for line in [
         r#"tidegate_problems{reason="FileBroken",severity="error",controller_pod="pod"} 1"#,
@@ -217,8 +217,8 @@ spec:
     world.write("large.yaml", &parameters("2m"));
     world.until("2 MiB", is(2 << 20)).await;
     world.write("large.yaml", &parameters("[]"));
-    world.until_problem("BadParameter").await;
+    world.until_problem(Reason::BadParameter).await;
     world.until("the default", is(1 << 20)).await;
     fs::remove_file(world.dir.path().join("large.yaml")).unwrap();
-    world.until_problem("ParametersNotFound").await;
+    world.until_problem(Reason::ParametersNotFound).await;
 }

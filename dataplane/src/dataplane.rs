@@ -22,7 +22,7 @@ use crate::{
     control::{Control, Shared},
     exchange::after,
     listen::{WorkerHandle, WorkerSpec, raise_open_files, start_workers},
-    observe::{AccessLog, AccessLogTarget, Metrics, MetricsConfig},
+    observe::{AccessLog, AccessLogTarget, Metrics, MetricsConfig, Reopener},
     ocsp::Stapler,
     readiness::{Readiness, State},
     runtime::{Builder, Runtime},
@@ -111,6 +111,11 @@ impl Dataplane {
     /// Whether traffic may come.
     pub fn readiness(&self) -> Readiness {
         self.shared.readiness.clone()
+    }
+
+    /// Opens the file of the access log anew when it is told to.
+    pub fn access_log(&self) -> Reopener {
+        self.log.reopener()
     }
 
     /// Its metrics.

@@ -6,7 +6,7 @@ mod metrics;
 mod record;
 mod stream;
 
-pub use log::{AccessLog, AccessLogTarget, WorkerLog};
+pub use log::{AccessLog, AccessLogTarget, Reopener, WorkerLog};
 pub use metrics::{
     CertificateRefusal, CertificateSeries, ConnectionState, Connections, Dropped, Metrics, MetricsConfig,
     OpenConnection, OpenStream, Refused, RouteLabels, RouteMetrics, StreamLabels, StreamMetrics,

@@ -5,7 +5,7 @@ mod support;
 
 use rcgen::ExtendedKeyUsagePurpose;
 use rustls::version::TLS13;
-use snapshot::{Report, VerifyClient};
+use snapshot::{ClientCertRule, HostHsts, Report, VerifyClient};
 use support::{
     Backend, Proxy,
     pki::{self, Ca, Identity, bundle, rule},
@@ -132,6 +132,25 @@ async fn a_bundle_that_cannot_be_used_lets_nobody_in() {
         let named: Vec<String> = rejected.iter().map(|item| item.origin.to_string()).collect();
         assert_eq!(named, ["Secret default/ca"]);
         assert_eq!(get(&proxy, &TLS13, Some(&identity)).await.status, 400);
+        let mut open = connect(&proxy, "open.example", &config(Spoken::default())).await;
+        assert_eq!(open.get("open.example", "/").await.status, 200, "the others go on");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_that_is_no_pattern_lets_nobody_in() {
+    let root = Ca::root("root");
+    let identity = root.client(&pki::Client::named("a"));
+    let (world, _backend) = world().await;
+    let mut proxy = Proxy::start(&world).await;
+    let rule = rule(&bundle("ca", &[root.der()], &[]), VerifyClient::Required);
+    let world = world.client_cert("private.example", ClientCertRule { subject: Some("CN=(".into()), ..rule });
+    // It is told as long as it stands, also where nothing of it has changed.
+    for world in [world.clone(), world.hsts("open.example", HostHsts::Off)] {
+        let Report::Applied { rejected, .. } = proxy.apply(&world).await else { panic!("rejected as a whole") };
+        let named: Vec<String> = rejected.iter().map(|item| item.origin.to_string()).collect();
+        assert_eq!(named, ["Ingress default/private"]);
+        assert_eq!(get(&proxy, &TLS13, Some(&identity)).await.status, 403);
         let mut open = connect(&proxy, "open.example", &config(Spoken::default())).await;
         assert_eq!(open.get("open.example", "/").await.status, 200, "the others go on");
     }

@@ -376,6 +376,18 @@ mod tests {
         assert_eq!(of_dockerfile(&text), packed);
     }
 
+    /// Crates that were copied by name would not be all of them for long.
+    #[test]
+    fn the_dockerfile_builds_all_that_is_there_as_the_packer_does() {
+        let read = |name| std::fs::read_to_string(format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let (dockerfile, packer) = (read("Dockerfile"), read("e2e/build-static"));
+        assert!(dockerfile.lines().any(|line| line == "COPY . ."));
+        assert_eq!(read(".dockerignore").lines().collect::<Vec<_>>(), [".git", "target"]);
+        for flag in ["RUSTFLAGS=\"-C target-feature=+crt-static\"", "--locked", "--target"] {
+            assert!(dockerfile.contains(flag) && packer.contains(flag), "{flag}");
+        }
+    }
+
     #[test]
     fn a_missing_file_is_named() {
         let error = Image::echo("/no/such/file").write(Vec::new()).unwrap_err();

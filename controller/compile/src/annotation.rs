@@ -43,7 +43,7 @@ use snapshot::Origin;
 pub use passthrough::passthrough;
 pub use reference::reference;
 
-use crate::{Problem, Severity, draft::Stated, settings::Settings};
+use crate::{Problem, Reason, Severity, draft::Stated, settings::Settings};
 use key::{Annotation, Loss, Risk, Scope, Support};
 use verdict::{Effect, Verdict};
 
@@ -112,7 +112,7 @@ impl Annotations {
             message: "access is restricted for paths that are patterns, which are not served yet: all paths of the \
                       Ingress's hosts answer 503 meanwhile"
                 .to_owned(),
-            reason: "AnnotationNotServed",
+            reason: Reason::AnnotationNotServed,
         });
     }
 

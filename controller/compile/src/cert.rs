@@ -2,6 +2,7 @@
 //! <https://kubernetes.io/docs/concepts/configuration/secret/#tls-secrets>
 
 mod cover;
+mod issuer;
 mod key;
 mod leaf;
 
@@ -14,7 +15,7 @@ use k8s_openapi::api::core::v1::Secret;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use snapshot::{Cert, CertId, Origin, PrivateKey, Snapshot};
 
-use crate::{NamespacedName, Objects, Options, Problem, draft::Draft, memo::Memo, notes::Notes};
+use crate::{NamespacedName, Objects, Options, Problem, Reason, draft::Draft, memo::Memo, notes::Notes};
 
 pub(crate) use cover::covers;
 pub(crate) use leaf::{fingerprint, hexadecimal};
@@ -30,6 +31,8 @@ pub(crate) struct Pair {
     pub id: CertId,
     pub cert: Arc<Cert>,
     pub key: Key,
+    /// Why no CA can be asked about it, though it says which.
+    hindrance: Option<String>,
 }
 
 /// A private key that `Debug` says nothing of.
@@ -95,8 +98,20 @@ fn default_problem(certs: &Certs) -> Option<Vec<Problem>> {
     let error = certs.find(secret).err()?;
     let mut notes = Notes::new(&Arc::new(Origin::new("Secret", &secret.namespace, &secret.name)));
     let message = format!("{error}; as --default-ssl-certificate it is replaced by a self-signed certificate");
-    notes.error("data", "CertificateUnusable", message);
+    notes.error("data", Reason::CertificateUnusable, message);
     Some(notes.into_problems())
+}
+
+/// The certificates among these about which no CA can be asked: they are served without its answer (`enable-ocsp`).
+pub(crate) fn not_stapled(certs: &Certs, served: &BTreeMap<CertId, Arc<Cert>>) -> Vec<Problem> {
+    let pairs = certs.usable().filter(|pair| served.contains_key(&pair.id));
+    let problems = pairs.filter_map(|pair| {
+        let mut notes = Notes::new(&pair.cert.origin);
+        let message = format!("the certificate is served without an OCSP response: {}", pair.hindrance.as_ref()?);
+        notes.warning(&field(CHAIN), Reason::IssuerMissing, message);
+        Some(notes.into_problems())
+    });
+    problems.flatten().collect()
 }
 
 /// The served certificates that have expired at `now` (seconds since 1970): they are served all the same, because a
@@ -106,7 +121,11 @@ pub fn expired(snapshot: &Snapshot, now: i64) -> Vec<Problem> {
     let expired = snapshot.certs.values().filter(|cert| cert.not_after < now);
     let problems = expired.flat_map(|cert| {
         let mut notes = Notes::new(&cert.origin);
-        notes.warning(&field(CHAIN), "CertificateExpired", "the certificate has expired; it is served all the same");
+        notes.warning(
+            &field(CHAIN),
+            Reason::CertificateExpired,
+            "the certificate has expired; it is served all the same",
+        );
         notes.into_problems()
     });
     problems.collect()
@@ -125,7 +144,8 @@ pub(crate) fn parse(name: &NamespacedName, secret: &Secret) -> Parsed {
     if key.public != public_key {
         return Err(format!("the key in {KEY} does not belong to the certificate in {CHAIN}"));
     }
-    Ok(Pair { id: CertId::from(name.to_string()), cert: Arc::new(cert), key: Key(Arc::new(key.private)) })
+    let hindrance = issuer::hindrance(&cert.chain);
+    Ok(Pair { id: CertId::from(name.to_string()), cert: Arc::new(cert), key: Key(Arc::new(key.private)), hindrance })
 }
 
 /// A value of the Secret. `stringData` is merged into `data` by the API server; manifests still have it.

@@ -13,7 +13,7 @@ use webpki::{OwnedCertRevocationList, anchor_from_trusted_cert};
 use x509_parser::parse_x509_certificate;
 
 use crate::{
-    NamespacedName, Objects, Problem,
+    NamespacedName, Objects, Problem, Reason,
     cert::{hexadecimal, value},
     draft::Draft,
     memo::Memo,
@@ -74,7 +74,7 @@ fn large(bundle: &CaBundle) -> Option<Vec<Problem>> {
          certificates are taken; those that have several may show a wrong one",
         bundle.certs.len()
     );
-    notes.warning(&format!("data[{CERTS}]"), "ClientCaTooLarge", message);
+    notes.warning(&format!("data[{CERTS}]"), Reason::ClientCaTooLarge, message);
     Some(notes.into_problems())
 }
 

@@ -7,7 +7,7 @@ use k8s_openapi::{api::core::v1::Service, apimachinery::pkg::util::intstr::IntOr
 use snapshot::{HostPattern, Target};
 
 use crate::{
-    Options, Transport,
+    Options, Reason, Transport,
     draft::{BackendRef, PortRef},
     service::{Missing, port_not_found},
 };
@@ -16,12 +16,12 @@ use crate::{
 pub(crate) fn target(service: &Service, backend: &BackendRef, options: &Options) -> Result<(u16, Target), Missing> {
     if options.disable_svc_external_name {
         let message = format!("Service {} is of type ExternalName, which is switched off", backend.service);
-        return Err(Missing::new("ExternalNameDisabled", message));
+        return Err(Missing::new(Reason::ExternalNameDisabled, message));
     }
     let host = host(service).ok_or_else(|| {
         let message =
             format!("Service {} is of type ExternalName and its externalName is no DNS name", backend.service);
-        Missing::new("InvalidExternalName", message)
+        Missing::new(Reason::InvalidExternalName, message)
     })?;
     let (port, connect) = ports(service, &backend.port).ok_or_else(|| port_not_found(backend, Transport::Tcp))?;
     let allow_local = options.allow_local_external_names;

@@ -8,7 +8,7 @@ use k8s_openapi::api::networking::v1::{
 use snapshot::{HostPattern, Origin};
 
 use crate::{
-    NamespacedName, Options,
+    NamespacedName, Options, Reason,
     draft::{
         BackendRef, Draft, HostDraft, PathClass, Place, PortRef, RouteDraft, Seniority, Stated, TlsDraft, TlsHosts,
     },
@@ -27,7 +27,7 @@ pub(crate) fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options,
     let mut drafter = Drafter { name, options, notes: Notes::new(&origin) };
     let (hosts, tls) = ingress.spec.as_ref().map(|spec| drafter.spec(spec)).unwrap_or_default();
     if hosts.is_empty() && ingress.spec.as_ref().is_none_or(is_empty) {
-        drafter.notes.error("spec", "NothingToServe", "has neither rules nor a defaultBackend");
+        drafter.notes.error("spec", Reason::NothingToServe, "has neither rules nor a defaultBackend");
     }
     Draft {
         name: name.clone(),
@@ -78,7 +78,7 @@ impl Drafter<'_> {
         for (index, _) in rules.iter().enumerate().filter(|(_, rule)| is_empty(rule)) {
             let message =
                 "has no paths, and the Ingress has no defaultBackend: it takes its host and serves nothing there";
-            self.notes.warning(&format!("spec.rules[{index}]"), "NothingToServe", message);
+            self.notes.warning(&format!("spec.rules[{index}]"), Reason::NothingToServe, message);
         }
     }
 
@@ -89,7 +89,11 @@ impl Drafter<'_> {
             Ok(host) => host,
             Err(error) => {
                 let message = format!("host {:?} is not valid: {error}", rule.host.as_deref().unwrap_or_default());
-                self.notes.error(&format!("{field}.host"), "InvalidHost", format!("{message}; the rule is left out"));
+                self.notes.error(
+                    &format!("{field}.host"),
+                    Reason::InvalidHost,
+                    format!("{message}; the rule is left out"),
+                );
                 return None;
             }
         };
@@ -105,7 +109,7 @@ impl Drafter<'_> {
     fn may_catch_all(&mut self, field: &str) -> bool {
         if self.options.disable_catch_all {
             let message = "claims every host, which --disable-catch-all forbids; it is left out";
-            self.notes.error(field, "CatchAllDisabled", message);
+            self.notes.error(field, Reason::CatchAllDisabled, message);
         }
         !self.options.disable_catch_all
     }
@@ -117,7 +121,7 @@ impl Drafter<'_> {
                 Some(RouteDraft { place, class, path: text, label, backend })
             }
             Err(error) => {
-                self.notes.error(&place.to_string(), "InvalidPath", format!("{error}; the path is left out"));
+                self.notes.error(&place.to_string(), Reason::InvalidPath, format!("{error}; the path is left out"));
                 None
             }
         }
@@ -138,7 +142,7 @@ impl Drafter<'_> {
             match name.parse::<HostPattern>() {
                 Ok(HostPattern::Any) | Err(_) => {
                     let message = format!("host {name:?} is not valid; it is left out");
-                    self.notes.error(&format!("{field}.hosts[{at}]"), "InvalidHost", message);
+                    self.notes.error(&format!("{field}.hosts[{at}]"), Reason::InvalidHost, message);
                 }
                 Ok(host) => hosts.push(host),
             }
@@ -161,17 +165,17 @@ fn default_route(backend: &Result<BackendRef, Arc<str>>) -> RouteDraft {
     }
 }
 
-fn parse_backend(owner: &NamespacedName, backend: &IngressBackend) -> Result<BackendRef, (&'static str, String)> {
+fn parse_backend(owner: &NamespacedName, backend: &IngressBackend) -> Result<BackendRef, (Reason, String)> {
     if let Some(resource) = &backend.resource {
         let message = format!("a resource as backend ({} {:?}) is not supported", resource.kind, resource.name);
-        return Err(("ResourceBackend", message));
+        return Err((Reason::ResourceBackend, message));
     }
-    let invalid = |message: &str| ("InvalidBackend", message.to_owned());
+    let invalid = |message: &str| (Reason::InvalidBackend, message.to_owned());
     let service = backend.service.as_ref().ok_or_else(|| invalid("names no Service"))?;
     if service.name.is_empty() {
         return Err(invalid("the Service's name is empty"));
     }
-    let port = parse_port(service.port.as_ref()).map_err(|message| ("InvalidBackend", message))?;
+    let port = parse_port(service.port.as_ref()).map_err(|message| (Reason::InvalidBackend, message))?;
     let service = NamespacedName { namespace: Arc::clone(&owner.namespace), name: service.name.as_str().into() };
     Ok(BackendRef { service, port })
 }

@@ -16,7 +16,7 @@ use snapshot::{
 };
 
 use crate::{
-    EndpointSource, NamespacedName, Objects, Options, Problem, Transport,
+    EndpointSource, NamespacedName, Objects, Options, Problem, Reason, Transport,
     notes::Notes,
     service::{self, Stream},
     settings::Settings,
@@ -65,7 +65,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn missing(&mut self, name: &NamespacedName, flag: &str) {
         let message = format!("{name} does not exist, though {flag} names it: no port of it is open");
-        self.notes.warning("metadata.name", "ConfigMapNotFound", message);
+        self.notes.warning("metadata.name", Reason::ConfigMapNotFound, message);
     }
 
     fn read(&mut self, config_map: &ConfigMap) {
@@ -75,21 +75,21 @@ impl Reader<'_> {
             }
         }
         for key in config_map.binary_data.iter().flatten().map(|(key, _)| key) {
-            self.notes.error(&field(key), "BadService", "is binary; a service is text under `data`");
+            self.notes.error(&field(key), Reason::BadService, "is binary; a service is text under `data`");
         }
     }
 
-    fn entry(&mut self, key: &str, value: &str) -> Result<(), (&'static str, String)> {
-        let port = port(key).map_err(|message| ("BadPort", message))?;
+    fn entry(&mut self, key: &str, value: &str) -> Result<(), (Reason, String)> {
+        let port = port(key).map_err(|message| (Reason::BadPort, message))?;
         if let Some(whose) = self.reserved(port) {
-            return Err(("PortTaken", format!("port {port} is that of {whose}")));
+            return Err((Reason::PortTaken, format!("port {port} is that of {whose}")));
         }
-        let reference = reference::read(value).map_err(|message| ("BadService", message))?;
+        let reference = reference::read(value).map_err(|message| (Reason::BadService, message))?;
         let found = service::stream(self.objects, self.options, &reference.backend, self.transport);
         let Stream { backend, endpoints, remark } =
             found.map_err(|missing| (missing.reason, missing.message.to_string()))?;
         if let Some(remark) = remark {
-            self.notes.warning(&field(key), "TargetPortNamed", remark);
+            self.notes.warning(&field(key), Reason::TargetPortNamed, remark);
         }
         self.l4.endpoint_sources.extend(endpoints);
         let serves = self.serves(key, backend, &reference);
@@ -112,7 +112,7 @@ impl Reader<'_> {
             Transport::Udp => {
                 if reference.decode || reference.encode {
                     let message = "the PROXY protocol is for TCP alone; the port is served without it";
-                    self.notes.warning(&field(key), "NoProxyProtocol", message);
+                    self.notes.warning(&field(key), Reason::NoProxyProtocol, message);
                 }
                 let stream = &settings.stream;
                 Serves::Udp(Arc::new(UdpService { origin, backend, idle: stream.idle, replies: stream.replies }))
@@ -176,7 +176,7 @@ pub fn without_endpoints(snapshot: &Snapshot) -> Vec<Problem> {
             "port {} of Service {}/{} has no endpoint: {what}",
             backend.port, backend.namespace, backend.service
         );
-        notes.warning(&field(&port.to_string()), "NoEndpoints", message);
+        notes.warning(&field(&port.to_string()), Reason::NoEndpoints, message);
         problems.extend(notes.into_problems());
     }
     problems

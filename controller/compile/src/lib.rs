@@ -59,7 +59,7 @@ pub use parameters::{
     parameters_status,
 };
 pub use path::can_match;
-pub use problem::{Problem, Severity};
+pub use problem::{Problem, Reason, Severity};
 pub use status::{StatusPatch, status};
 
 /// What came of a compile.
@@ -143,6 +143,9 @@ impl Drafted<'_> {
         };
         let mut assembled = assemble::assemble(&drafts, &parts);
         problems.extend(assembled.problems);
+        if settings.ocsp {
+            problems.extend(cert::not_stapled(&certs, &assembled.certs));
+        }
         for (id, (cert, key)) in backends.identities {
             assembled.certs.insert(id.clone(), cert);
             assembled.keys.insert(id, key);
@@ -190,7 +193,7 @@ fn read_settings(objects: &Objects, options: &Options) -> (Settings, Vec<Problem
         None => {
             let mut notes = Notes::new(&Arc::new(Origin::new("ConfigMap", &name.namespace, &name.name)));
             let message = "does not exist, though --configmap names it; every setting has its default";
-            notes.warning("metadata.name", "ConfigMapNotFound", message);
+            notes.warning("metadata.name", Reason::ConfigMapNotFound, message);
             let (settings, _) = settings::read(None);
             (settings, notes.into_problems())
         }

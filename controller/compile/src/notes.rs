@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use snapshot::Origin;
 
-use crate::{Problem, Severity};
+use crate::{Problem, Reason, Severity};
 
 /// The problems of one object, as they are found.
 pub(crate) struct Notes {
@@ -18,12 +18,12 @@ impl Notes {
     }
 
     /// Something is not served.
-    pub fn error(&mut self, field: &str, reason: &'static str, message: impl Into<String>) {
+    pub fn error(&mut self, field: &str, reason: Reason, message: impl Into<String>) {
         self.push(Severity::Error, field, reason, message.into());
     }
 
     /// Something is served otherwise than written.
-    pub fn warning(&mut self, field: &str, reason: &'static str, message: impl Into<String>) {
+    pub fn warning(&mut self, field: &str, reason: Reason, message: impl Into<String>) {
         self.push(Severity::Warning, field, reason, message.into());
     }
 
@@ -31,7 +31,7 @@ impl Notes {
         self.problems
     }
 
-    fn push(&mut self, severity: Severity, field: &str, reason: &'static str, message: String) {
+    fn push(&mut self, severity: Severity, field: &str, reason: Reason, message: String) {
         let object = Arc::clone(&self.origin);
         self.problems.push(Problem { object, severity, field: field.to_owned(), message, reason });
     }

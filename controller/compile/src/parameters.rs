@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use snapshot::Origin;
 
 use crate::{
-    Objects, Problem,
+    Objects, Problem, Reason,
     notes::Notes,
     policy::Policy,
     settings::{self, Settings},
@@ -161,11 +161,12 @@ pub(crate) fn resolve(objects: &Objects, ours: &BTreeSet<&Arc<str>>, global: Set
         let found = match find(objects, reference) {
             Ok(found) => found,
             Err((field, reason, message)) => {
-                let mut notes = Notes::new(&Arc::new(Origin::new("IngressClass", "", name)));
-                notes.error(field, reason, format!("{message}; its Ingresses are served as the ConfigMap has it"));
-                problems.extend(notes.into_problems());
                 let mut settings = global.clone();
-                settings::class::fail_closed(&mut settings);
+                let closed = settings::class::fail_closed(&mut settings);
+                let mut notes = Notes::new(&Arc::new(Origin::new("IngressClass", "", name)));
+                let message = format!("{message}. Its Ingresses are served as the ConfigMap has it, but {closed}");
+                notes.error(field, reason, message);
+                problems.extend(notes.into_problems());
                 by_class.insert(Arc::clone(name), ClassSetting::new(settings));
                 continue;
             }
@@ -190,24 +191,24 @@ fn reference(class: &IngressClass) -> Option<&IngressClassParametersReference> {
 fn find<'a>(
     objects: &'a Objects,
     reference: &IngressClassParametersReference,
-) -> Result<&'a IngressClassParameters, (&'static str, &'static str, String)> {
+) -> Result<&'a IngressClassParameters, (&'static str, Reason, String)> {
     let IngressClassParametersReference { api_group, kind, name, namespace: _, scope } = reference;
     if api_group.as_deref() != Some(GROUP) || kind != KIND {
         let message = format!(
             "only {KIND} of the API group {GROUP} are read, not {kind} of {:?}",
             api_group.as_deref().unwrap_or_default()
         );
-        return Err(("spec.parameters", "ParametersNotSupported", message));
+        return Err(("spec.parameters", Reason::ParametersNotSupported, message));
     }
     if scope.as_deref().is_some_and(|scope| scope != "Cluster") {
         let message = format!("{KIND} have no namespace: the scope is Cluster");
-        return Err(("spec.parameters.scope", "ParametersNotSupported", message));
+        return Err(("spec.parameters.scope", Reason::ParametersNotSupported, message));
     }
     objects.parameters.get(&**name).map(|found| &**found).ok_or_else(|| {
         let message = format!(
             "{KIND} {name} does not exist, or cannot be read: its CustomResourceDefinition (`tidegate crds` prints it) or the \
              permission may be missing"
         );
-        ("spec.parameters.name", "ParametersNotFound", message)
+        ("spec.parameters.name", Reason::ParametersNotFound, message)
     })
 }

@@ -11,7 +11,7 @@ use std::{
 use snapshot::{HostPattern, ServicePort, TcpService};
 
 use crate::{
-    EndpointSource, Objects, Options, Problem, Transport,
+    EndpointSource, Objects, Options, Problem, Reason, Transport,
     draft::{BackendRef, Draft, PathClass, RouteDraft},
     l4,
     notes::Notes,
@@ -72,11 +72,11 @@ impl Resolver<'_> {
     fn host(&mut self, draft: &Draft, host: &HostPattern, notes: &mut Notes) {
         if *host == HostPattern::Any {
             let message = "TLS is handed on by the name of a host, and a rule names none: its TLS ends here";
-            return notes.error("spec.rules", "PassthroughWithoutHost", message);
+            return notes.error("spec.rules", Reason::PassthroughWithoutHost, message);
         }
         let Some(route) = root(draft, host, notes) else {
             let message = format!("no rule of host {host} has the path /, by which TLS is handed on: it ends here");
-            return notes.error("spec.rules", "PassthroughWithoutRoot", message);
+            return notes.error("spec.rules", Reason::PassthroughWithoutRoot, message);
         };
         // A backend that cannot be read is a problem of its route already.
         let Ok(backend) = &route.backend else { return };
@@ -106,7 +106,7 @@ fn root<'a>(draft: &'a Draft, host: &HostPattern, notes: &mut Notes) -> Option<&
     let routes = || draft.hosts.iter().filter(|own| own.host == *host).flat_map(|own| &own.routes);
     for route in routes().filter(|route| !is_root(route)) {
         let message = format!("over TLS the path {} does not count: host {host} is handed on", route.label);
-        notes.warning(&route.place.to_string(), "PathNotPassed", message);
+        notes.warning(&route.place.to_string(), Reason::PathNotPassed, message);
     }
     routes().filter(|route| is_root(route)).min_by_key(|route| route.class)
 }
@@ -120,5 +120,5 @@ fn conflict(draft: &Draft, owner: &Draft, host: &HostPattern, notes: &mut Notes)
         (true, true) => format!("{first} and is handed on to its backend"),
         (true, false) => format!("{first} and is handed on: over TLS no path of this Ingress is reached"),
     };
-    notes.error("spec.rules", "PassthroughConflict", message);
+    notes.error("spec.rules", Reason::PassthroughConflict, message);
 }

@@ -1,9 +1,13 @@
 //! What is wrong with which object.
 
+mod reason;
+
 use std::{fmt, sync::Arc};
 
 use serde::Serialize;
 use snapshot::Origin;
+
+pub use reason::Reason;
 
 /// Something about an object that its owner should know: what cannot be served, or is served differently.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -17,8 +21,8 @@ pub struct Problem {
     pub field: String,
     /// What is wrong and what follows, a sentence for the object's owner.
     pub message: String,
-    /// A short word in CamelCase for events and metrics, such as `ServiceNotFound`.
-    pub reason: &'static str,
+    /// What kind of problem it is.
+    pub reason: Reason,
 }
 
 /// How much a problem matters.
@@ -28,24 +32,6 @@ pub enum Severity {
     Error,
     /// It is served, but not in each respect as written.
     Warning,
-}
-
-/// The reasons that another object gives, which may come or change after the one that names it.
-const OF_OTHERS: [&str; 7] = [
-    "CertificateUnusable",
-    "ClientCaUnusable",
-    "ExternalNameDisabled",
-    "InvalidExternalName",
-    "PortNotFound",
-    "SecretUnusable",
-    "ServiceNotFound",
-];
-
-impl Problem {
-    /// Whether it ends by a change of another object: a Service that is yet to be made, a Secret.
-    pub fn awaits_other_object(&self) -> bool {
-        OF_OTHERS.contains(&self.reason)
-    }
 }
 
 impl fmt::Display for Problem {

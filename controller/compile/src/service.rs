@@ -16,7 +16,7 @@ use k8s_openapi::{
 use snapshot::{Cert, CertId, Origin, PrivateKey, ServicePort, Target, Upstream, UpstreamId, UpstreamKeepAlive};
 
 use crate::{
-    EndpointSource, Family, NamespacedName, Objects, Options, Problem, Transport,
+    EndpointSource, Family, NamespacedName, Objects, Options, Problem, Reason, Transport,
     credentials::AllCredentials,
     draft::{BackendProtocol, BackendRef, Draft, Place, PortRef, UpstreamDraft},
     external_name,
@@ -43,19 +43,19 @@ pub(crate) type Resolved = Result<UpstreamId, Arc<str>>;
 
 /// Why there is no backend.
 pub(crate) struct Missing {
-    pub reason: &'static str,
+    pub reason: Reason,
     pub message: Arc<str>,
 }
 
 impl Missing {
-    pub fn new(reason: &'static str, message: impl Into<Arc<str>>) -> Self {
+    pub fn new(reason: Reason, message: impl Into<Arc<str>>) -> Self {
         Self { reason, message: message.into() }
     }
 }
 
 /// Why the backends of a draft cannot be spoken to.
 struct Refused {
-    reason: &'static str,
+    reason: Reason,
     /// The annotation that is wrong.
     key: &'static str,
     why: String,
@@ -149,8 +149,8 @@ impl<'a> Resolver<'a> {
 
     /// Whether backends can be spoken to as a draft asks for.
     fn check(&self, draft: &Draft) -> Result<(), Refused> {
-        let refused = |key, why| Refused { reason: "BackendRefused", key, why };
-        let unusable = |why| Refused { reason: "SecretUnusable", key: "proxy-ssl-secret", why };
+        let refused = |key, why| Refused { reason: Reason::BackendRefused, key, why };
+        let unusable = |why| Refused { reason: Reason::SecretUnusable, key: "proxy-ssl-secret", why };
         let Some(asked) = &draft.stated.upstream else { return Ok(()) };
         let UpstreamDraft { protocol, tls } = &**asked;
         if *protocol == Some(BackendProtocol::FastCgi) {
@@ -179,7 +179,7 @@ impl<'a> Resolver<'a> {
         let known = self.look_up(&BackendRef { service: service.clone(), port: PortRef::First }, &None);
         if let Err(Missing { reason, message }) = &*known {
             let mut notes = Notes::new(&Arc::new(Origin::new("Service", &service.namespace, &service.name)));
-            notes.error("spec", reason, format!("{message}; as --default-backend-service it answers 503"));
+            notes.error("spec", *reason, format!("{message}; as --default-backend-service it answers 503"));
             self.problems.extend(notes.into_problems());
         }
         upstream_of(&known)
@@ -198,7 +198,7 @@ impl<'a> Resolver<'a> {
 
     fn find(&mut self, backend: &BackendRef, asked: &UpstreamDraft) -> Result<Found, Missing> {
         let Some(service) = self.objects.services.get(&backend.service) else {
-            return Err(Missing::new("ServiceNotFound", format!("Service {} does not exist", backend.service)));
+            return Err(Missing::new(Reason::ServiceNotFound, format!("Service {} does not exist", backend.service)));
         };
         if service.spec.as_ref().and_then(|spec| spec.type_.as_deref()) == Some("ExternalName") {
             let (port, target) = external_name::target(service, backend, self.options)?;
@@ -231,7 +231,7 @@ impl<'a> Resolver<'a> {
         asked: &UpstreamDraft,
     ) -> Result<UpstreamId, Missing> {
         let NamespacedName { namespace, name } = service;
-        let refused = |reason: String| Missing::new("SecretUnusable", reason);
+        let refused = |reason: String| Missing::new(Reason::SecretUnusable, reason);
         let credentials = match &asked.tls.secret {
             Some(secret) => Some(self.credentials.find(secret).map_err(refused)?),
             None => None,
@@ -270,10 +270,10 @@ fn note(known: &Result<Found, Missing>, place: Place, notes: &mut Notes) {
     match known {
         Ok(Found { remark: None, .. }) => {}
         Ok(Found { remark: Some(remark), .. }) => {
-            notes.warning(&field(), "TargetPortNamed", remark.as_str());
+            notes.warning(&field(), Reason::TargetPortNamed, remark.as_str());
         }
         Err(Missing { reason, message }) => {
-            notes.error(&field(), reason, format!("{message}; answers 503"));
+            notes.error(&field(), *reason, format!("{message}; answers 503"));
         }
     }
 }
@@ -307,5 +307,5 @@ fn find_port<'a>(
 
 pub(crate) fn port_not_found(backend: &BackendRef, transport: Transport) -> Missing {
     let message = format!("Service {} has no {} port {}", backend.service, transport.as_str(), backend.port);
-    Missing::new("PortNotFound", message)
+    Missing::new(Reason::PortNotFound, message)
 }

@@ -29,7 +29,7 @@ pub use handshake::Sessions;
 pub use reference::reference;
 pub use stream::StreamSettings;
 
-use crate::{NamespacedName, Problem, Severity};
+use crate::{NamespacedName, Problem, Reason, Severity};
 use setting::Setting;
 
 /// The global settings, defaults where the ConfigMap says nothing. Names and defaults are ingress-nginx's.
@@ -160,7 +160,12 @@ impl Reader {
             }
         }
         for key in config_map.binary_data.iter().flatten().map(|(key, _)| key) {
-            self.problem(Severity::Warning, key, "BadSetting", "is binary; a setting is text under `data`".to_owned());
+            self.problem(
+                Severity::Warning,
+                key,
+                Reason::BadSetting,
+                "is binary; a setting is text under `data`".to_owned(),
+            );
         }
     }
 
@@ -168,9 +173,9 @@ impl Reader {
         if let Err(error) = (setting.parse)(value, &mut self.settings) {
             let error = shortened(&error);
             let otherwise = setting.otherwise();
-            self.problem(Severity::Error, setting.key, "BadSetting", format!("{error}; {otherwise}"));
+            self.problem(Severity::Error, setting.key, Reason::BadSetting, format!("{error}; {otherwise}"));
         } else if let Some(notice) = handshake::notice(setting.key, value) {
-            self.problem(Severity::Warning, setting.key, "SettingNotServed", shortened(&notice));
+            self.problem(Severity::Warning, setting.key, Reason::SettingNotServed, shortened(&notice));
         }
     }
 
@@ -186,7 +191,7 @@ impl Reader {
         self.problem(verdict.effect.severity(), key, verdict.reason, verdict.message);
     }
 
-    fn problem(&mut self, severity: Severity, key: &str, reason: &'static str, message: String) {
+    fn problem(&mut self, severity: Severity, key: &str, reason: Reason, message: String) {
         let (object, field) = (self.origin.clone(), format!("data[{key}]"));
         self.problems.push(Problem { object, severity, field, message, reason });
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use compile::{
-    Severity,
+    Reason, Severity,
     annotation::{self, Annotations, passthrough},
     settings::Settings,
 };
@@ -73,7 +73,7 @@ fn a_problem_names_object_field_and_consequence() {
     assert_eq!(problem.object.to_string(), "Ingress shop/web");
     assert_eq!(problem.field, "metadata.annotations[nginx.ingress.kubernetes.io/auth-url]");
     assert_eq!(problem.severity, Severity::Error);
-    assert_eq!(problem.reason, "AnnotationNotServed");
+    assert_eq!(problem.reason, Reason::AnnotationNotServed);
     assert_eq!(
         problem.message,
         "is not served yet: it is about access, so the paths of the Ingress answer 503 while it is set"
@@ -196,7 +196,7 @@ fn unknown_keys_get_a_suggestion() {
             "is not a known key"
         ]
     );
-    assert!(read.problems.iter().all(|problem| problem.reason == "UnknownAnnotation"));
+    assert!(read.problems.iter().all(|problem| problem.reason == Reason::UnknownAnnotation));
     assert!(read.problems.iter().all(|problem| problem.severity == Severity::Warning));
 }
 
@@ -288,10 +288,10 @@ fn passthrough_needs_its_flag() {
         Some((problem.severity, problem.reason))
     };
     assert_eq!(problem(&[], true), None);
-    assert_eq!(problem(&[], false), Some((Severity::Error, "PassthroughDisabled")));
+    assert_eq!(problem(&[], false), Some((Severity::Error, Reason::PassthroughDisabled)));
     // What is handed on is not looked at: worse where somebody relies on it.
     assert_eq!(problem(&[("ssl-redirect", "false")], true), None);
-    assert_eq!(problem(&[("proxy-body-size", "1m")], true), Some((Severity::Warning, "AnnotationVoid")));
+    assert_eq!(problem(&[("proxy-body-size", "1m")], true), Some((Severity::Warning, Reason::AnnotationVoid)));
     let restricted = [("whitelist-source-range", "10.0.0.0/8"), ("proxy-body-size", "1m")];
-    assert_eq!(problem(&restricted, true), Some((Severity::Error, "AnnotationVoid")));
+    assert_eq!(problem(&restricted, true), Some((Severity::Error, Reason::AnnotationVoid)));
 }

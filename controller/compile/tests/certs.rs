@@ -6,8 +6,12 @@ mod support;
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
-use compile::{Compiled, Memo, NamespacedName, Objects, Options, compile, expired};
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use compile::{Compiled, Memo, NamespacedName, Objects, Options, Reason, compile, expired};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{ConfigMap, Secret},
+};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, IsCa, KeyPair};
 use snapshot::{CertId, KeyFormat};
 
 fn file(name: &str) -> Vec<u8> {
@@ -15,11 +19,25 @@ fn file(name: &str) -> Vec<u8> {
 }
 
 fn served(chain: Vec<u8>, key: Vec<u8>) -> Compiled {
+    served_with(chain, key, &[])
+}
+
+fn served_with(chain: Vec<u8>, key: Vec<u8>, settings: &[(&str, &str)]) -> Compiled {
     let data = [("tls.crt", chain), ("tls.key", key)].map(|(name, bytes)| (name.to_owned(), ByteString(bytes)));
     let secret = Secret { data: Some(BTreeMap::from(data)), ..Secret::default() };
     let name = NamespacedName::new("default", "cert");
-    let objects = Objects { secrets: [(name.clone(), Arc::new(secret))].into(), ..Objects::default() };
-    let options = Options { default_ssl_certificate: Some(name), ..Options::default() };
+    let data = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let config_map = ConfigMap { data: Some(data), ..ConfigMap::default() };
+    let objects = Objects {
+        secrets: [(name.clone(), Arc::new(secret))].into(),
+        config_maps: [(NamespacedName::new("default", "settings"), Arc::new(config_map))].into(),
+        ..Objects::default()
+    };
+    let options = Options {
+        default_ssl_certificate: Some(name),
+        config_map: Some(NamespacedName::new("default", "settings")),
+        ..Options::default()
+    };
     compile(&objects, &options, &mut Memo::default())
 }
 
@@ -94,7 +112,7 @@ fn expired_is_served_and_told() {
     let end = snapshot.certs.get(&id()).unwrap().not_after;
     assert_eq!(expired(&snapshot, end), []);
     let problems = expired(&snapshot, end + 1);
-    assert_eq!(problems.iter().map(|problem| problem.reason).collect::<Vec<_>>(), ["CertificateExpired"]);
+    assert_eq!(problems.iter().map(|problem| problem.reason).collect::<Vec<_>>(), [Reason::CertificateExpired]);
     assert_eq!(problems[0].object.to_string(), "Secret default/cert");
 }
 
@@ -121,7 +139,7 @@ fn a_wildcard_does_not_reach_two_labels_deep() {
     let options = Options { watch_ingress_without_class: true, ..Options::default() };
     let compiled = compile(&objects, &options, &mut Memo::default());
     let problems: Vec<_> =
-        compiled.problems.iter().filter(|problem| problem.reason == "CertificateNotForHost").collect();
+        compiled.problems.iter().filter(|problem| problem.reason == Reason::CertificateNotForHost).collect();
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     assert_eq!(problem.object.to_string(), format!("Ingress {name}"));
     assert!(problem.message.contains("does not cover host x.y.b.example"), "{}", problem.message);
@@ -162,7 +180,7 @@ fn five_hundred_cas_are_told_of_and_served() {
     };
     for (count, told) in [(20, false), (500, true)] {
         let compiled = of(count);
-        let problem = compiled.problems.iter().find(|problem| problem.reason == "ClientCaTooLarge");
+        let problem = compiled.problems.iter().find(|problem| problem.reason == Reason::ClientCaTooLarge);
         assert_eq!(problem.is_some(), told, "{:?}", compiled.problems);
         if let Some(problem) = problem {
             assert_eq!(problem.object.to_string(), "Secret default/cas");
@@ -200,4 +218,45 @@ fn one_changed_secret_parses_one_certificate() {
     let parsed: Vec<_> =
         after.certs.iter().filter(|(id, cert)| !Arc::ptr_eq(before.certs.get(*id).unwrap(), cert)).collect();
     assert_eq!(parsed.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(), ["default/c7"]);
+}
+
+/// An element of DER that has less than 128 bytes.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
+}
+
+#[test]
+fn a_certificate_about_which_no_ca_can_be_asked_is_told() {
+    let ca = |name: &str| {
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    };
+    let (issuer, other) = (ca("issuer"), ca("other"));
+    // `id-ad-ocsp` and a place to ask (RFC 5280 section 4.2.2.1).
+    let place = [&[6, 8, 0x2b, 6, 1, 5, 5, 7, 0x30, 1], &*der(0x86, b"http://ocsp.example")].concat();
+    let access = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], der(0x30, &der(0x30, &place)));
+    let told = |extensions: Vec<CustomExtension>, rest: &[String], ocsp: &str| {
+        let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        params.custom_extensions = extensions;
+        let key = KeyPair::generate().unwrap();
+        let chain = [params.signed_by(&key, &issuer).unwrap().pem(), rest.concat()].concat();
+        let compiled = served_with(chain.into_bytes(), key.serialize_pem().into_bytes(), &[("enable-ocsp", ocsp)]);
+        compiled
+            .problems
+            .into_iter()
+            .map(|problem| (problem.reason, problem.object.to_string(), problem.message))
+            .collect::<Vec<_>>()
+    };
+    let asked = || vec![access.clone()];
+    for (rest, why) in [(vec![], "is not in tls.crt"), (vec![other.pem()], "is not that of who issued")] {
+        let problems = told(asked(), &rest, "true");
+        let [(reason, object, message)] = problems.as_slice() else { panic!("{problems:?}") };
+        assert_eq!((*reason, object.as_str()), (Reason::IssuerMissing, "Secret default/cert"));
+        assert!(message.contains(why), "{message}");
+        assert_eq!(told(asked(), &rest, "false"), [], "nobody wants to ask");
+        assert_eq!(told(vec![], &rest, "true"), [], "nobody is named");
+    }
+    assert_eq!(told(asked(), &[issuer.pem(), other.pem()], "true"), []);
 }

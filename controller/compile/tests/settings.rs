@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use compile::{
-    NamespacedName, Problem, Severity,
+    NamespacedName, Problem, Reason, Severity,
     settings::{self, Settings},
 };
 use k8s_openapi::{ByteString, api::core::v1::ConfigMap};
@@ -152,7 +152,7 @@ fn a_bad_value_is_a_problem_and_the_default_stays() {
         let [problem] = problems.as_slice() else { panic!("{key}: {problems:?}") };
         assert_eq!(problem.field, format!("data[{key}]"));
         assert_eq!(problem.object.to_string(), "ConfigMap ingress/settings");
-        assert_eq!((problem.severity, problem.reason), (Severity::Error, "BadSetting"));
+        assert_eq!((problem.severity, problem.reason), (Severity::Error, Reason::BadSetting));
     }
     let (_, problems) = read(&[("ssl-redirect", "yes")]);
     assert_eq!(problems[0].message, "`yes` is neither `true` nor `false`; the default, `true`, holds");

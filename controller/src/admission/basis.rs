@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use compile::{Compiled, Memo, NamespacedName, Objects, Options, Problem, compile, is_ours};
+use compile::{Memo, NamespacedName, Objects, Options, Problem, compile, is_ours};
 use k8s_openapi::api::networking::v1::Ingress;
 use tokio::sync::watch;
 
@@ -24,10 +24,24 @@ impl Basis {
         is_ours(&self.objects, options, name, candidate)
     }
 
-    /// Everything with the candidate in it, in place of what has its name.
-    pub(super) fn compile_with(&self, name: NamespacedName, candidate: Ingress, options: &Options) -> Compiled {
+    /// Everything with these Ingresses in it, each in place of what has its name, compiled anew.
+    pub(super) fn with(
+        &self,
+        ingresses: impl IntoIterator<Item = (NamespacedName, Arc<Ingress>)>,
+        options: &Options,
+    ) -> Recompiled {
         let mut objects = Objects::clone(&self.objects);
-        objects.ingresses.insert(name, Arc::new(candidate));
-        compile(&objects, options, &mut self.memo.clone())
+        objects.ingresses.extend(ingresses);
+        let mut memo = self.memo.clone();
+        let compiled = compile(&objects, options, &mut memo);
+        let basis = Self { objects: Arc::new(objects), memo, problems: compiled.problems };
+        Recompiled { basis, ingresses: compiled.attached.len() }
     }
+}
+
+/// What came of another compile.
+pub(super) struct Recompiled {
+    pub(super) basis: Basis,
+    /// How many Ingresses are ours.
+    pub(super) ingresses: usize,
 }

@@ -11,8 +11,15 @@ pub(super) const ROOM_KIB: u32 = 32 << 10;
 /// Reviews that are under way or wait; a further one is refused.
 pub(super) const REVIEWS: usize = 256;
 
-/// Compiles at the same time. They take turns with those for what is served.
-pub(super) const COMPILES: usize = 4;
+/// How long an Ingress that was allowed counts before a watch brings it: until it is stored, seen and compiled, with time
+/// to spare for a slow API server.
+pub(super) const HELD_FOR: Duration = Duration::from_secs(5);
+
+/// Ingresses that count so at the same time; the oldest makes room.
+pub(super) const HELD: usize = 256;
+
+/// Bytes of the reviews that they came in.
+pub(super) const HELD_BYTES: usize = 8 << 20;
 
 /// From a request's head to its answer. The API server waits for 10 s where the webhook's `timeoutSeconds` is not set.
 pub(super) const REVIEW: Duration = Duration::from_secs(8);

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Gauge, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// Handles. Cheap to clone.
 #[derive(Clone)]
@@ -15,6 +15,8 @@ pub(super) struct Metrics {
     tested_seconds: Gauge,
     roundtrip_seconds: Gauge,
     reviews: IntCounterVec,
+    /// A series without labels, which is not there without a certificate.
+    expires: IntGaugeVec,
 }
 
 /// What a review ended with.
@@ -61,6 +63,13 @@ impl Metrics {
                 ),
                 &["result"],
             )?,
+            expires: IntGaugeVec::new(
+                Opts::new(
+                    "tidegate_admission_certificate_expire_time_seconds",
+                    "When the webhook's own certificate expires, in seconds since 1970",
+                ),
+                &[],
+            )?,
         };
         for outcome in [Outcome::Allowed, Outcome::Denied, Outcome::Skipped, Outcome::Error] {
             metrics.reviews.with_label_values(&[outcome.label()]);
@@ -69,12 +78,18 @@ impl Metrics {
         registry.register(Box::new(metrics.tested_seconds.clone()))?;
         registry.register(Box::new(metrics.roundtrip_seconds.clone()))?;
         registry.register(Box::new(metrics.reviews.clone()))?;
+        registry.register(Box::new(metrics.expires.clone()))?;
         Ok(metrics)
     }
 
     pub(super) fn tested(&self, ingresses: usize, time: Duration) {
         self.tested_ingresses.set(i64::try_from(ingresses).unwrap_or(i64::MAX));
         self.tested_seconds.set(time.as_secs_f64());
+    }
+
+    /// The certificate that is shown now ends then.
+    pub(super) fn expires(&self, not_after: i64) {
+        self.expires.with_label_values::<&str>(&[]).set(not_after);
     }
 
     pub(super) fn answered(&self, outcome: Outcome, time: Duration) {

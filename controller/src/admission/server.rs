@@ -6,10 +6,7 @@ use bytes::Bytes;
 use compile::Options;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::{
-    body::{Body, Incoming},
-    service::service_fn,
-};
+use hyper::{body::Body, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -17,7 +14,7 @@ use hyper_util::{
 use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{Mutex, Semaphore, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
@@ -28,6 +25,7 @@ use super::{
     error::Error,
     limits,
     metrics::{Metrics, Outcome},
+    pending::Pending,
     review::review,
 };
 
@@ -52,19 +50,19 @@ impl Server {
         bases: watch::Receiver<Option<Arc<Basis>>>,
         metrics: Metrics,
     ) -> Self {
-        let reviewer = Reviewer {
-            options,
-            bases,
-            metrics,
-            places: Semaphore::new(limits::REVIEWS),
-            room: Semaphore::new(limits::ROOM_KIB as usize),
-            compiles: Arc::new(Semaphore::new(limits::COMPILES)),
-        };
-        Self { listener, tls, reviewer: Arc::new(reviewer) }
+        Self { listener, tls, reviewer: Arc::new(Reviewer::new(options, bases, metrics, limits::REVIEW)) }
     }
 
     /// Serves for ever.
     pub(super) async fn run(self) {
+        let reviewer = Arc::clone(&self.reviewer);
+        tokio::select! {
+            () = self.accept() => {}
+            () = reviewer.expire() => {}
+        }
+    }
+
+    async fn accept(self) {
         let places = Arc::new(Semaphore::new(limits::CONNECTIONS));
         let mut connections = JoinSet::new();
         loop {
@@ -134,19 +132,42 @@ fn http_of(stream: &TlsStream<TcpStream>) -> auto::Builder<TokioExecutor> {
 }
 
 /// Answers requests.
-struct Reviewer {
+pub(super) struct Reviewer {
     options: Arc<Options>,
     bases: watch::Receiver<Option<Arc<Basis>>>,
     metrics: Metrics,
+    /// For a review.
+    patience: Duration,
     /// For reviews.
-    places: Semaphore,
+    pub(super) places: Semaphore,
     /// For their bodies, in KiB.
-    room: Semaphore,
-    compiles: Arc<Semaphore>,
+    pub(super) room: Semaphore,
+    /// One review is compiled at a time: each is judged with those that were allowed before it.
+    pub(super) pending: Arc<Mutex<Pending>>,
 }
 
 impl Reviewer {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    pub(super) fn new(
+        options: Arc<Options>,
+        bases: watch::Receiver<Option<Arc<Basis>>>,
+        metrics: Metrics,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            options,
+            bases,
+            metrics,
+            patience,
+            places: Semaphore::new(limits::REVIEWS),
+            room: Semaphore::new(limits::ROOM_KIB as usize),
+            pending: Arc::default(),
+        }
+    }
+
+    pub(super) async fn answer<B>(self: Arc<Self>, request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible>
+    where
+        B: Body<Data = Bytes, Error: Into<Cause>>,
+    {
         if request.uri().path() != PATH {
             return Ok(text(StatusCode::NOT_FOUND, format!("there is nothing but {PATH}")));
         }
@@ -154,7 +175,7 @@ impl Reviewer {
             return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "a review is sent by POST".to_owned()));
         }
         let began = Instant::now();
-        let reviewed = timeout(limits::REVIEW, self.review(request.into_body())).await;
+        let reviewed = timeout(self.patience, self.review(request.into_body())).await;
         let (response, outcome) = match reviewed.unwrap_or(Err(Error::TooSlow)) {
             Ok((body, outcome)) => (json(body), outcome),
             Err(error) => {
@@ -166,7 +187,15 @@ impl Reviewer {
         Ok(response)
     }
 
-    async fn review(&self, body: Incoming) -> Result<(Vec<u8>, Outcome), Error> {
+    /// Lets go from time to time of what nobody asked for again.
+    async fn expire(&self) {
+        loop {
+            sleep(limits::HELD_FOR).await;
+            self.pending.lock().await.expire(Instant::now());
+        }
+    }
+
+    async fn review(&self, body: impl Body<Data = Bytes, Error: Into<Cause>>) -> Result<(Vec<u8>, Outcome), Error> {
         let _place = self.places.try_acquire().map_err(|_| Error::Busy)?;
         let most = u64::try_from(limits::BODY).unwrap_or(u64::MAX);
         if body.size_hint().lower() > most {
@@ -177,11 +206,11 @@ impl Reviewer {
         // Nobody closes these semaphores.
         let _room = self.room.acquire_many(kib).await.map_err(|_| Error::Busy)?;
         let body = read(body).await?;
-        let turn = Arc::clone(&self.compiles).acquire_owned().await.map_err(|_| Error::Busy)?;
-        let basis = self.bases.borrow().clone();
+        let mut turn = Arc::clone(&self.pending).lock_owned().await;
+        let base = self.bases.borrow().clone();
         let (options, metrics) = (Arc::clone(&self.options), self.metrics.clone());
         let reviewed = tokio::task::spawn_blocking(move || {
-            let reviewed = review(&body, basis.as_deref(), &options, &metrics);
+            let reviewed = review(&body, base.as_ref(), &options, &metrics, &mut turn);
             // Also where nobody waits for the answer any more.
             drop(turn);
             reviewed
@@ -190,7 +219,10 @@ impl Reviewer {
     }
 }
 
-async fn read(body: Incoming) -> Result<Bytes, Error> {
+/// What went wrong with a body.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+async fn read(body: impl Body<Data = Bytes, Error: Into<Cause>>) -> Result<Bytes, Error> {
     let body = Limited::new(body, limits::BODY).collect().await;
     body.map(|body| body.to_bytes()).map_err(|error| match error.downcast::<LengthLimitError>() {
         Ok(_) => Error::TooLarge,

@@ -1,10 +1,13 @@
 //! Reviews against objects, without a port.
 
+mod files;
+mod patience;
+mod pending;
 mod port;
 
 use std::{sync::Arc, time::Duration};
 
-use compile::{Memo, NamespacedName, Objects, Options, Problem, Severity, compile};
+use compile::{Memo, NamespacedName, Objects, Options, Problem, Reason, Severity, compile};
 use k8s_openapi::api::{
     core::v1::Service,
     networking::v1::{Ingress, IngressClass},
@@ -18,6 +21,7 @@ use super::{
     basis::Basis,
     error::Error,
     metrics::{Metrics, Outcome},
+    pending::Pending,
     review::review,
     verdict::{Verdict, judge},
 };
@@ -39,7 +43,7 @@ fn ingress(name: &str, host: &str, path: &str, age: u32) -> Value {
     })
 }
 
-fn basis(ingresses: &[Value]) -> Basis {
+fn basis(ingresses: &[Value]) -> Arc<Basis> {
     let mut objects = Objects::default();
     let class = json!({"metadata": {"name": "tidegate"}, "spec": {"controller": "tidegate.dev/ingress-controller"}});
     objects.ingress_classes.insert("tidegate".into(), read::<IngressClass>(class));
@@ -51,7 +55,7 @@ fn basis(ingresses: &[Value]) -> Basis {
     }
     let mut memo = Memo::default();
     let problems = compile(&objects, &Options::default(), &mut memo).problems;
-    Basis { objects: Arc::new(objects), memo, problems }
+    Arc::new(Basis { objects: Arc::new(objects), memo, problems })
 }
 
 fn request(operation: &str, object: &Value) -> Value {
@@ -73,9 +77,14 @@ fn request(operation: &str, object: &Value) -> Value {
     })
 }
 
-fn ask(basis: Option<&Basis>, review: &Value) -> Result<(Value, Outcome), Error> {
+fn ask(basis: Option<&Arc<Basis>>, review: &Value) -> Result<(Value, Outcome), Error> {
+    ask_with(&mut Pending::default(), basis, review)
+}
+
+/// The same beside what was allowed before.
+fn ask_with(pending: &mut Pending, basis: Option<&Arc<Basis>>, review: &Value) -> Result<(Value, Outcome), Error> {
     let metrics = Metrics::new(&Registry::new()).unwrap();
-    let (body, outcome) = self::review(review.to_string().as_bytes(), basis, &Options::default(), &metrics)?;
+    let (body, outcome) = self::review(review.to_string().as_bytes(), basis, &Options::default(), &metrics, pending)?;
     let answer: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((&answer["apiVersion"], &answer["kind"]), (&json!("admission.k8s.io/v1"), &json!("AdmissionReview")));
     assert_eq!(answer["response"]["uid"], "u-1");
@@ -83,11 +92,11 @@ fn ask(basis: Option<&Basis>, review: &Value) -> Result<(Value, Outcome), Error>
     Ok((answer["response"].clone(), outcome))
 }
 
-fn answer(basis: &Basis, operation: &str, object: &Value) -> (Value, Outcome) {
+fn answer(basis: &Arc<Basis>, operation: &str, object: &Value) -> (Value, Outcome) {
     ask(Some(basis), &request(operation, object)).unwrap()
 }
 
-fn denial(basis: &Basis, operation: &str, object: &Value) -> String {
+fn denial(basis: &Arc<Basis>, operation: &str, object: &Value) -> String {
     let (response, outcome) = answer(basis, operation, object);
     assert_eq!(outcome, Outcome::Denied, "{response}");
     assert_eq!(response["status"]["code"], 400);
@@ -223,7 +232,7 @@ fn warnings_and_denials_are_bounded() {
         severity,
         field: format!("spec.{at}"),
         message: "ä".repeat(400),
-        reason: "Wrong",
+        reason: Reason::BadAnnotation,
     };
     let many = |severity| (0..100).map(|at| problem(at, severity)).collect::<Vec<_>>();
     let verdict = judge(&candidate, &[], &[], &many(Severity::Warning));

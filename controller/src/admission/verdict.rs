@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use compile::{Problem, Severity};
+use compile::{Problem, Reason, Severity};
 use snapshot::Origin;
 
 /// The longest warning that Kubernetes recommends is 120 characters; above 256 the API server may cut it.
@@ -53,7 +53,8 @@ impl Verdict {
 ///
 /// `own_before` are problems of the stored object that the candidate replaces, `before` all those without the candidate.
 pub(super) fn judge(candidate: &Origin, own_before: &[&Problem], before: &[Problem], after: &[Problem]) -> Verdict {
-    let stood: BTreeSet<(&str, &str)> = own_before.iter().map(|problem| (problem.reason, &*problem.message)).collect();
+    let stood: BTreeSet<(Reason, &str)> =
+        own_before.iter().map(|problem| (problem.reason, &*problem.message)).collect();
     let others_stood: BTreeSet<_> = before.iter().map(place).collect();
     let mut verdict = Verdict::default();
     for problem in after {
@@ -64,7 +65,7 @@ pub(super) fn judge(candidate: &Origin, own_before: &[&Problem], before: &[Probl
         let text = if own { format!("{}: {}", problem.field, problem.message) } else { problem.to_string() };
         let stood = own && stood.contains(&(problem.reason, &*problem.message));
         match problem.severity {
-            Severity::Error if !stood && !problem.awaits_other_object() => verdict.errors.push(text),
+            Severity::Error if !stood && !problem.reason.awaits_other_object() => verdict.errors.push(text),
             Severity::Error | Severity::Warning => verdict.warnings.push(text),
         }
     }
@@ -72,7 +73,7 @@ pub(super) fn judge(candidate: &Origin, own_before: &[&Problem], before: &[Probl
 }
 
 /// Of somebody else's problem the message may change without anything getting worse, such as who has a path instead.
-fn place(problem: &Problem) -> (&Origin, &str, &str, Severity) {
+fn place(problem: &Problem) -> (&Origin, &str, Reason, Severity) {
     (&problem.object, &problem.field, problem.reason, problem.severity)
 }
 

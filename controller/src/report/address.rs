@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use compile::{NamespacedName, Problem, Severity};
+use compile::{NamespacedName, Problem, Reason, Severity};
 use k8s_openapi::api::{core::v1::Service, networking::v1::IngressLoadBalancerIngress};
 use snapshot::Origin;
 use tokio::sync::{mpsc, watch};
@@ -67,7 +67,7 @@ fn missing(name: &NamespacedName) -> Problem {
         severity: Severity::Error,
         field: "metadata.name".to_owned(),
         message: "does not exist, though --publish-service names it; statuses are left as they are".to_owned(),
-        reason: "PublishServiceNotFound",
+        reason: Reason::PublishServiceNotFound,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, future, sync::Arc, time::Duration};
 
-use compile::{Compiled, IngressClassParameters, Objects, ParametersVerdict, Problem, Severity, parameters_status};
+use compile::{
+    Compiled, IngressClassParameters, Objects, ParametersVerdict, Problem, Reason, Severity, parameters_status,
+};
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
@@ -127,5 +129,5 @@ async fn write(
 }
 
 fn not_written(message: String) -> Problem {
-    trouble("status", "StatusNotWritten", Severity::Warning, message)
+    trouble("status", Reason::StatusNotWritten, Severity::Warning, message)
 }

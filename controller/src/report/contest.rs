@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use compile::{NamespacedName, Problem, Severity};
+use compile::{NamespacedName, Problem, Reason, Severity};
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use snapshot::Origin;
 use tokio::time::Instant;
@@ -97,7 +97,7 @@ fn problem(ingress: &NamespacedName) -> Problem {
         severity: Severity::Warning,
         field: "status.loadBalancer".to_owned(),
         message: message.to_owned(),
-        reason: "StatusContested",
+        reason: Reason::StatusContested,
     }
 }
 

@@ -10,7 +10,7 @@ mod ledger;
 
 use std::{sync::Arc, time::Duration};
 
-use compile::{Objects, Problem, Severity};
+use compile::{Objects, Problem, Reason, Severity};
 use k8s_openapi::api::events::v1::Event;
 use kube::{
     Api, Client,
@@ -119,5 +119,5 @@ async fn write(client: &Client, event: &Event, count: i32) -> kube::Result<()> {
 
 /// Of no object of the cluster, so that it leads to no Event itself.
 fn not_written(error: &str) -> Problem {
-    trouble("events", "EventNotWritten", Severity::Warning, format!("problems cannot be told by Events: {error}"))
+    trouble("events", Reason::EventNotWritten, Severity::Warning, format!("problems cannot be told by Events: {error}"))
 }

@@ -5,17 +5,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use compile::{Compiled, Objects};
+use compile::{Compiled, Objects, status};
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use tokio::{sync::watch, time::timeout};
 
 use super::status::Writer;
-use crate::{lease::Leader, replicas::Replicas, source::cluster::explain};
+use crate::{
+    lease::Leader,
+    replicas::{Company, Replicas},
+    source::cluster::explain,
+};
 
 /// All of it may take this long.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// How long the last replica waits for a leader that leaves at the same time.
+/// How long the last replica waits for a leader, or another one, that leaves at the same time.
 const LAST: Duration = Duration::from_secs(5);
 
 /// A replica that leaves.
@@ -50,9 +54,16 @@ impl Farewell {
 impl Statuses {
     /// The last replica takes its addresses away. Others go on with them.
     async fn leave(mut self, leader: &mut Leader) {
-        match self.replicas.has_others().await {
-            Ok(false) => {}
-            Ok(true) => {
+        match self.replicas.company().await {
+            Ok(Company::None) => {}
+            // Where there is no leader, one of those who leave together does it. It may have left before, when somebody
+            // still stayed.
+            Ok(Company::LeavesFirst) => {
+                if !leader.is_elected() && self.are_empty_soon().await {
+                    return;
+                }
+            }
+            Ok(Company::Stays) => {
                 tracing::info!("another replica goes on: statuses stay");
                 return;
             }
@@ -66,5 +77,12 @@ impl Statuses {
             let objects = self.objects.borrow().clone();
             self.writer.remove(&objects, &self.compiled, &self.addresses).await;
         }
+    }
+
+    /// Whether somebody else empties all of them.
+    async fn are_empty_soon(&mut self) -> bool {
+        let compiled = &self.compiled;
+        let empty = self.objects.wait_for(|objects| status(objects, compiled, &[]).is_empty());
+        timeout(LAST, empty).await.is_ok_and(|objects| objects.is_ok())
     }
 }

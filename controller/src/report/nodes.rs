@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use compile::Severity;
+use compile::{Reason, Severity};
 use k8s_openapi::api::{
     core::v1::{Node, Pod},
     networking::v1::IngressLoadBalancerIngress,
@@ -71,7 +71,10 @@ impl Nodes {
                         "the addresses of our nodes are not known, and statuses stay as they are: {}",
                         explain(&error)
                     );
-                    board.find("nodes", vec![trouble("nodes", "NodeAddressesUnknown", Severity::Warning, message)]);
+                    board.find(
+                        "nodes",
+                        vec![trouble("nodes", Reason::NodeAddressesUnknown, Severity::Warning, message)],
+                    );
                 }
             }
             sleep(EVERY).await;

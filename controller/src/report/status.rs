@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use compile::{Compiled, NamespacedName, Objects, Problem, Severity, StatusPatch, status};
+use compile::{Compiled, NamespacedName, Objects, Problem, Reason, Severity, StatusPatch, status};
 use futures_util::{StreamExt, stream};
 use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
 use kube::{
@@ -197,5 +197,5 @@ async fn write_one(client: &Client, metrics: &Metrics, patch: StatusPatch, versi
 
 fn not_written(ingress: &NamespacedName, error: &str) -> Problem {
     let message = format!("the status of Ingress {ingress}, maybe among others, cannot be written: {error}");
-    trouble("status", "StatusNotWritten", Severity::Warning, message)
+    trouble("status", Reason::StatusNotWritten, Severity::Warning, message)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use compile::{Problem, Severity};
+use compile::{Problem, Reason, Severity};
 use snapshot::{Rejection, Report, SnapshotId};
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The reason of problems that this replica's data plane has, and maybe no other's.
-pub(super) const REJECTED: &str = "Rejected";
+pub(super) const REJECTED: Reason = Reason::Rejected;
 
 /// The data plane as a finder of problems.
 const DATAPLANE: &str = "dataplane";
@@ -55,7 +55,7 @@ fn rejection(Rejection { origin, field, reason }: Rejection) -> Problem {
 
 fn refused(reason: &str) -> Problem {
     let message = format!("the data plane refused it, so that what was served before is still served: {reason}");
-    trouble("snapshot", "SnapshotRejected", Severity::Error, message)
+    trouble("snapshot", Reason::SnapshotRejected, Severity::Error, message)
 }
 
 #[cfg(test)]
@@ -66,7 +66,7 @@ mod tests {
 
     const ID: SnapshotId = SnapshotId { instance: 1, sequence: 1 };
 
-    fn reasons(board: &Board) -> Vec<&'static str> {
+    fn reasons(board: &Board) -> Vec<Reason> {
         board.problems().borrow().iter().map(|problem| problem.reason).collect()
     }
 
@@ -77,7 +77,7 @@ mod tests {
         let origin = Arc::new(Origin::new("Secret", "default", "tls"));
         let rejected = vec![Rejection::new(origin, "no key")];
         assert_eq!(verdicts.take(Report::Applied { id: ID, rejected }), Some(ID));
-        assert_eq!(reasons(&board), ["Rejected"]);
+        assert_eq!(reasons(&board), [Reason::Rejected]);
         verdicts.take(Report::Applied { id: ID, rejected: Vec::new() });
         assert!(reasons(&board).is_empty());
     }
@@ -104,7 +104,7 @@ mod tests {
         verdicts.take(Report::Applied { id: ID, rejected: Vec::new() });
         assert_eq!(verdicts.take(refusal()), None);
         assert!(board.failure().borrow().is_none());
-        assert_eq!(reasons(&board), ["SnapshotRejected"]);
+        assert_eq!(reasons(&board), [Reason::SnapshotRejected]);
 
         let board = Board::new();
         Verdicts::new(Arc::clone(&board), false).take(refusal());

@@ -29,6 +29,7 @@ use tokio::sync::mpsc;
 use watch::{Object, Terms, Watch, Without};
 
 pub(crate) use error::explain;
+pub(crate) use trim::Trim;
 pub(crate) use watch::forget;
 
 use crate::{Error, board::Board, cycle::Update, slices::SERVICE_LABEL};

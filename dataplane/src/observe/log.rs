@@ -5,11 +5,11 @@
 
 mod clock;
 mod line;
+mod output;
 mod writer;
 
 use std::{
     cell::RefCell,
-    fs::OpenOptions,
     io,
     path::PathBuf,
     sync::{
@@ -25,6 +25,7 @@ use rtrb::{Producer, RingBuffer};
 
 use super::{Record, StreamRecord};
 use clock::LocalClock;
+use output::Output;
 use writer::Writer;
 
 /// Bytes that a worker's queue holds: some thousand lines, for as long as the writer waits for a slow disk or reader.
@@ -54,8 +55,31 @@ pub struct AccessLog {
 #[derive(Debug)]
 struct Running {
     thread: Thread,
-    stop: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     stopped: mpsc::Receiver<()>,
+}
+
+/// What the writer is told.
+#[derive(Debug, Default)]
+struct Orders {
+    stop: AtomicBool,
+    reopen: AtomicBool,
+}
+
+/// Has the file of the access log opened anew, after somebody moved the old one away. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reopener {
+    writer: Option<(Thread, Arc<Orders>)>,
+}
+
+impl Reopener {
+    /// What was logged so far is written to the old file, all that follows to the new one. It does not wait for that.
+    pub fn reopen(&self) {
+        if let Some((thread, orders)) = &self.writer {
+            orders.reopen.store(true, Ordering::Release);
+            thread.unpark();
+        }
+    }
 }
 
 impl AccessLog {
@@ -64,9 +88,9 @@ impl AccessLog {
     /// # Errors
     /// The file cannot be opened, or the thread cannot be started.
     pub fn start(target: &AccessLogTarget, workers: usize, lost: Arc<AtomicU64>) -> io::Result<(Self, Vec<WorkerLog>)> {
-        let output: Box<dyn io::Write + Send> = match target {
-            AccessLogTarget::Stdout => Box::new(io::stdout()),
-            AccessLogTarget::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
+        let output = match target {
+            AccessLogTarget::Stdout => Output::unnamed(io::stdout()),
+            AccessLogTarget::File(path) => Output::file(path)?,
             AccessLogTarget::Off => {
                 let logs = (0..workers).map(|_| WorkerLog { queue: None }).collect();
                 return Ok((Self { writer: None, lost }, logs));
@@ -75,15 +99,11 @@ impl AccessLog {
         Self::start_writer(output, workers, lost)
     }
 
-    fn start_writer(
-        output: Box<dyn io::Write + Send>,
-        workers: usize,
-        lost: Arc<AtomicU64>,
-    ) -> io::Result<(Self, Vec<WorkerLog>)> {
+    fn start_writer(output: Output, workers: usize, lost: Arc<AtomicU64>) -> io::Result<(Self, Vec<WorkerLog>)> {
         let (producers, consumers): (Vec<_>, Vec<_>) = (0..workers).map(|_| RingBuffer::new(QUEUE)).unzip();
-        let stop = Arc::new(AtomicBool::new(false));
+        let orders = Arc::<Orders>::default();
         let (stopped_sender, stopped) = mpsc::channel();
-        let writer = Writer::new(output, consumers, Arc::clone(&stop), Arc::clone(&lost));
+        let writer = Writer::new(output, consumers, Arc::clone(&orders), Arc::clone(&lost));
         let handle = thread::Builder::new().name("access-log".into()).spawn(move || {
             writer.run();
             // Nobody listens where the stop took too long.
@@ -92,7 +112,7 @@ impl AccessLog {
         let thread = handle.thread().clone();
         let logs =
             producers.into_iter().map(|queue| WorkerLog::new(queue, thread.clone(), Arc::clone(&lost))).collect();
-        Ok((Self { writer: Some(Running { thread, stop, stopped }), lost }, logs))
+        Ok((Self { writer: Some(Running { thread, orders, stopped }), lost }, logs))
     }
 
     /// How many lines were lost.
@@ -100,11 +120,17 @@ impl AccessLog {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// For whoever is told that the file was moved away.
+    pub fn reopener(&self) -> Reopener {
+        let writer = self.writer.as_ref();
+        Reopener { writer: writer.map(|running| (running.thread.clone(), Arc::clone(&running.orders))) }
+    }
+
     /// Writes out what was logged so far and ends the writer; false where that took too long. To be called when no
     /// worker logs any more, and not on a worker: it waits.
     pub fn stop(self) -> bool {
-        let Some(Running { thread, stop, stopped }) = self.writer else { return true };
-        stop.store(true, Ordering::Release);
+        let Some(Running { thread, orders, stopped }) = self.writer else { return true };
+        orders.stop.store(true, Ordering::Release);
         thread.unpark();
         stopped.recv_timeout(STOP_LIMIT).is_ok()
     }
@@ -188,7 +214,7 @@ mod tests {
     }
 
     fn write_lines(worker: WorkerLog, count: usize) {
-        (0..count).for_each(|_| worker.write(&sample()));
+        write_to(&worker, count);
     }
 
     #[test]
@@ -203,6 +229,36 @@ mod tests {
         });
         assert!(appeared);
         assert!(log.stop());
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
+        let (log, workers) = AccessLog::start(&AccessLogTarget::File(path.clone()), 1, lost()).unwrap();
+        write_to(&workers[0], 3);
+        fs::rename(&path, &moved).unwrap();
+        let lines = |path: &std::path::Path| fs::read_to_string(path).map_or(0, |text| text.lines().count());
+        let reopener = log.reopener();
+        reopener.reopen();
+        assert!((0..500).any(|_| {
+            thread::sleep(Duration::from_millis(20));
+            path.exists()
+        }));
+        assert_eq!(lines(&moved), 3, "what was logged before");
+        write_to(&workers[0], 2);
+        // Where it cannot be opened, the file of before is written on.
+        fs::rename(&path, folder.path().join("access.log.2")).unwrap();
+        fs::create_dir(&path).unwrap();
+        reopener.reopen();
+        write_to(&workers[0], 4);
+        assert!(log.stop());
+        assert_eq!((lines(&moved), lines(&folder.path().join("access.log.2"))), (3, 6));
+        reopener.reopen();
+    }
+
+    fn write_to(worker: &WorkerLog, count: usize) {
+        (0..count).for_each(|_| worker.write(&sample()));
     }
 
     #[test]
@@ -235,7 +291,7 @@ mod tests {
     fn a_full_queue_counts_and_never_waits() {
         let output = Arc::new(Mutex::new(Vec::new()));
         let held = output.lock().unwrap();
-        let (log, workers) = AccessLog::start_writer(Box::new(Stuck(Arc::clone(&output))), 1, lost()).unwrap();
+        let (log, workers) = AccessLog::start_writer(Output::unnamed(Stuck(Arc::clone(&output))), 1, lost()).unwrap();
         let count = QUEUE / 60;
         (0..count).for_each(|_| workers[0].write(&sample()));
         let lost = log.lost();
@@ -261,7 +317,7 @@ mod tests {
     #[test]
     fn what_cannot_be_written_is_counted() {
         let lost = lost();
-        let (log, workers) = AccessLog::start_writer(Box::new(Broken), 1, Arc::clone(&lost)).unwrap();
+        let (log, workers) = AccessLog::start_writer(Output::unnamed(Broken), 1, Arc::clone(&lost)).unwrap();
         (0..3).for_each(|_| workers[0].write(&sample()));
         assert!(log.stop());
         assert_eq!(lost.load(Ordering::Relaxed), 3);

@@ -192,10 +192,13 @@ impl Builder {
             rejected.extend(rejection);
             authority
         });
-        match old.and_then(|old| old.client_cert.as_ref()) {
+        let live = match old.and_then(|old| old.client_cert.as_ref()) {
             Some(old) if old.source == *rule && is_same(old.authority.as_ref(), authority.as_ref()) => Arc::clone(old),
             _ => Arc::new(LiveClientCert::new(Arc::clone(rule), authority)),
-        }
+        };
+        // Also of one that stays: a report tells all that cannot be used.
+        rejected.extend(live.rejection());
+        live
     }
 
     fn route(

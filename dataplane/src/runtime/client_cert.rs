@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use regex::Regex;
-use snapshot::ClientCertRule;
+use snapshot::{ClientCertRule, Rejection};
 
 use crate::tls::Authority;
 
@@ -26,8 +26,8 @@ pub struct LiveClientCert {
 pub enum Subject {
     /// One that matches some.
     Pattern(Regex),
-    /// One that cannot be used: it matches none.
-    Nobody,
+    /// One that cannot be used, and why: it matches none.
+    Nobody(String),
 }
 
 impl Subject {
@@ -35,7 +35,7 @@ impl Subject {
     pub fn matches(&self, subject: &str) -> bool {
         match self {
             Self::Pattern(pattern) => pattern.is_match(subject),
-            Self::Nobody => false,
+            Self::Nobody(_) => false,
         }
     }
 }
@@ -45,12 +45,21 @@ impl LiveClientCert {
     pub fn new(source: Arc<ClientCertRule>, authority: Option<Arc<Authority>>) -> Self {
         let subject = source.subject.as_deref().map(|pattern| match Regex::new(pattern) {
             Ok(pattern) => Subject::Pattern(pattern),
-            Err(error) => {
-                tracing::error!(origin = %source.origin, %error, "nobody matches the subject that is wanted");
-                Subject::Nobody
-            }
+            Err(error) => Subject::Nobody(error.to_string()),
         });
         let error_page = source.error_page.as_deref().and_then(|page| HeaderValue::try_from(page).ok());
         Self { source, authority, subject, error_page }
+    }
+
+    /// What of the rule itself cannot be used.
+    pub fn rejection(&self) -> Option<Rejection> {
+        match &self.subject {
+            Some(Subject::Nobody(why)) => {
+                let reason =
+                    format!("the subject that is wanted is no pattern, so no client certificate is accepted: {why}");
+                Some(Rejection::new(Arc::clone(&self.source.origin), reason))
+            }
+            Some(Subject::Pattern(_)) | None => None,
+        }
     }
 }

@@ -10,7 +10,7 @@ pub struct DataplaneFlags {
     /// Worker threads; one for each CPU that this process may use by default.
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
-    /// Where the access log goes: `stdout`, `off` or a file.
+    /// Where the access log goes: `stdout`, `off` or a file, which is opened anew at SIGUSR1.
     #[arg(long, default_value = "stdout", value_name = "TARGET")]
     pub access_log: String,
     /// Whether the metrics of requests carry the host.

@@ -7,7 +7,7 @@ use snapshot::{Origin, VerifyClient};
 
 use super::{Annotation, Loss, Risk, Scope, Verdict, value::boolean, verdict::Effect};
 use crate::{
-    NamespacedName,
+    NamespacedName, Reason,
     draft::{AuthTls, ClientCertAsk, Stated},
     nginx::FALSE,
     settings::Settings,
@@ -170,5 +170,5 @@ pub(super) fn settle(stated: &mut Stated, origin: &Origin, settings: &Settings) 
 
 fn denied(why: &str) -> Verdict {
     let effect = Effect::HostDenied;
-    Verdict { effect, reason: "BadAnnotation", message: format!("{why}: {}", effect.consequence()) }
+    Verdict { effect, reason: Reason::BadAnnotation, message: format!("{why}: {}", effect.consequence()) }
 }

@@ -1,6 +1,7 @@
 //! Keys that people write although ingress-nginx never had them, or no longer has.
 
 use super::{Effect, Verdict};
+use crate::Reason;
 
 /// A key that never did, or no longer does, what its author believes.
 pub(super) struct Elsewhere {
@@ -16,7 +17,7 @@ impl Elsewhere {
     pub(super) fn verdict(&self) -> Verdict {
         let effect = if self.access { Effect::Denied } else { Effect::Lessened };
         let message = format!("is not a key of ingress-nginx; {}: {}", self.instead, effect.consequence());
-        Verdict { effect, reason: "UnknownAnnotation", message }
+        Verdict { effect, reason: Reason::UnknownAnnotation, message }
     }
 }
 

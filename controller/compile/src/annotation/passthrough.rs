@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use snapshot::Origin;
 
 use super::{Annotation, find};
-use crate::{Problem, Severity};
+use crate::{Problem, Reason, Severity};
 
 const KEY: &str = "ssl-passthrough";
 
@@ -24,10 +24,10 @@ pub fn passthrough(
         let (void, restricts) = void(annotations, prefix)?;
         let severity = if restricts { Severity::Error } else { Severity::Warning };
         let message = format!("what is handed on is not looked at, so that these have no effect over TLS: {void}");
-        (severity, "AnnotationVoid", message)
+        (severity, Reason::AnnotationVoid, message)
     } else {
         let message = "counts with --enable-ssl-passthrough only, which is not given: TLS ends here";
-        (Severity::Error, "PassthroughDisabled", message.to_owned())
+        (Severity::Error, Reason::PassthroughDisabled, message.to_owned())
     };
     let field = format!("metadata.annotations[{prefix}/{KEY}]");
     Some(Problem { object: Arc::clone(origin), severity, field, message, reason })

@@ -1,7 +1,7 @@
 //! nginx's own configuration. Never interpreted; but what it holds tells whether leaving it out opens something.
 
 use super::{Annotation, Effect, Risk, Scope, Support, Verdict};
-use crate::nginx::Snippet;
+use crate::{Reason, nginx::Snippet};
 
 pub(super) static KEYS: &[Annotation] = &[
     Annotation {
@@ -61,7 +61,7 @@ pub(super) fn verdict(annotation: &Annotation, value: &str) -> Verdict {
     if !snippet.directives.is_empty() {
         message = format!("{message}; it holds {}", snippet.list(describe));
     }
-    Verdict { effect, reason: "AnnotationRefused", message: format!("{message}: {}", effect.consequence()) }
+    Verdict { effect, reason: Reason::AnnotationRefused, message: format!("{message}: {}", effect.consequence()) }
 }
 
 fn describe(directive: &str) -> String {

@@ -1,6 +1,7 @@
 //! Keys under our prefix that are none of ours.
 
 use super::{Effect, Verdict, elsewhere, find, registry};
+use crate::Reason;
 use crate::suggest::{self, Near};
 
 /// What a key does that nobody knows. Where it is likely to be a misspelled one about access, its author relied on it:
@@ -24,7 +25,7 @@ pub(super) fn verdict(key: &str) -> Verdict {
         (_, Some(name)) => format!("is not a known key; did you mean `{name}`?"),
         (_, None) => "is not a known key".to_owned(),
     };
-    Verdict { effect, reason: "UnknownAnnotation", message }
+    Verdict { effect, reason: Reason::UnknownAnnotation, message }
 }
 
 fn restricts(near: Near<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! What a key does to its Ingress while it is not served, or cannot be understood.
 
 use super::{Annotation, Loss, Scope, Support, snippet};
-use crate::{Severity, draft::Stated, settings::Settings};
+use crate::{Reason, Severity, draft::Stated, settings::Settings};
 
 /// What one annotation does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub(super) struct Verdict {
     /// What becomes of the Ingress.
     pub(super) effect: Effect,
     /// A word for events and metrics.
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     /// Why, for its owner: a sentence that goes on after the key.
     pub(super) message: String,
 }
@@ -70,12 +70,12 @@ impl Annotation {
         match parse(value, stated) {
             Ok(()) => {
                 let message = self.notice.and_then(|notice| notice(value))?;
-                Some(Verdict { effect: Effect::Lessened, reason: "AnnotationNotServed", message })
+                Some(Verdict { effect: Effect::Lessened, reason: Reason::AnnotationNotServed, message })
             }
             Err(error) => {
                 let effect = self.effect();
                 let message = format!("{error}: {}", effect.consequence());
-                Some(Verdict { effect, reason: "BadAnnotation", message })
+                Some(Verdict { effect, reason: Reason::BadAnnotation, message })
             }
         }
     }
@@ -88,9 +88,9 @@ impl Annotation {
         }
         let effect = self.effect();
         let (reason, why) = match self.support {
-            Support::NotYet => ("AnnotationNotServed", "is not served yet"),
-            Support::Refused(why) => ("AnnotationRefused", why),
-            Support::Ignored(why) => ("AnnotationIgnored", why),
+            Support::NotYet => (Reason::AnnotationNotServed, "is not served yet"),
+            Support::Refused(why) => (Reason::AnnotationRefused, why),
+            Support::Ignored(why) => (Reason::AnnotationIgnored, why),
             Support::Snippet => return Some(snippet::verdict(self, value)),
         };
         Some(Verdict { effect, reason, message: format!("{why}: {}", effect.consequence()) })

@@ -9,7 +9,7 @@ use snapshot::{ClientAuth, ClientCertRule, Deny, HostPattern};
 
 use super::host::{Settled, settle};
 use crate::{
-    NamespacedName, Problem,
+    NamespacedName, Problem, Reason,
     client_ca::ClientCas,
     draft::{ClientCertAsk, Draft},
     notes::Notes,
@@ -71,7 +71,7 @@ fn missing(draft: &Draft, cas: &ClientCas, prefix: &str, problems: &mut Vec<Prob
     let message = format!(
         "{error}; nobody can be told from anybody else without it, so all paths of the Ingress's hosts answer {FORBIDDEN}"
     );
-    problems.extend(problem(draft, prefix, "ClientCaUnusable", message.clone()));
+    problems.extend(problem(draft, prefix, Reason::ClientCaUnusable, message.clone()));
     Some(Deny { status: FORBIDDEN, reason: message.into() })
 }
 
@@ -87,7 +87,7 @@ fn lost(
         "on host {host} another rule about client certificates holds, that of {by}, which is older (or of the same age, and \
          its name is greater): the paths of this Ingress answer {FORBIDDEN} there"
     );
-    problems.extend(problem(loser, prefix, "ClientCertConflict", message.clone()));
+    problems.extend(problem(loser, prefix, Reason::ClientCertConflict, message.clone()));
     Deny { status: FORBIDDEN, reason: message.into() }
 }
 
@@ -107,11 +107,11 @@ pub(super) fn note_clear(
         "no client certificate can be asked for over plain http, and host {host} answers there too: send it to https, by \
          `spec.tls` or by `force-ssl-redirect`"
     );
-    notes.warning(&field(prefix), "ClientCertInTheClear", message);
+    notes.warning(&field(prefix), Reason::ClientCertInTheClear, message);
     problems.extend(notes.into_problems());
 }
 
-fn problem(draft: &Draft, prefix: &str, reason: &'static str, message: String) -> Vec<Problem> {
+fn problem(draft: &Draft, prefix: &str, reason: Reason, message: String) -> Vec<Problem> {
     let mut notes = Notes::new(&draft.origin);
     notes.error(&field(prefix), reason, message);
     notes.into_problems()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use snapshot::{Ciphers, ClientAuth, HostHsts, HostPattern, HostTls, Hsts};
 
-use crate::{Problem, draft::Draft, notes::Notes};
+use crate::{Problem, Reason, draft::Draft, notes::Notes};
 
 /// Who states something of a host.
 pub(super) struct Settled<'a, T> {
@@ -73,7 +73,7 @@ fn lost_class<T>(host: &HostPattern, what: &str, settled: &Settled<'_, T>) -> Ve
             "what its class says of {what} is of a host as a whole, and on {host} the class of {by} counts, which is older (or \
              of the same age, and its name is greater)"
         );
-        notes.warning("spec.ingressClassName", "HostConflict", message);
+        notes.warning("spec.ingressClassName", Reason::HostConflict, message);
         notes.into_problems()
     };
     settled.losers.iter().flat_map(problem).collect()
@@ -87,7 +87,7 @@ fn lost<T>(host: &HostPattern, key: &str, settled: &Settled<'_, T>) -> Vec<Probl
             "is of a host as a whole, and on {host} that of {by} holds, which is older (or of the same age, and its name is \
              greater)"
         );
-        notes.warning(&format!("metadata.annotations[{key}]"), "HostConflict", message);
+        notes.warning(&format!("metadata.annotations[{key}]"), Reason::HostConflict, message);
         notes.into_problems()
     };
     settled.losers.iter().flat_map(problem).collect()

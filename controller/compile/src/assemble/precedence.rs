@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use snapshot::HostPattern;
 
 use crate::{
-    Problem,
+    Problem, Reason,
     draft::{Draft, PathClass, RouteDraft},
     notes::Notes,
     service::Resolved,
@@ -69,7 +69,7 @@ fn lost(host: &HostPattern, loser: &Claim<'_>, winner: &Claim<'_>) -> Vec<Proble
     let mut notes = Notes::new(&loser.draft.origin);
     notes.error(
         &loser.route.place.to_string(),
-        "PathConflict",
+        Reason::PathConflict,
         format!("path {label} of host {host} is not served from here: {why}"),
     );
     notes.into_problems()

@@ -13,7 +13,7 @@ use std::{
 use snapshot::{CertId, HostPattern, Origin};
 
 use crate::{
-    Problem,
+    Problem, Reason,
     cert::{Certs, Pair, covers},
     draft::{Draft, TlsDraft, TlsHosts},
     notes::Notes,
@@ -62,7 +62,7 @@ impl<'a> Assigner<'a> {
         for tls in &draft.tls {
             if let Some(Err(error)) = tls.secret.as_ref().map(|secret| self.certs.find(secret)) {
                 let message = format!("{error}; the default certificate is served instead");
-                notes.error(&secret_field(tls), "CertificateUnusable", message);
+                notes.error(&secret_field(tls), Reason::CertificateUnusable, message);
             }
         }
         for host in draft.hosts.iter().map(|host| &host.host).collect::<BTreeSet<_>>() {
@@ -72,9 +72,9 @@ impl<'a> Assigner<'a> {
             let Some(pair) = pair(tls, self.certs).filter(|_| *host != HostPattern::Any) else { continue };
             if !covers(&pair.cert.names, host) {
                 let message = format!("its certificate does not cover host {host}; the default one is served there");
-                notes.warning(&secret_field(tls), "CertificateNotForHost", message);
+                notes.warning(&secret_field(tls), Reason::CertificateNotForHost, message);
             } else if let Err(message) = self.claim(host, pair, draft) {
-                notes.warning(&secret_field(tls), "CertificateConflict", message);
+                notes.warning(&secret_field(tls), Reason::CertificateConflict, message);
             }
         }
         self.problems.extend(notes.into_problems());
@@ -93,7 +93,7 @@ impl<'a> Assigner<'a> {
                     && covers(&pair.cert.names, &name)
                     && let Err(message) = self.claim(&name, pair, draft)
                 {
-                    notes.warning(&secret_field(tls), "CertificateConflict", message);
+                    notes.warning(&secret_field(tls), Reason::CertificateConflict, message);
                 }
             }
         }

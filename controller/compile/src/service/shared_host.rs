@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use snapshot::HostPattern;
 
-use crate::{Problem, draft::Draft, notes::Notes};
+use crate::{Problem, Reason, draft::Draft, notes::Notes};
 
 /// In ingress-nginx, what the oldest Ingress of a host says of TLS to backends holds for those that say nothing; here it
 /// holds for its own backends, so that nobody's certificate is shown to the backends of others. Who may have relied on it
@@ -35,6 +35,6 @@ fn inherited(draft: &Draft, first: &BTreeMap<&HostPattern, &Draft>, prefix: &str
          too, because both serve {host}: state it here too where it is wanted",
         other.origin
     );
-    notes.warning(&format!("metadata.annotations[{prefix}/backend-protocol]"), "ProxySslNotShared", message);
+    notes.warning(&format!("metadata.annotations[{prefix}/backend-protocol]"), Reason::ProxySslNotShared, message);
     notes.into_problems()
 }

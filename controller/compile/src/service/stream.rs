@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Service;
 use snapshot::{ServicePort, StreamBackend, Target};
 
 use super::{Missing, find_port, port_not_found};
-use crate::{EndpointSource, Family, Objects, Options, Transport, draft::BackendRef, external_name};
+use crate::{EndpointSource, Family, Objects, Options, Reason, Transport, draft::BackendRef, external_name};
 
 /// A backend that is there.
 pub(crate) struct Stream {
@@ -23,7 +23,7 @@ pub(crate) fn stream(
     transport: Transport,
 ) -> Result<Stream, Missing> {
     let Some(service) = objects.services.get(&backend.service) else {
-        return Err(Missing::new("ServiceNotFound", format!("Service {} does not exist", backend.service)));
+        return Err(Missing::new(Reason::ServiceNotFound, format!("Service {} does not exist", backend.service)));
     };
     let made = |port, target| StreamBackend {
         namespace: backend.service.namespace.clone(),

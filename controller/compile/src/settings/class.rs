@@ -11,16 +11,42 @@ use serde_json::{Map, Value, json};
 use snapshot::Origin;
 
 use super::{Settings, handshake, served, setting::Setting, shortened, unserved};
-use crate::{Problem, Severity, suggest};
+use crate::{Problem, Reason, Severity, suggest};
 
 pub(super) use form::Form;
 
 /// Whether a setting may differ between classes.
 pub(super) enum Scope {
     /// Yes, with a field of this form.
-    Class(Form),
+    Class(Form, Unknown),
     /// No: why, for the end of a sentence.
     All(&'static str),
+}
+
+/// What holds in a class while it is not known what its parameters say of a field, since they do not exist or the field
+/// cannot be understood.
+pub(super) enum Unknown {
+    /// What the ConfigMap says: whatever the field would say, it lets nobody at anything.
+    AsGlobal,
+    /// Whatever the ConfigMap says, the value that opens least: in words, for the middle of a sentence, and as a setting.
+    Closed(&'static str, fn(&mut Settings)),
+}
+
+impl Unknown {
+    fn close(&self, settings: &mut Settings) {
+        match self {
+            Self::AsGlobal => {}
+            Self::Closed(_, close) => close(settings),
+        }
+    }
+
+    /// What holds, for the end of a sentence.
+    fn consequence(&self) -> &'static str {
+        match self {
+            Self::AsGlobal => "what the ConfigMap says holds, or the default",
+            Self::Closed(words, _) => words,
+        }
+    }
 }
 
 /// What listeners do before it is known whose the request is.
@@ -37,23 +63,20 @@ pub(super) const STREAM: Scope = Scope::All("it is of TCP and UDP services, whic
 pub(super) const PROCESS: Scope = Scope::All("it is of the process as a whole");
 
 /// The settings of a class: those of the ConfigMap, and over them what its parameters say. A field that cannot be used
-/// leaves what the ConfigMap says, and is a [`Problem`] of the parameters.
+/// leaves what the ConfigMap says, or what opens least, and is a [`Problem`] of the parameters.
 pub(crate) fn overlay(base: &Settings, fields: &BTreeMap<String, Value>, origin: &Arc<Origin>) -> Overlaid {
     let mut reader = Reader { origin, settings: base.clone(), problems: Vec::new() };
-    for (setting, form) in fields_of_classes() {
-        if let Some(value) = fields.get(&field(setting.key)).filter(|value| !value.is_null()) {
-            reader.field(setting, form, value);
+    for known in fields_of_classes() {
+        if let Some(value) = fields.get(&field(known.setting.key)).filter(|value| !value.is_null()) {
+            reader.field(&known, value);
         }
     }
     for (name, value) in
-        fields.iter().filter(|(name, _)| fields_of_classes().all(|(known, _)| field(known.key) != **name))
+        fields.iter().filter(|(name, _)| fields_of_classes().all(|known| field(known.setting.key) != **name))
     {
         reader.unknown(name, value);
     }
-    let Reader { mut settings, problems, .. } = reader;
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        fail_closed(&mut settings);
-    }
+    let Reader { settings, problems, .. } = reader;
     Overlaid { settings, problems }
 }
 
@@ -63,21 +86,36 @@ pub(crate) struct Overlaid {
     pub problems: Vec<Problem>,
 }
 
-/// What holds while the parameters of a class are missing or not understood: what they may have forbidden is forbidden.
-/// Any field that restricts who may have what belongs here.
-pub(crate) fn fail_closed(settings: &mut Settings) {
-    settings.allow_cross_namespace_resources = false;
+/// What holds while the parameters of a class do not exist: what they may have forbidden is forbidden. Returns that in
+/// words.
+pub(crate) fn fail_closed(settings: &mut Settings) -> String {
+    let mut closed = Vec::new();
+    for ClassField { unknown, .. } in fields_of_classes() {
+        unknown.close(settings);
+        match unknown {
+            Unknown::AsGlobal => {}
+            Unknown::Closed(words, _) => closed.push(*words),
+        }
+    }
+    closed.join("; ")
 }
 
 /// The schema of each field (OpenAPI 3.0, as a CustomResourceDefinition has it).
 pub(crate) fn properties() -> Map<String, Value> {
-    fields_of_classes().map(|(setting, form)| (field(setting.key), form.schema(setting))).collect()
+    fields_of_classes().map(|ClassField { setting, form, .. }| (field(setting.key), form.schema(setting))).collect()
 }
 
-/// The fields and their settings, in the order in which they apply.
-pub(super) fn fields_of_classes() -> impl Iterator<Item = (&'static Setting, &'static Form)> {
+/// A setting that a class may have for itself.
+pub(super) struct ClassField {
+    pub(super) setting: &'static Setting,
+    form: &'static Form,
+    unknown: &'static Unknown,
+}
+
+/// The fields, in the order in which they apply.
+pub(super) fn fields_of_classes() -> impl Iterator<Item = ClassField> {
     served().filter_map(|setting| match &setting.scope {
-        Scope::Class(form) => Some((setting, form)),
+        Scope::Class(form, unknown) => Some(ClassField { setting, form, unknown }),
         Scope::All(_) => None,
     })
 }
@@ -113,18 +151,19 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn field(&mut self, setting: &Setting, form: &Form, value: &Value) {
+    fn field(&mut self, &ClassField { setting, form, unknown }: &ClassField, value: &Value) {
         let text = form.text(value);
         let taken = text.as_ref().map_err(Clone::clone).and_then(|text| (setting.parse)(text, &mut self.settings));
         match (taken, text) {
             (Ok(()), Ok(text)) => {
                 if let Some(notice) = handshake::notice(setting.key, &text) {
-                    self.problem(Severity::Warning, &field(setting.key), "SettingNotServed", notice);
+                    self.problem(Severity::Warning, &field(setting.key), Reason::SettingNotServed, notice);
                 }
             }
             (Err(error), _) | (Ok(()), Err(error)) => {
-                let message = format!("{error}; what the ConfigMap says holds, or the default");
-                self.problem(Severity::Error, &field(setting.key), "BadParameter", message);
+                unknown.close(&mut self.settings);
+                let message = format!("{error}; {}", unknown.consequence());
+                self.problem(Severity::Error, &field(setting.key), Reason::BadParameter, message);
             }
         }
     }
@@ -134,20 +173,32 @@ impl Reader<'_> {
         let key = key(name);
         if let Some(Setting { scope: Scope::All(why), .. }) = served().find(|setting| setting.key == key) {
             let message = format!("cannot differ between classes, since {why}: set `{key}` in the ConfigMap");
-            return self.problem(Severity::Warning, name, "UnknownParameter", message);
+            return self.problem(Severity::Warning, name, Reason::UnknownParameter, message);
         }
         let verdict = unserved::verdict(&key, value.as_str().unwrap_or("?"));
         if let Some(verdict) = verdict.filter(|verdict| verdict.effect == unserved::Effect::Denied) {
             self.settings.denied.get_or_insert_with(|| format!("parameter `{name}`: {}", verdict.message));
             return self.problem(Severity::Error, name, verdict.reason, verdict.message);
         }
-        let names: Vec<String> = fields_of_classes().map(|(setting, _)| setting.key.to_owned()).collect();
-        let near = suggest::nearest(&key, names.iter().map(String::as_str));
-        let suggestion = near.map(|near| format!("; did you mean `{}`?", field(near.name))).unwrap_or_default();
-        self.problem(Severity::Warning, name, "UnknownParameter", format!("is not a known parameter{suggestion}"));
+        let Some(near) = suggest::nearest(&key, fields_of_classes().map(|known| known.setting.key)) else {
+            let message = "is not a known parameter".to_owned();
+            return self.problem(Severity::Warning, name, Reason::UnknownParameter, message);
+        };
+        let mut message = format!("is not a known parameter; did you mean `{}`?", field(near.name));
+        let meant = fields_of_classes().find(|known| known.setting.key == near.name).map(|known| known.unknown);
+        match meant {
+            Some(unknown @ Unknown::Closed(words, _)) => {
+                unknown.close(&mut self.settings);
+                message.push_str(&format!(" Until it is right, {words}"));
+                self.problem(Severity::Error, name, Reason::UnknownParameter, message);
+            }
+            Some(Unknown::AsGlobal) | None => {
+                self.problem(Severity::Warning, name, Reason::UnknownParameter, message);
+            }
+        }
     }
 
-    fn problem(&mut self, severity: Severity, field: &str, reason: &'static str, message: String) {
+    fn problem(&mut self, severity: Severity, field: &str, reason: Reason, message: String) {
         let (object, field) = (Arc::clone(self.origin), format!("spec.{field}"));
         self.problems.push(Problem { object, severity, field, message: shortened(&message), reason });
     }
@@ -159,7 +210,7 @@ pub(super) fn reference() -> String {
         "\n## Of a class\n\nFields of an `IngressClassParameters`, which a class of Ingresses may \
                                  have for itself.\n\n| field | setting | value |\n|---|---|---|\n",
     );
-    for (setting, form) in fields_of_classes() {
+    for ClassField { setting, form, .. } in fields_of_classes() {
         page.push_str(&format!("| `{}` | `{}` | {} |\n", field(setting.key), setting.key, form.words()));
     }
     page
@@ -174,57 +225,4 @@ fn described(setting: &Setting, mut schema: Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_and_fields_lead_to_each_other() {
-        for setting in served() {
-            assert_eq!(key(&field(setting.key)), setting.key);
-        }
-    }
-
-    #[test]
-    fn every_example_is_a_good_field_that_says_what_the_key_does() {
-        let origin = Arc::new(Origin::new("IngressClassParameters", "", "x"));
-        for (setting, form) in fields_of_classes() {
-            let value = form.value(setting.example);
-            let base = Settings::default();
-            let Overlaid { settings, problems } = overlay(&base, &[(field(setting.key), value)].into(), &origin);
-            assert_eq!(problems, [], "{}", setting.key);
-            let mut expected = Settings::default();
-            (setting.parse)(setting.example, &mut expected).unwrap();
-            assert_eq!(settings, expected, "{}", setting.key);
-        }
-    }
-
-    #[test]
-    fn every_field_refuses_what_is_of_another_type() {
-        let origin = Arc::new(Origin::new("IngressClassParameters", "", "x"));
-        for (setting, _) in fields_of_classes() {
-            for value in [json!({}), json!(-1), json!(1.5), json!("?"), json!([1])] {
-                let name = field(setting.key);
-                let Overlaid { settings, problems } =
-                    overlay(&Settings::default(), &[(name.clone(), value)].into(), &origin);
-                assert_eq!((problems.len(), problems[0].reason), (1, "BadParameter"), "{}", setting.key);
-                assert_eq!((&problems[0].field, settings), (&format!("spec.{name}"), Settings::default()));
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_not_understood_opens_nothing() {
-        let origin = Arc::new(Origin::new("IngressClassParameters", "", "x"));
-        let base = Settings { allow_cross_namespace_resources: true, ..Settings::default() };
-        let open = |fields: Value| {
-            let fields = serde_json::from_value(fields).unwrap();
-            overlay(&base, &fields, &origin).settings
-        };
-        assert!(open(json!({})).allow_cross_namespace_resources);
-        assert!(!open(json!({"allowCrossNamespaceResources": "no"})).allow_cross_namespace_resources);
-        assert!(open(json!({"whitelistSourceRange": "10.0.0.0/8"})).denied.is_some());
-        assert!(open(json!({"whitelistSourceRage": "10.0.0.0/8"})).denied.is_some());
-        assert!(open(json!({"globalAuthUrl": ["x"]})).denied.is_some());
-        assert_eq!(open(json!({"keepAlive": 5, "colour": "red"})), base);
-    }
-}
+mod tests;

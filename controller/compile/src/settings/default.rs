@@ -14,6 +14,9 @@ use super::{Sessions, Settings, StreamSettings};
 /// What `hsts` says where nothing else is said.
 pub(super) const HSTS: Hsts = Hsts { max_age: 31_536_000, include_subdomains: true, preload: false };
 
+/// Where CAs look for the answers to their challenges (RFC 8555 section 8.3).
+pub(super) const ACME: &str = "/.well-known/acme-challenge";
+
 impl Default for Settings {
     fn default() -> Self {
         let http = HttpOptions::default();
@@ -40,7 +43,7 @@ impl Default for Settings {
             force_ssl_redirect: false,
             preserve_trailing_slash: false,
             http_redirect_code: 308,
-            no_tls_redirect_locations: vec!["/.well-known/acme-challenge".to_owned()],
+            no_tls_redirect_locations: vec![ACME.to_owned()],
             hsts: Some(HSTS),
             tls: TlsOptions::default(),
             ocsp: false,

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use snapshot::{Resumption, TicketKey};
 
 use super::{
-    class::{self, Form, Scope},
+    class::{self, Form, Scope, Unknown},
     setting::Setting,
     value::{boolean, size, time},
 };
@@ -32,7 +32,7 @@ pub(super) static SETTINGS: &[Setting] = &[
               There are no others than those of the default.",
         example: "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384",
         fail_closed: None,
-        scope: Scope::Class(Form::List(':')),
+        scope: Scope::Class(Form::List(':'), Unknown::AsGlobal),
         parse: |text, settings| nginx::usable_ciphers(text).map(|suites| settings.tls.ciphers.suites = suites),
     },
     Setting {
@@ -42,7 +42,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether our order of cipher suites counts, not the client's.",
         example: "false",
         fail_closed: None,
-        scope: Scope::Class(Form::Boolean),
+        scope: Scope::Class(Form::Boolean, Unknown::AsGlobal),
         parse: |text, settings| boolean(text).map(|on| settings.tls.ciphers.server_order = on),
     },
     Setting {

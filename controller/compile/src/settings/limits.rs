@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use super::{
-    class::{Form, Scope},
+    class::{Form, Scope, Unknown},
     setting::Setting,
     value::size,
 };
@@ -15,6 +15,6 @@ pub(super) static SETTINGS: &[Setting] = &[Setting {
     doc: "The largest request body; above it the answer is 413. 0: any size.",
     example: "50m",
     fail_closed: None,
-    scope: Scope::Class(Form::Size),
+    scope: Scope::Class(Form::Size, Unknown::AsGlobal),
     parse: |text, settings| size(text, u64::MAX).map(|size| settings.proxy_body_size = NonZeroU64::new(size)),
 }];

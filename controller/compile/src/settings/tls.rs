@@ -4,8 +4,8 @@ use snapshot::Hsts;
 
 use super::{
     Settings,
-    class::{Form, Scope},
-    default::HSTS,
+    class::{Form, Scope, Unknown},
+    default::{ACME, HSTS},
     setting::Setting,
     value::{boolean, list, number},
 };
@@ -18,7 +18,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether http is sent to https where `spec.tls` of an Ingress covers the host.",
         example: "false",
         fail_closed: None,
-        scope: Scope::Class(Form::Boolean),
+        scope: Scope::Class(
+            Form::Boolean,
+            Unknown::Closed("http is sent to https where `spec.tls` covers the host", |settings| {
+                settings.ssl_redirect = true;
+            }),
+        ),
         parse: |text, settings| boolean(text).map(|on| settings.ssl_redirect = on),
     },
     Setting {
@@ -28,7 +33,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether http is sent to https also where no certificate is named, because TLS ends in front of us.",
         example: "true",
         fail_closed: None,
-        scope: Scope::Class(Form::Boolean),
+        // Browsers keep a 308: hosts without a certificate would be lost to them for longer than the mistake lasts.
+        scope: Scope::Class(Form::Boolean, Unknown::AsGlobal),
         parse: |text, settings| boolean(text).map(|on| settings.force_ssl_redirect = on),
     },
     Setting {
@@ -38,7 +44,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether the redirect to https keeps a slash at the end of the path.",
         example: "true",
         fail_closed: None,
-        scope: Scope::Class(Form::Boolean),
+        scope: Scope::Class(Form::Boolean, Unknown::AsGlobal),
         parse: |text, settings| boolean(text).map(|on| settings.preserve_trailing_slash = on),
     },
     Setting {
@@ -48,7 +54,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "The status of the redirect from http to https.",
         example: "301",
         fail_closed: None,
-        scope: Scope::Class(Form::OneOf(&[301, 302, 307, 308])),
+        scope: Scope::Class(Form::OneOf(&[301, 302, 307, 308]), Unknown::AsGlobal),
         parse: |text, settings| {
             settings.http_redirect_code = match text {
                 "301" => 301,
@@ -67,7 +73,13 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Paths of Ingresses that begin with one of these stay on http.",
         example: "/.well-known/acme-challenge,/status",
         fail_closed: None,
-        scope: Scope::Class(Form::List(',')),
+        scope: Scope::Class(
+            Form::List(','),
+            // Those answers are for everybody, and certificates are made with them.
+            Unknown::Closed("only `/.well-known/acme-challenge` is left out of redirects", |settings| {
+                settings.no_tls_redirect_locations = vec![ACME.to_owned()];
+            }),
+        ),
         parse: |text, settings| {
             let paths: Vec<String> = list(text).map(str::to_owned).collect();
             if let Some(path) = paths.iter().find(|path| !path.starts_with('/')) {
@@ -85,7 +97,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether answers over https carry `Strict-Transport-Security` (RFC 6797).",
         example: "false",
         fail_closed: None,
-        scope: Scope::Class(Form::Boolean),
+        scope: Scope::Class(Form::Boolean, Unknown::AsGlobal),
         parse: |text, settings| {
             // A class may want it where the ConfigMap does not.
             let on = boolean(text)?;
@@ -100,7 +112,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long browsers stay on https. 0 tells them to forget it.",
         example: "15724800",
         fail_closed: None,
-        scope: Scope::Class(Form::Time),
+        scope: Scope::Class(Form::Time, Unknown::AsGlobal),
         parse: |text, settings| {
             let max_age = number(text, 0..=9_999_999_999)?;
             change_hsts(settings, |hsts| hsts.max_age = max_age);
@@ -114,7 +126,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether that holds for the names below the host too.",
         example: "false",
         fail_closed: None,
-        scope: Scope::Class(Form::Boolean),
+        scope: Scope::Class(Form::Boolean, Unknown::AsGlobal),
         parse: |text, settings| {
             let on = boolean(text)?;
             change_hsts(settings, |hsts| hsts.include_subdomains = on);
@@ -128,7 +140,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether browsers' makers may put the host on their built-in lists.",
         example: "true",
         fail_closed: None,
-        scope: Scope::Class(Form::Boolean),
+        scope: Scope::Class(Form::Boolean, Unknown::AsGlobal),
         parse: |text, settings| {
             let on = boolean(text)?;
             change_hsts(settings, |hsts| hsts.preload = on);

@@ -1,7 +1,7 @@
 //! Whom we believe about the client, and what we tell about ourselves.
 
 use super::{
-    class::{self, Form, Scope},
+    class::{self, Form, Scope, Unknown},
     setting::Setting,
     value::{boolean, networks, time},
 };
@@ -41,7 +41,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "Whether annotations may name Secrets of other namespaces.",
         example: "true",
         fail_closed: None,
-        scope: Scope::Class(Form::Boolean),
+        scope: Scope::Class(
+            Form::Boolean,
+            Unknown::Closed("annotations may name no Secret of another namespace", |settings| {
+                settings.allow_cross_namespace_resources = false;
+            }),
+        ),
         parse: |text, settings| boolean(text).map(|on| settings.allow_cross_namespace_resources = on),
     },
     Setting {

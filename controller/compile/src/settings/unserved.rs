@@ -4,7 +4,7 @@ mod access;
 mod ignored;
 mod later;
 
-use crate::{Severity, nginx::Snippet, suggest};
+use crate::{Reason, Severity, nginx::Snippet, suggest};
 
 /// All keys of ingress-nginx's ConfigMap that are not served.
 pub(super) static KNOWN: [&[Known]; 3] = [access::KNOWN, later::KNOWN, ignored::KNOWN];
@@ -68,7 +68,7 @@ impl Effect {
 /// What an unserved key does, and why.
 pub(super) struct Verdict {
     pub(super) effect: Effect,
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     pub(super) message: String,
 }
 
@@ -107,12 +107,12 @@ impl Known {
             Loss::Access => Effect::Denied,
         };
         let message = format!("is not served yet: {}{}", effect.consequence(), self.note());
-        Some(Verdict { effect, reason: "SettingNotServed", message })
+        Some(Verdict { effect, reason: Reason::SettingNotServed, message })
     }
 
     fn ignored(&self) -> Verdict {
         let message = format!("has no meaning here and is ignored{}", self.note());
-        Verdict { effect: Effect::Lessened, reason: "SettingIgnored", message }
+        Verdict { effect: Effect::Lessened, reason: Reason::SettingIgnored, message }
     }
 
     fn snippet(&self, value: &str) -> Verdict {
@@ -123,7 +123,7 @@ impl Known {
             "holds nginx's own configuration ({directives}), which is never interpreted: {}",
             effect.consequence()
         );
-        Verdict { effect, reason: "SettingRefused", message }
+        Verdict { effect, reason: Reason::SettingRefused, message }
     }
 
     fn note(&self) -> String {
@@ -144,5 +144,5 @@ fn unknown(key: &str) -> Verdict {
         Some(near) => (Effect::Lessened, format!("; did you mean `{}`?", near.name)),
         None => (Effect::Lessened, String::new()),
     };
-    Verdict { effect, reason: "UnknownSetting", message: format!("is not a known setting{suggestion}") }
+    Verdict { effect, reason: Reason::UnknownSetting, message: format!("is not a known setting{suggestion}") }
 }

@@ -1,7 +1,7 @@
 //! Connections to backends, and what a request may take there.
 
 use super::{
-    class::{self, Form, Scope},
+    class::{self, Form, Scope, Unknown},
     setting::Setting,
     value::{number32, seconds, time},
 };
@@ -57,7 +57,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long connecting to one endpoint of a backend may take.",
         example: "2",
         fail_closed: None,
-        scope: Scope::Class(Form::Time),
+        scope: Scope::Class(Form::Time, Unknown::AsGlobal),
         parse: |text, settings| seconds(text, 1).map(|time| settings.proxy_connect_timeout = time),
     },
     Setting {
@@ -67,7 +67,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long a backend may pause within an answer; not the time for the whole of it.",
         example: "3600",
         fail_closed: None,
-        scope: Scope::Class(Form::Time),
+        scope: Scope::Class(Form::Time, Unknown::AsGlobal),
         parse: |text, settings| seconds(text, 1).map(|time| settings.proxy_read_timeout = time),
     },
     Setting {
@@ -77,7 +77,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How long a backend may take no byte of a request; not the time for the whole of it.",
         example: "120",
         fail_closed: None,
-        scope: Scope::Class(Form::Time),
+        scope: Scope::Class(Form::Time, Unknown::AsGlobal),
         parse: |text, settings| seconds(text, 1).map(|time| settings.proxy_send_timeout = time),
     },
     Setting {
@@ -87,7 +87,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "How many endpoints are tried in all; up to ten that refuse the connection do not count. 0: as many as there are.",
         example: "2",
         fail_closed: None,
-        scope: Scope::Class(Form::Number),
+        scope: Scope::Class(Form::Number, Unknown::AsGlobal),
         parse: |text, settings| number32(text, 0..=u32::MAX).map(|tries| settings.proxy_next_upstream_tries = tries),
     },
     Setting {
@@ -97,7 +97,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "After how long no further endpoint is tried. 0: no limit.",
         example: "10",
         fail_closed: None,
-        scope: Scope::Class(Form::Time),
+        scope: Scope::Class(Form::Time, Unknown::AsGlobal),
         parse: |text, settings| seconds(text, 0).map(|time| settings.proxy_next_upstream_timeout = time),
     },
 ];

@@ -103,7 +103,7 @@ async fn answers_over_both_versions_of_http() {
         port.bases.send_replace(None);
         let (status, body) = port.send(version, "POST", PATH, review.clone().into()).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR, "not all objects are known: {body}");
-        port.bases.send_replace(Some(Arc::new(basis(&[]))));
+        port.bases.send_replace(Some(basis(&[])));
         let (status, body) = port.send(version, "POST", PATH, review.clone().into()).await;
         assert!(status == StatusCode::OK && body.contains("\"allowed\":true"), "{status} {body}");
     }
@@ -112,7 +112,7 @@ async fn answers_over_both_versions_of_http() {
 #[tokio::test]
 async fn refuses_what_is_no_review() {
     let port = Port::open().await;
-    port.bases.send_replace(Some(Arc::new(basis(&[]))));
+    port.bases.send_replace(Some(basis(&[])));
     for (method, path, body, expected) in [
         ("POST", "/", vec![], StatusCode::NOT_FOUND),
         ("POST", "/networking/v1/ingresses/", vec![], StatusCode::NOT_FOUND),
@@ -134,7 +134,7 @@ async fn refuses_what_is_no_review() {
 #[tokio::test]
 async fn many_at_once_take_turns() {
     let port = Arc::new(Port::open().await);
-    port.bases.send_replace(Some(Arc::new(basis(&[]))));
+    port.bases.send_replace(Some(basis(&[])));
     let review = request("CREATE", &ingress("a", "a.example", "/", 1)).to_string();
     let asked = (0..32).map(|_| {
         let (port, review) = (Arc::clone(&port), review.clone());
@@ -149,7 +149,7 @@ async fn many_at_once_take_turns() {
 #[tokio::test]
 async fn more_than_there_is_room_for_are_refused() {
     let port = Port::open().await;
-    port.bases.send_replace(Some(Arc::new(basis(&[]))));
+    port.bases.send_replace(Some(basis(&[])));
     let (mut stalled, mut connections) = (FuturesUnordered::new(), tokio::task::JoinSet::new());
     for _ in 0..3 {
         let stream = port.connect(true).await;

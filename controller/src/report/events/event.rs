@@ -36,7 +36,7 @@ pub(super) fn of(problem: &Problem, objects: &Objects, instance: &str) -> Option
         action: Some("Compile".to_owned()),
         event_time: Some(MicroTime(Timestamp::now())),
         note: Some(cut(&format!("{}: {}", problem.field, problem.message), NOTE).to_owned()),
-        reason: Some(problem.reason.to_owned()),
+        reason: Some(problem.reason.as_str().to_owned()),
         regarding: Some(regarding),
         reporting_controller: Some(REPORTER.to_owned()),
         reporting_instance: Some(cut(instance, 128).to_owned()),
@@ -83,7 +83,7 @@ fn reference(problem: &Problem, objects: &Objects) -> Option<ObjectReference> {
 /// The same problem of the same object has the same name, in this version of the program.
 fn name(problem: &Problem, uid: Option<&str>) -> String {
     let mut digest = DefaultHasher::new();
-    (&problem.field, &problem.message, problem.reason, uid).hash(&mut digest);
+    (&problem.field, &problem.message, problem.reason.as_str(), uid).hash(&mut digest);
     let stem = cut(&problem.object.name, NAME).trim_end_matches(['.', '-']);
     format!("{stem}.{:016x}", digest.finish())
 }
@@ -98,7 +98,7 @@ fn cut(text: &str, limit: usize) -> &str {
 mod tests {
     use std::sync::Arc;
 
-    use compile::Severity;
+    use compile::{Reason, Severity};
     use k8s_openapi::api::networking::v1::Ingress;
     use snapshot::Origin;
 
@@ -110,7 +110,7 @@ mod tests {
             severity: Severity::Error,
             field: "spec".into(),
             message: message.into(),
-            reason: "Wrong",
+            reason: Reason::BadAnnotation,
         }
     }
 

@@ -48,7 +48,7 @@ impl Ledger {
 mod tests {
     use std::sync::Arc;
 
-    use compile::Severity;
+    use compile::{Reason, Severity};
     use snapshot::Origin;
 
     use super::*;
@@ -59,7 +59,7 @@ mod tests {
             severity: Severity::Error,
             field: "spec".into(),
             message: message.into(),
-            reason: "Wrong",
+            reason: Reason::BadAnnotation,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compile::{Problem, Severity};
+use compile::{Problem, Reason, Severity};
 use kube::{
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::watcher::Event,
@@ -115,7 +115,7 @@ fn read<K: Object>(object: DeserializeGuard<K>) -> Result<(Key, Change), (Key, P
                 severity: Severity::Error,
                 field: "content".to_owned(),
                 message: format!("cannot be read, so that its last good version counts, if there was one: {error}"),
-                reason: "ObjectUnreadable",
+                reason: Reason::ObjectUnreadable,
             };
             Err((key, problem))
         }

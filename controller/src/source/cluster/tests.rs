@@ -8,7 +8,7 @@ mod status;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use compile::Problem;
+use compile::{Problem, Reason};
 use fake::Fake;
 use serde_json::{Value, json};
 use snapshot::{Report, Snapshot};
@@ -85,8 +85,8 @@ impl World {
         }
     }
 
-    async fn until_problem(&self, reason: &str) -> Problem {
-        self.until(reason, |world| world.problems().iter().any(|problem| problem.reason == reason)).await;
+    async fn until_problem(&self, reason: Reason) -> Problem {
+        self.until(reason.as_str(), |world| world.problems().iter().any(|problem| problem.reason == reason)).await;
         self.problems().iter().find(|problem| problem.reason == reason).unwrap().clone()
     }
 
@@ -200,12 +200,12 @@ async fn an_object_that_cannot_be_read_harms_no_other() {
         fake.put("ingresses", broken_ingress("bad"));
         let world = World::new(fake);
         world.until_hosts(&["a"]).await;
-        assert_eq!(world.until_problem("ObjectUnreadable").await.object.to_string(), "Ingress default/bad");
+        assert_eq!(world.until_problem(Reason::ObjectUnreadable).await.object.to_string(), "Ingress default/bad");
         // What was readable before is served as it was.
         world.fake.put("ingresses", broken_ingress("a"));
         world.fake.put("ingresses", ingress("bad"));
         world.until_hosts(&["a", "bad"]).await;
-        assert_eq!(world.until_problem("ObjectUnreadable").await.object.to_string(), "Ingress default/a");
+        assert_eq!(world.until_problem(Reason::ObjectUnreadable).await.object.to_string(), "Ingress default/a");
         world.fake.delete("ingresses", "default/a");
         world.until_hosts(&["bad"]).await;
         world.until("solved", |world| world.problems().is_empty()).await;
@@ -220,7 +220,7 @@ async fn a_watch_that_fails_is_a_problem_and_traffic_goes_on() {
     world.until_hosts(&["a"]).await;
     world.fake.state().forbidden.insert("ingresses".to_owned());
     world.fake.hang_up();
-    let problem = world.until_problem("WatchFailed").await;
+    let problem = world.until_problem(Reason::WatchFailed).await;
     assert!(problem.field == "ingresses" && problem.message.contains("forbidden"), "{problem}");
     assert!(world.snapshots.borrow().is_some());
     world.fake.state().forbidden.clear();
@@ -257,7 +257,7 @@ async fn an_ingress_gets_its_address_once_it_is_served() {
     sleep(Duration::from_millis(200)).await;
     assert_eq!(world.writes(path).len(), 2);
     world.fake.delete("services", "default/lb");
-    world.until_problem("PublishServiceNotFound").await;
+    world.until_problem(Reason::PublishServiceNotFound).await;
     assert_eq!(world.writes(path).len(), 2);
 }
 
@@ -269,14 +269,14 @@ async fn writes_that_are_refused_are_problems() {
     let world = World::with(fake, |config| config.publish = PublishAddress::Addresses(vec!["192.0.2.1".to_owned()]));
     world.until_hosts(&["a"]).await;
     world.apply().await;
-    let problem = world.until_problem("StatusNotWritten").await;
+    let problem = world.until_problem(Reason::StatusNotWritten).await;
     assert!(problem.message.contains("default/a") && problem.message.contains("may not write"), "{problem}");
-    world.until_problem("EventNotWritten").await;
+    world.until_problem(Reason::EventNotWritten).await;
     world.fake.state().read_only = false;
     world
         .until("status", |world| {
             let problems = world.problems();
-            problems.iter().all(|problem| problem.reason != "StatusNotWritten")
+            problems.iter().all(|problem| problem.reason != Reason::StatusNotWritten)
         })
         .await;
 }
@@ -340,7 +340,7 @@ async fn with_roles_alone_the_name_of_our_class_is_enough() {
     fake.state().forbidden.insert("ingressclasses".to_owned());
     let world = World::with(fake, |config| config.options.watch_namespace = Some("team".to_owned()));
     world.until_hosts(&["a"]).await;
-    let problem = world.until_problem("NotPermitted").await;
+    let problem = world.until_problem(Reason::NotPermitted).await;
     assert!(problem.field == "ingressclasses" && problem.message.contains("forbidden"), "{problem}");
     assert!(world.controller.handle().missing().is_empty());
     // Once classes can be read, it is their controller that counts.

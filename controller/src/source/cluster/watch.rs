@@ -3,7 +3,7 @@
 use std::{fmt::Debug, pin::pin, sync::Arc, time::Duration};
 
 use backon::BackoffBuilder;
-use compile::{IngressClassParameters, Problem, Severity};
+use compile::{IngressClassParameters, Problem, Reason, Severity};
 use futures_util::StreamExt;
 use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Secret, Service},
@@ -35,8 +35,11 @@ use crate::{
 /// The first and the longest pause after an error.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
-/// Roles change seldom: after this long, what is forbidden is asked for as seldom.
-const FORBIDDEN: Duration = Duration::from_secs(60);
+/// An API server that has just started knows no roles yet.
+const STARTING: Duration = Duration::from_secs(60);
+
+/// Between two questions for a kind that is not there, or may not be read: somebody may install it.
+const REFUSED: Duration = Duration::from_secs(30);
 
 /// Without an error for this long a watch works, even if it has nothing to tell. Longer than an attempt to connect.
 const RECOVERED: Duration = Duration::from_secs(35);
@@ -106,7 +109,15 @@ impl<K: Object> Watch<K> {
     /// Follows the API for as long as somebody takes the updates.
     pub(super) async fn run(self) {
         let Terms { list, without, updates, board } = self.terms;
-        let mut round = Round { list, without, updates, board, mirror: Mirror::default(), listed: false };
+        let mut round = Round {
+            list,
+            without,
+            updates,
+            board,
+            mirror: Mirror::default(),
+            listed: false,
+            refusal: Refusal::default(),
+        };
         let streaming = self.config.clone().streaming_lists();
         if let End::NoStreaming = round.follow(self.api.clone(), streaming, true).await {
             tracing::debug!(list = round.list, "the API server has no streaming lists");
@@ -123,6 +134,25 @@ struct Round {
     mirror: Mirror,
     /// Whether a list was complete once.
     listed: bool,
+    refusal: Refusal,
+}
+
+/// Why a kind is done without, where that is said in the log alone: once, and again when it changes.
+#[derive(Default)]
+struct Refusal(Option<String>);
+
+impl Refusal {
+    /// Whether this is news.
+    fn is_news(&mut self, why: &str) -> bool {
+        let news = self.0.as_deref() != Some(why);
+        self.0 = Some(why.to_owned());
+        news
+    }
+
+    /// Whether there was one.
+    fn is_over(&mut self) -> bool {
+        self.0.take().is_some()
+    }
 }
 
 impl Round {
@@ -164,8 +194,7 @@ impl Round {
                     if self.do_without(&error).await.is_err() {
                         return End::Closed;
                     }
-                    // An API server that has just started knows no roles yet.
-                    sleep(if began.elapsed() < FORBIDDEN { PAUSES.1 } else { FORBIDDEN }).await;
+                    sleep(if began.elapsed() < STARTING { PAUSES.1 } else { REFUSED }).await;
                 }
                 Err(error) => {
                     self.failed(&error);
@@ -198,6 +227,9 @@ impl Round {
             if listed && self.without == Without::Quietly {
                 // What can be read once and then not any more is out of date, and nobody else says so.
                 self.without = Without::Never;
+                if self.refusal.is_over() {
+                    tracing::info!(list = self.list, "can be read now");
+                }
             }
             if listed && !self.listed {
                 self.listed = true;
@@ -212,10 +244,10 @@ impl Round {
     async fn do_without(&mut self, error: &watcher::Error) -> Result<(), mpsc::error::SendError<Update>> {
         let message = format!("not looked at, which is as good as none of them: {}", explain_watch(error));
         if self.without == Without::Told {
-            let problem = trouble(&self.list, "NotPermitted", Severity::Warning, message);
+            let problem = trouble(&self.list, Reason::NotPermitted, Severity::Warning, message);
             self.board.find(&finder(&self.list), vec![problem]);
-        } else {
-            tracing::debug!(list = self.list, "{message}");
+        } else if self.refusal.is_news(&message) {
+            tracing::info!(list = self.list, "{message}");
         }
         if self.listed {
             return Ok(());
@@ -262,5 +294,19 @@ fn pauses() -> backon::ExponentialBackoff {
 
 fn lagging(list: &str, why: &str) -> Problem {
     let message = format!("changes are not seen, so that what was served before is still served: {why}");
-    trouble(list, "WatchFailed", Severity::Warning, message)
+    trouble(list, Reason::WatchFailed, Severity::Warning, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal;
+
+    #[test]
+    fn a_refusal_is_said_once() {
+        let mut refusal = Refusal::default();
+        assert!(!refusal.is_over());
+        let asked = ["404", "404", "403", "403", "404"];
+        assert_eq!(asked.map(|why| refusal.is_news(why)), [true, false, true, false, true]);
+        assert!(refusal.is_over() && !refusal.is_over() && refusal.is_news("404"));
+    }
 }

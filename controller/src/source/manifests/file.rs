@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use compile::{Problem, Severity};
+use compile::{Problem, Reason, Severity};
 use snapshot::Origin;
 
 use super::parse::{self, Parsed, Remark};
@@ -16,7 +16,7 @@ use super::parse::{self, Parsed, Remark};
 const MAX_SIZE: u64 = 64 << 20;
 
 /// The reason of a problem: the system did not let us look.
-pub(super) const UNREADABLE: &str = "FileUnreadable";
+pub(super) const UNREADABLE: Reason = Reason::FileUnreadable;
 
 /// Reads a file.
 ///
@@ -31,10 +31,10 @@ pub(super) fn read(path: &Path) -> Result<Parsed, Remark> {
 }
 
 /// What is wrong with the file itself stays wrong until it is changed.
-fn reason(error: &io::Error) -> &'static str {
+fn reason(error: &io::Error) -> Reason {
     match error.kind() {
-        io::ErrorKind::FileTooLarge => "FileTooLarge",
-        io::ErrorKind::InvalidData => "FileBroken",
+        io::ErrorKind::FileTooLarge => Reason::FileTooLarge,
+        io::ErrorKind::InvalidData => Reason::FileBroken,
         _ => UNREADABLE,
     }
 }

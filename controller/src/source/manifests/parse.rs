@@ -5,7 +5,7 @@ mod locate;
 
 use std::collections::BTreeSet;
 
-use compile::{IngressClassParameters, Severity};
+use compile::{IngressClassParameters, Reason, Severity};
 use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, Namespace, Secret, Service},
@@ -40,16 +40,16 @@ pub(super) struct Remark {
     /// Where, counted from 1; none where the file as a whole is meant.
     pub(super) line: Option<u64>,
     pub(super) severity: Severity,
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     pub(super) message: String,
 }
 
 impl Remark {
-    pub(super) fn error(line: Option<u64>, reason: &'static str, message: String) -> Self {
+    pub(super) fn error(line: Option<u64>, reason: Reason, message: String) -> Self {
         Self { line, severity: Severity::Error, reason, message }
     }
 
-    fn warning(line: u64, reason: &'static str, message: String) -> Self {
+    fn warning(line: u64, reason: Reason, message: String) -> Self {
         Self { line: Some(line), severity: Severity::Warning, reason, message }
     }
 }
@@ -141,7 +141,7 @@ impl Reader {
                 let what = key.as_ref().map_or_else(|| kind.name().to_owned(), Key::to_string);
                 let line = locate::in_document(kind, source).unwrap_or(source.line);
                 let message = format!("{what} cannot be read: {error}");
-                self.parsed.remarks.push(Remark::error(Some(line), "ObjectUnreadable", message));
+                self.parsed.remarks.push(Remark::error(Some(line), Reason::ObjectUnreadable, message));
                 self.parsed.broken.extend(key);
             }
         }
@@ -151,12 +151,12 @@ impl Reader {
         let error = |reason, message| Remark::error(Some(source.line), reason, message);
         if object.meta().name.as_deref().unwrap_or_default().is_empty() {
             let message = format!("{} without metadata.name", object.kind().name());
-            self.parsed.remarks.push(error("NameMissing", message));
+            self.parsed.remarks.push(error(Reason::NameMissing, message));
         } else if self.keys.insert(object.key()) {
             self.parsed.objects.push(object);
         } else {
             let message = format!("{} is in this file twice; the first one counts", object.key());
-            self.parsed.remarks.push(error("DuplicateObject", message));
+            self.parsed.remarks.push(error(Reason::DuplicateObject, message));
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compile::{Problem, Severity};
+use compile::{Problem, Reason, Severity};
 
 use super::{
     file,
@@ -210,7 +210,11 @@ impl Tree {
 /// A file that suddenly holds nothing is most likely just being written.
 fn not_cut_off(parsed: Parsed, old: &[Object]) -> Result<Parsed, Remark> {
     if parsed.blank && !old.is_empty() {
-        return Err(Remark::error(None, "FileEmpty", "the file is empty; to remove its objects, remove it".to_owned()));
+        return Err(Remark::error(
+            None,
+            Reason::FileEmpty,
+            "the file is empty; to remove its objects, remove it".to_owned(),
+        ));
     }
     Ok(parsed)
 }
@@ -232,7 +236,7 @@ fn duplicate(object: Arc<snapshot::Origin>, first: &Path, other: &Path) -> Probl
         severity: Severity::Error,
         field: "metadata.name".to_owned(),
         message: format!("is in {} and in {}; the first one counts", first.display(), other.display()),
-        reason: "DuplicateObject",
+        reason: Reason::DuplicateObject,
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use compile::{Problem, Severity};
+use compile::{Problem, Reason, Severity};
 use notify::{
     EventKind, RecommendedWatcher, RecursiveMode, Watcher,
     event::{AccessKind, AccessMode},
@@ -123,12 +123,12 @@ impl Events {
             Watch::Vanished(why) => (
                 Severity::Error,
                 format!("the folder cannot be read, so that its last good objects are served: {why}"),
-                "FolderVanished",
+                Reason::FolderVanished,
             ),
             Watch::Folder { watcher: Err(why), .. } => (
                 Severity::Warning,
                 format!("the folder cannot be watched, so that changes are seen late: {why}"),
-                "FolderNotWatched",
+                Reason::FolderNotWatched,
             ),
             Watch::None | Watch::Folder { .. } => return None,
         };

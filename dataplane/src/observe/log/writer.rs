@@ -4,7 +4,7 @@ use std::{
     io::{self, Write},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread,
     time::Duration,
@@ -13,32 +13,33 @@ use std::{
 use rtrb::Consumer;
 use tracing::{error, info};
 
+use super::{Orders, output::Output};
+
 /// How long lines may wait while the queues are far from full.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Empties the queues of the workers into the output.
 pub(super) struct Writer {
-    output: Box<dyn Write + Send>,
+    output: Output,
     queues: Vec<Consumer<u8>>,
-    stop: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     lost: Arc<AtomicU64>,
     failing: bool,
 }
 
 impl Writer {
-    pub(super) fn new(
-        output: Box<dyn Write + Send>,
-        queues: Vec<Consumer<u8>>,
-        stop: Arc<AtomicBool>,
-        lost: Arc<AtomicU64>,
-    ) -> Self {
-        Self { output, queues, stop, lost, failing: false }
+    pub(super) fn new(output: Output, queues: Vec<Consumer<u8>>, orders: Arc<Orders>, lost: Arc<AtomicU64>) -> Self {
+        Self { output, queues, orders, lost, failing: false }
     }
 
     /// Until the stop, and once more after it, so that nothing stays behind.
     pub(super) fn run(mut self) {
-        while !self.stop.load(Ordering::Acquire) {
+        while !self.orders.stop.load(Ordering::Acquire) {
+            let reopen = self.orders.reopen.swap(false, Ordering::AcqRel);
             self.pass();
+            if reopen {
+                self.reopen();
+            }
             thread::park_timeout(PAUSE);
         }
         self.pass();
@@ -52,6 +53,13 @@ impl Writer {
         self.queues = queues;
         let flushed = self.output.flush();
         self.note(flushed);
+    }
+
+    fn reopen(&mut self) {
+        match self.output.reopen() {
+            Ok(()) => info!("the access log was opened anew"),
+            Err(error) => error!(%error, "the access log cannot be opened anew; what was open is written on"),
+        }
     }
 
     /// Lines enter a queue whole, so that what it holds now ends with a line.

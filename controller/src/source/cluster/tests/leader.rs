@@ -88,14 +88,17 @@ async fn of_three_replicas_one_writes_and_a_dead_one_is_replaced() {
     assert!(second.leads() != third.leads());
     let address = if second.leads() { "192.0.2.2" } else { "192.0.2.3" };
     assert!(second.world.writes(STATUS)[1].to_string().contains(address));
-    let problem = first.world.until_problem("LeaderElectionFailed").await;
+    let problem = first.world.until_problem(Reason::LeaderElectionFailed).await;
     assert!(problem.message.contains("does not answer"), "{problem}");
 
     assert_only_leaders_told(&fake);
 
     // When it is back, it follows.
     first.connected.store(true, Ordering::SeqCst);
-    first.world.until("solved", |world| world.problems().iter().all(|it| it.reason != "LeaderElectionFailed")).await;
+    first
+        .world
+        .until("solved", |world| world.problems().iter().all(|it| it.reason != Reason::LeaderElectionFailed))
+        .await;
     assert!(!first.leads());
     assert_eq!(fake.object("leases", "system/tidegate-leader")["spec"]["leaseTransitions"], 1);
 }
@@ -136,7 +139,7 @@ async fn of_two_that_leave_together_one_removes_the_addresses() {
     let origin = Arc::new(snapshot::Origin::new("Secret", "default", "x"));
     let rejected = vec![snapshot::Rejection { origin, field: None, reason: "no use".into() }];
     second.world.reports.send(Report::Applied { id, rejected }).await.unwrap();
-    second.world.until_problem("Rejected").await;
+    second.world.until_problem(Reason::Rejected).await;
     // The one that does not lead waits for the other.
     tokio::join!(second.world.controller.leave(), first.world.controller.leave());
     let status = fake.object("ingresses", "default/a")["status"].clone();
@@ -155,7 +158,7 @@ async fn without_permission_nobody_leads_and_it_is_said() {
     fake.put("ingresses", ingress("a"));
     fake.state().forbidden.insert("leases".to_owned());
     let replica = Replica::start(&fake, "one", "192.0.2.1").await;
-    let problem = replica.world.until_problem("LeaderElectionFailed").await;
+    let problem = replica.world.until_problem(Reason::LeaderElectionFailed).await;
     assert!(problem.message.contains("leases is forbidden"), "{problem}");
     assert!(!replica.leads() && replica.world.writes(STATUS).is_empty());
     fake.state().forbidden.clear();

@@ -43,9 +43,9 @@ async fn nobody_waits_for_a_kind_that_is_not_there() {
         fake.state().absent.insert("ingressclassparameters".to_owned());
         let world = World::new(fake);
         world.until_hosts(&["a"]).await;
-        let problem = world.until_problem("ParametersNotFound").await;
+        let problem = world.until_problem(Reason::ParametersNotFound).await;
         assert_eq!(problem.object.to_string(), "IngressClass tidegate");
-        assert!(world.problems().iter().all(|problem| problem.reason != "WatchFailed"), "{:?}", world.problems());
+        assert!(world.problems().iter().all(|problem| problem.reason != Reason::WatchFailed), "{:?}", world.problems());
         // It may be installed later.
         world.fake.put("ingressclassparameters", parameters(&json!({"proxyBodySize": "50m"}), 1));
         world.fake.state().absent.clear();
@@ -65,13 +65,13 @@ async fn nor_for_one_that_we_may_not_read() {
     fake.state().forbidden.insert("ingressclassparameters".to_owned());
     let world = World::new(fake);
     world.until_hosts(&["a"]).await;
-    assert!(world.until_problem("ParametersNotFound").await.message.contains("permission"));
+    assert!(world.until_problem(Reason::ParametersNotFound).await.message.contains("permission"));
     world.fake.state().forbidden.clear();
     world.until_max_body(50 << 20).await;
     // Once it was read, it is a watch like any other.
     world.fake.state().forbidden.insert("ingressclassparameters".to_owned());
     world.fake.hang_up();
-    assert_eq!(world.until_problem("WatchFailed").await.field, "ingressclassparameters");
+    assert_eq!(world.until_problem(Reason::WatchFailed).await.field, "ingressclassparameters");
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn the_condition_says_whether_they_are_accepted() {
     fake.put("ingressclassparameters", parameters(&json!({"proxyBodySize": "large"}), 7));
     let world = World::new(fake);
     world.until_max_body(1 << 20).await;
-    world.until_problem("BadParameter").await;
+    world.until_problem(Reason::BadParameter).await;
     world.apply().await;
     let path = "PATCH /apis/tidegate.dev/v1alpha1/ingressclassparameters/large/status";
     world.until("a condition", |world| !world.writes(path).is_empty()).await;

@@ -225,7 +225,7 @@ async fn a_secret_that_is_not_told_of_keeps_nobody_waiting() {
     world.fake.put("ingresses", with_tls("b", "slow"));
     world.fake.put("ingresses", ingress("c"));
     world.until_hosts(&["a", "b", "c"]).await;
-    let problem = world.until_problem("CertificateUnusable").await;
+    let problem = world.until_problem(Reason::CertificateUnusable).await;
     assert!(problem.message.contains("default/slow does not exist"), "{problem}");
 }
 

@@ -87,7 +87,7 @@ async fn nodes_that_may_not_be_read_are_a_problem() {
     fake.put("pods", pod("pod", "n1", true));
     fake.state().forbidden.insert("nodes".to_owned());
     let world = World::with(fake, |config| config.publish = PublishAddress::Nodes { internal: false });
-    let problem = world.until_problem("NodeAddressesUnknown").await;
+    let problem = world.until_problem(Reason::NodeAddressesUnknown).await;
     assert!(problem.message.contains("nodes is forbidden"), "{problem}");
 }
 
@@ -127,7 +127,7 @@ async fn the_last_replica_takes_its_addresses_away() {
     world.until("of b", |world| !world.writes(&STATUS.replace("/a/", "/b/")).is_empty()).await;
     fake.state().read_only = true;
     fake.put("ingresses", foreign.clone());
-    world.until_problem("StatusNotWritten").await;
+    world.until_problem(Reason::StatusNotWritten).await;
     fake.state().read_only = false;
 
     world.controller.leave().await;
@@ -152,7 +152,7 @@ async fn statuses_stay_where_another_replica_goes_on_or_nobody_wants_them_remove
     fake.delete("pods", "system/next");
     fake.state().forbidden.insert("pods".to_owned());
     let world = with_status(&fake, |_| {}).await;
-    let problem = world.until_problem("ReplicasUnknown").await;
+    let problem = world.until_problem(Reason::ReplicasUnknown).await;
     assert!(problem.message.contains("pods is forbidden"), "{problem}");
     world.controller.leave().await;
     assert_eq!(addresses(&fake), ["192.0.2.1"], "whether there is another one cannot be known");
@@ -175,7 +175,7 @@ async fn a_status_that_somebody_else_keeps_replacing_is_left_to_them_for_a_while
     }
     // Written a sixth time, and then a problem.
     let began = Instant::now();
-    let problem = world.until_problem("StatusContested").await;
+    let problem = world.until_problem(Reason::StatusContested).await;
     assert_eq!(problem.object.to_string(), "Ingress default/a");
     replace();
     // Everybody else gets theirs all the same.
@@ -188,4 +188,29 @@ async fn a_status_that_somebody_else_keeps_replacing_is_left_to_them_for_a_while
         assert_eq!(addresses(&fake), ["198.51.100.1"]);
         assert_eq!(world.writes(STATUS).len(), 6);
     }
+}
+
+#[tokio::test]
+async fn without_an_election_one_of_those_who_leave_together_takes_them_away() {
+    let fake = server(true);
+    let as_pod = |name: &'static str| {
+        fake.put("pods", leaving(pod(name, "n1", true)));
+        move |config: &mut Config| config.pod = Some(NamespacedName::new("system", name))
+    };
+    let first = with_status(&fake, as_pod("one")).await;
+    let second = with_status(&fake, as_pod("two")).await;
+    for world in [&first, &second] {
+        // It says something of its own, so that it is known to have heard what is served.
+        let id = world.snapshots.borrow().as_ref().unwrap().id;
+        let origin = Arc::new(snapshot::Origin::new("Secret", "default", "x"));
+        let rejected = vec![snapshot::Rejection { origin, field: None, reason: "no use".into() }];
+        world.reports.send(Report::Applied { id, rejected }).await.unwrap();
+        world.until_problem(Reason::Rejected).await;
+    }
+    first.until("status", |world| addresses(&world.fake) == ["192.0.2.1"]).await;
+    tokio::join!(second.controller.leave(), first.controller.leave());
+    assert_eq!(addresses(&fake), [""; 0]);
+    let emptied =
+        first.writes(STATUS).iter().filter(|body| body["status"]["loadBalancer"]["ingress"] == json!([])).count();
+    assert_eq!(emptied, 1);
 }

@@ -1,5 +1,6 @@
 //! Which documents are for us.
 
+use compile::Reason;
 use serde_json::Value;
 
 use crate::object::Kind;
@@ -72,13 +73,16 @@ const OTHER_GROUPS: &[&str] = &[
 ///
 /// # Errors
 /// The reason and the message of a warning: it is nothing that Kubernetes has.
-pub(super) fn of(value: &Value) -> Result<Read, (&'static str, String)> {
+pub(super) fn of(value: &Value) -> Result<Read, (Reason, String)> {
     let Value::Object(fields) = value else {
-        return Err(("NoObject", "not a Kubernetes object, which is a mapping with apiVersion and kind".to_owned()));
+        return Err((
+            Reason::NoObject,
+            "not a Kubernetes object, which is a mapping with apiVersion and kind".to_owned(),
+        ));
     };
     let text = |name: &str| match fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()) {
         Some(text) => Ok(text),
-        None => Err(("KindMissing", format!("not a Kubernetes object: {name} is missing"))),
+        None => Err((Reason::KindMissing, format!("not a Kubernetes object: {name} is missing"))),
     };
     let (kind, api_version) = (text("kind")?, text("apiVersion")?);
     if let Some(known) = Kind::ALL.iter().find(|known| known.name() == kind) {
@@ -93,19 +97,22 @@ pub(super) fn of(value: &Value) -> Result<Read, (&'static str, String)> {
     if OTHER_GROUPS.contains(&group) || ours && OTHER_KINDS.contains(&kind) {
         return Ok(Read::Nothing);
     }
-    Err(("KindUnknown", format!("{kind} of {api_version} is not a kind that is read here; it is left out")))
+    Err((Reason::KindUnknown, format!("{kind} of {api_version} is not a kind that is read here; it is left out")))
 }
 
-fn object(kind: Kind, api_version: &str) -> Result<Read, (&'static str, String)> {
+fn object(kind: Kind, api_version: &str) -> Result<Read, (Reason, String)> {
     if api_version == kind.api_version() {
         return Ok(Read::Object(kind));
     }
     // Such as the Service of Knative: the same word, another kind.
     if group(api_version) != group(kind.api_version()) && group(api_version) != "extensions" {
-        return Err(("KindUnknown", format!("{} of {api_version} is not read here; it is left out", kind.name())));
+        return Err((
+            Reason::KindUnknown,
+            format!("{} of {api_version} is not read here; it is left out", kind.name()),
+        ));
     }
     let message = format!("{} is read in {}, not in {api_version}; it is left out", kind.name(), kind.api_version());
-    Err(("VersionUnknown", message))
+    Err((Reason::VersionUnknown, message))
 }
 
 /// The part before the slash; empty for the core group.

@@ -7,7 +7,7 @@ use k8s_openapi::api::{
 };
 use serde::de::DeserializeOwned;
 
-use compile::IngressClassParameters;
+use compile::{IngressClassParameters, Reason};
 
 use super::{Remark, Source};
 use crate::object::Kind;
@@ -15,12 +15,16 @@ use crate::object::Kind;
 /// A mistake that makes a file no YAML.
 pub(super) fn yaml_error(error: &serde_saphyr::Error) -> Remark {
     let line = error.location().map(|location| location.line());
-    Remark::error(line, "FileBroken", format!("not valid YAML: {}", first_line(&error.without_snippet().to_string())))
+    Remark::error(
+        line,
+        Reason::FileBroken,
+        format!("not valid YAML: {}", first_line(&error.without_snippet().to_string())),
+    )
 }
 
 /// A mistake that makes a file no JSON.
 pub(super) fn json_error(error: &serde_json::Error) -> Remark {
-    Remark::error(Some(error.line() as u64), "FileBroken", format!("not valid JSON: {error}"))
+    Remark::error(Some(error.line() as u64), Reason::FileBroken, format!("not valid JSON: {error}"))
 }
 
 /// The line of the field that keeps a document from being an object of `kind`; none where it cannot be told.

@@ -31,7 +31,7 @@ fn reads_json() {
 #[test]
 fn a_broken_file_names_its_line() {
     let broken = yaml(&format!("{}spec: [\n", ingress("a"))).unwrap_err();
-    assert_eq!(broken.reason, "FileBroken");
+    assert_eq!(broken.reason, Reason::FileBroken);
     assert!(broken.line.is_some_and(|line| (4..=5).contains(&line)), "{broken:?}");
 }
 
@@ -52,13 +52,13 @@ fn an_unreadable_object_names_its_line_and_harms_no_other() {
 #[test]
 fn tells_what_is_no_object() {
     for (text, reason) in [
-        ("hello", "NoObject"),
-        ("kind: Ingress", "KindMissing"),
-        ("apiVersion: v1", "KindMissing"),
-        ("{apiVersion: networking.k8s.io/v1, kind: Ingres, metadata: {name: a}}", "KindUnknown"),
-        ("{apiVersion: networking.k8s.io/v1beta1, kind: Ingress, metadata: {name: a}}", "VersionUnknown"),
-        ("{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: a}}", "KindUnknown"),
-        ("{apiVersion: v1, kind: Service, metadata: {}}", "NameMissing"),
+        ("hello", Reason::NoObject),
+        ("kind: Ingress", Reason::KindMissing),
+        ("apiVersion: v1", Reason::KindMissing),
+        ("{apiVersion: networking.k8s.io/v1, kind: Ingres, metadata: {name: a}}", Reason::KindUnknown),
+        ("{apiVersion: networking.k8s.io/v1beta1, kind: Ingress, metadata: {name: a}}", Reason::VersionUnknown),
+        ("{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: a}}", Reason::KindUnknown),
+        ("{apiVersion: v1, kind: Service, metadata: {}}", Reason::NameMissing),
     ] {
         let parsed = yaml(text).unwrap();
         assert_eq!(parsed.remarks.iter().map(|remark| remark.reason).collect::<Vec<_>>(), [reason], "{text}");
