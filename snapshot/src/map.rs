@@ -91,7 +91,7 @@ impl<K: Ord + Clone, V> Map<K, V> {
     /// All values, in the order of their keys, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Arc<V>> {
         let chunks = Arc::make_mut(&mut self.chunks).iter_mut();
-        chunks.flat_map(|chunk| Arc::make_mut(chunk)).map(|(_, value)| value)
+        chunks.flat_map(Arc::make_mut).map(|(_, value)| value)
     }
 
     /// Gives `key` a value; returns the one before.

@@ -174,7 +174,7 @@ impl Running {
     /// # Errors
     /// One has ended.
     pub fn cpu(&self) -> Result<Duration> {
-        let of = |child: &Child| Ok(procfs::usage(&procfs::tree(child.id())?)?.run);
+        let of = |child: &Child| procfs::time(&procfs::tree(child.id())?);
         self.children.iter().map(of).sum()
     }
 
@@ -186,8 +186,8 @@ impl Running {
         let [dataplane, controller] = self.children.as_slice() else { bail!("it has not two processes") };
         Ok(Cpu {
             workers: procfs::usage_of_threads(dataplane.id(), "worker-")?.run,
-            dataplane: procfs::usage(&[dataplane.id()])?.run,
-            controller: procfs::usage(&[controller.id()])?.run,
+            dataplane: procfs::time(&[dataplane.id()])?,
+            controller: procfs::time(&[controller.id()])?,
         })
     }
 
