@@ -99,7 +99,7 @@ bench-workers: ## what a second worker costs: CPU for a request, two against one
 bench-idle: ## memory of 6,000 idle connections, of Tidegate and the others; fewer others with QUICK=1
 	@bench/run idle
 
-bench-scale: ## 1,000 to 10,000 Ingresses on a real API server, Traefik beside it: half an hour; takes root
+bench-scale: ## 1,000 to 10,000 Ingresses on a real API server, churn, Traefik beside it: half an hour; takes root
 	@bench/scale
 
 # With the flags of e2e/build-static, so that one release build serves the image, the tests and the benches.

@@ -62,6 +62,45 @@ pub fn usage(pids: &[u32]) -> Result<Usage> {
     Ok(usage)
 }
 
+/// The time on a CPU of these processes, user and kernel, in steps of a clock tick (10 ms). Unlike [`usage`] it has that of
+/// threads which have ended, as those for blocking work do after a while.
+///
+/// # Errors
+/// Where one of them is gone.
+pub fn time(pids: &[u32]) -> Result<Duration> {
+    pids.iter().map(|pid| time_of(*pid).with_context(|| format!("the time of process {pid}"))).sum()
+}
+
+fn time_of(pid: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let ticks = ticks(&stat).context("no utime and stime")?;
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
+/// The fields 14 and 15; the second one, the name in parentheses, may hold anything.
+fn ticks(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let (user, kernel) = (fields.next()?.parse::<u64>().ok()?, fields.next()?.parse::<u64>().ok()?);
+    Some(user + kernel)
+}
+
+/// What the threads of a process whose names begin so have used.
+///
+/// # Errors
+/// Where it is gone.
+pub fn usage_of_threads(pid: u32, prefix: &str) -> Result<Usage> {
+    let mut usage = Usage::default();
+    for task in fs::read_dir(format!("/proc/{pid}/task")).with_context(|| format!("process {pid} is gone"))? {
+        let task = task?.path();
+        if fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with(prefix)) {
+            let (run, wait) = schedstat(&task).unwrap_or_default(); // it may have ended just now
+            usage.run += run;
+            usage.wait += wait;
+        }
+    }
+    Ok(usage)
+}
+
 fn schedstat(task: &Path) -> Option<(Duration, Duration)> {
     let text = fs::read_to_string(task.join("schedstat")).ok()?;
     let mut figures = text.split_whitespace().map(|figure| figure.parse().map(Duration::from_nanos));
@@ -99,6 +138,8 @@ mod tests {
     fn names_may_hold_anything() {
         assert_eq!(parent("7 (a) b) S 3 7 7 0"), Some(3));
         assert_eq!(parent(""), None);
+        assert_eq!(ticks("7 (a) b) S 3 7 7 0 -1 0 0 0 0 0 40 2 0 0 20"), Some(42));
+        assert_eq!(ticks(""), None);
     }
 
     /// Of a process with one thread: where threads end, as those of tests do, what they used is gone.
@@ -116,6 +157,23 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(used.run >= Duration::from_millis(50), "{used:?}");
+    }
+
+    #[test]
+    fn threads_are_known_by_their_names() {
+        let (ask, asked) = std::sync::mpsc::channel::<()>();
+        let busy = move || {
+            while asked.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {}
+        };
+        let thread = std::thread::Builder::new().name("busy-1".into()).spawn(busy).unwrap();
+        let (start, used) =
+            (std::time::Instant::now(), |prefix| usage_of_threads(std::process::id(), prefix).unwrap().run);
+        while used("busy-").is_zero() && start.elapsed() < Duration::from_secs(30) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(!used("busy-").is_zero() && used("idle-").is_zero());
+        ask.send(()).unwrap();
+        thread.join().unwrap();
     }
 
     #[test]

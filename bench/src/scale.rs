@@ -2,6 +2,8 @@
 //! from a change of an object to the proxy serving it; what CPU and memory that costs. See `docs/performance.md`.
 
 mod api;
+mod budget;
+mod churn;
 mod http;
 mod pods;
 mod probe;
@@ -18,6 +20,8 @@ use std::{
 
 use anyhow::{Context, Result};
 use api::{Access, Api};
+use budget::Budget;
+use churn::Churn;
 use subject::{Places, Running, Subject};
 
 /// The controller of the IngressClass: Traefik takes no other.
@@ -41,9 +45,22 @@ pub struct Plan {
     /// How many Ingresses.
     #[arg(long, default_value_t = 1000)]
     ingresses: usize,
-    /// How many changes of each kind.
+    /// How many changes of each kind, at most.
     #[arg(long, default_value_t = 200)]
     changes: usize,
+    /// How long changes of each kind may take together, such as `120s`: a slow subject makes fewer, but eight at least.
+    #[arg(long, default_value = "120s", value_parser = budget::time)]
+    budget: Duration,
+    /// Also measure endpoints that change all the time beside traffic, of Tidegate in two processes: how long each of the
+    /// four phases takes, such as `60s`.
+    #[arg(long, value_parser = budget::time)]
+    churn: Option<Duration>,
+    /// Changes of endpoints in a second of churn.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    churn_rate: u32,
+    /// Requests in a second beside the churn.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    traffic: u32,
     /// What is measured, one after the other.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Subject::Tidegate, Subject::Traefik])]
     subjects: Vec<Subject>,
@@ -66,15 +83,18 @@ pub fn run(
     pods::start(world::PORT)?;
     let places = Places { tidegate, peers, folder, kubeconfig: plan.pki.join("admin.kubeconfig") };
     let mut table = format!("| {} Ingresses |", plan.ingresses) + HEAD;
+    let mut churned = String::new();
     for subject in &plan.subjects {
-        let figures = measure(*subject, plan, &access, &places).with_context(|| subject.name())?;
+        let (figures, churn) = measure(*subject, plan, &access, &places).with_context(|| subject.name())?;
         figures.row(&mut table, subject.name());
+        churned.extend(churn);
     }
-    Ok(table)
+    Ok(format!("{table}\n{churned}"))
 }
 
-const HEAD: &str = " first answer, ms | new Ingress: median, p95, ms | CPU each, ms | changed endpoints: median, p95, ms | \
-    CPU each, ms | MiB after the start, at the end (data plane + controller) |\n|---|---|---|---|---|---|---|\n";
+const HEAD: &str = " first answer, ms | new Ingress: how many, median, p95, ms | CPU each, ms | changed endpoints: \
+    how many, median, p95, ms | CPU each, ms | MiB after the start, at the end (data plane + controller) |\n\
+    |---|---|---|---|---|---|---|\n";
 
 struct Figures {
     start: Duration,
@@ -89,7 +109,8 @@ struct Changes {
     cpu: Duration,
 }
 
-fn measure(subject: Subject, plan: &Plan, access: &Access, places: &Places<'_>) -> Result<Figures> {
+/// Its figures, and what is to be said of churn, if that is to be measured.
+fn measure(subject: Subject, plan: &Plan, access: &Access, places: &Places<'_>) -> Result<(Figures, Option<String>)> {
     // The first start reads the program from disk, and writes statuses that are there at each later one.
     let mut running = subject.start(places)?;
     served(&mut running, plan.ingresses)?;
@@ -102,14 +123,22 @@ fn measure(subject: Subject, plan: &Plan, access: &Access, places: &Places<'_>) 
     sleep(SETTLE);
     let before = running.memory()?;
     let mut api = access.connect()?;
-    let endpoints = changes(&mut running, plan.changes, |running, i| endpoint_change(running, &mut api, plan, i))?;
-    let ingresses = changes(&mut running, plan.changes, |running, i| new_ingress(running, &mut api, i))?;
+    let budget = Budget { changes: plan.changes, time: plan.budget };
+    let endpoints = changes(&mut running, budget, |running, i| endpoint_change(running, &mut api, plan, i))?;
+    let ingresses = changes(&mut running, budget, |running, i| new_ingress(running, &mut api, i))?;
     let memory = [before, running.memory()?];
+    let churn = plan.churn.filter(|_| subject == Subject::Tidegate);
+    let churn = churn.map(|time| {
+        let churn = Churn { time, changes: plan.churn_rate, requests: plan.traffic };
+        // What cannot be said of churn takes nothing from the rest.
+        let said = churn::run(churn, plan.ingresses, access, &mut running);
+        said.unwrap_or_else(|error| format!("Churn of {}: {error:#}.\n", subject.name()))
+    });
     drop(running);
-    for i in 0..plan.changes {
+    for i in 0..ingresses.times.len() {
         api.delete(&format!("{}/new-{i}", world::ingresses(0)))?;
     }
-    Ok(Figures { start, ingresses, endpoints, memory })
+    Ok((Figures { start, ingresses, endpoints, memory }, churn))
 }
 
 /// When the hosts at both ends and in the middle are served.
@@ -124,15 +153,15 @@ fn served(running: &mut Running, ingresses: usize) -> Result<Instant> {
 /// Makes changes one after the other, each of which tells how long it took.
 fn changes(
     running: &mut Running,
-    count: usize,
+    budget: Budget,
     mut change: impl FnMut(&mut Running, usize) -> Result<Duration>,
 ) -> Result<Changes> {
     let cpu = running.cpu()?;
-    let mut times = Vec::new();
-    for i in 0..count {
-        times.push(change(running, i)?);
+    let mut times = budget.spend(|i| {
+        let time = change(running, i)?;
         sleep(REST);
-    }
+        Ok(time)
+    })?;
     times.sort();
     Ok(Changes { times, cpu: running.cpu()?.saturating_sub(cpu) })
 }
@@ -171,8 +200,9 @@ impl Changes {
         self.times.get(place).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
     }
 
-    fn cpu_each(&self) -> u128 {
-        self.cpu.as_millis() / u128::try_from(self.times.len().max(1)).unwrap_or(1)
+    /// In milliseconds.
+    fn cpu_each(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e3 / self.times.len() as f64
     }
 }
 
@@ -181,11 +211,13 @@ impl Figures {
         let Self { start, ingresses, endpoints, memory: [before, after] } = self;
         let _ = writeln!(
             table, // a String takes everything
-            "| {name} | {} | {:.0}, {:.0} | {} | {:.1}, {:.1} | {} | {}, {} |",
+            "| {name} | {} | {}, {:.0}, {:.0} | {:.1} | {}, {:.1}, {:.1} | {:.1} | {}, {} |",
             start.as_millis(),
+            ingresses.times.len(),
             ingresses.at(50),
             ingresses.at(95),
             ingresses.cpu_each(),
+            endpoints.times.len(),
             endpoints.at(50),
             endpoints.at(95),
             endpoints.cpu_each(),

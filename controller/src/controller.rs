@@ -6,7 +6,7 @@ use compile::{Problem, check_options};
 use futures_util::FutureExt;
 use k8s_openapi::api::core::v1::Service;
 use kube::Client;
-use snapshot::{Report, Snapshot};
+use snapshot::{Cert, CertId, Map, Report, Snapshot};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -256,13 +256,18 @@ async fn announce(board: Arc<Board>) {
 async fn look_at_snapshots(mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>, board: Arc<Board>) {
     let mut ticks = interval(CERTIFICATES);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Endpoints change often, and thousands of certificates hardly ever.
+    let mut looked_at: Option<Map<CertId, Cert>> = None;
     loop {
         if let Some(snapshot) = snapshots.borrow_and_update().clone() {
             board.find("endpoints", compile::without_endpoints(&snapshot));
-            board.find("certificates", compile::expired(&snapshot, jiff::Timestamp::now().as_second()));
+            if !looked_at.is_some_and(|certs| certs.is(&snapshot.certs)) {
+                board.find("certificates", compile::expired(&snapshot, jiff::Timestamp::now().as_second()));
+            }
+            looked_at = Some(snapshot.certs.clone());
         }
         tokio::select! {
-            _ = ticks.tick() => {}
+            _ = ticks.tick() => looked_at = None,
             Ok(()) = snapshots.changed() => {}
         }
     }

@@ -122,12 +122,12 @@ async fn serves_a_folder_and_follows_it() {
 
     world.write("a-pods.yaml", &slice("a", "127.0.0.2"));
     let second = world.until("endpoints", |s| addresses(s, "default/a:80") == ["127.0.0.2:8080"]).await;
-    assert!(Arc::ptr_eq(&first.tables["a.example"], &second.tables["a.example"]));
+    assert!(Arc::ptr_eq(first.tables.get("a.example").unwrap(), second.tables.get("a.example").unwrap()));
     assert!(first.id.sequence < second.id.sequence && first.id.instance == second.id.instance);
 
     world.write("b.yaml", &app("b"));
     let third = world.until("b", |snapshot| snapshot.tables.contains_key("b.example")).await;
-    assert!(Arc::ptr_eq(&first.tables["a.example"], &third.tables["a.example"]));
+    assert!(Arc::ptr_eq(first.tables.get("a.example").unwrap(), third.tables.get("a.example").unwrap()));
     assert_eq!(addresses(&third, "default/a:80"), ["127.0.0.2:8080"]);
 
     fs::remove_file(world.dir.path().join("a.yaml")).unwrap();

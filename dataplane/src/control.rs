@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher, RandomState},
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     observe::{CertificateSeries, Metrics},
     ocsp::Stapler,
     readiness::{Readiness, State},
-    runtime::{Applied, Builder, Runtime},
+    runtime::{Applied, Builder, Built, Runtime},
     upstream::Place,
 };
 
@@ -117,9 +117,9 @@ impl Control {
     /// Builds, binds, swaps. Nothing changes before everything is built.
     async fn apply(&mut self, next: Arc<Snapshot>) -> Result<Vec<Rejection>, String> {
         let held = self.shared.served.borrow().clone();
-        let Applied { runtime, mut rejected, to_staple } = self.build(held.clone(), Arc::clone(&next)).await?;
-        if let Some(runtime) = &runtime {
-            look_up_names(runtime).await;
+        let Applied { built, mut rejected } = self.build(held.clone(), Arc::clone(&next)).await?;
+        if let Some(built) = &built {
+            look_up_names(&built.runtime).await;
         }
         // Each time, also where only endpoints changed: a port that was taken may be free by now.
         let (fresh, errors) = self.bind(&next);
@@ -128,11 +128,11 @@ impl Control {
             Some((.., error)) if held.is_none() => return Err(error.to_string()),
             _ => rejected.extend(errors.iter().map(|(listener, id, error)| reject(listener, id, error))),
         }
-        if let Some(runtime) = runtime {
+        if let Some(Built { runtime, to_staple }) = built {
             self.retired.push(self.shared.live.swap(Arc::new(runtime)));
             self.shared.metrics.set_certificates(certificates(&next));
+            self.stapler.follow(to_staple);
         }
-        self.stapler.follow(to_staple);
         self.listen(fresh);
         self.unlisten(&next);
         self.shared.served.send_replace(Some(next));
@@ -141,10 +141,12 @@ impl Control {
 
     async fn build(&self, held: Option<Arc<Snapshot>>, next: Arc<Snapshot>) -> Result<Applied, String> {
         let (builder, old) = (Arc::clone(&self.builder), self.shared.live.load_full());
-        let build = move || {
-            let mut builder = builder.lock().unwrap_or_else(PoisonError::into_inner);
-            builder.apply(&old, held.as_deref(), &next)
-        };
+        // Not worth another thread, and by far the most there is to do.
+        let endpoints = lock(&builder).apply_endpoints(&old, held.as_deref(), &next);
+        if let Some(applied) = endpoints {
+            return Ok(applied);
+        }
+        let build = move || lock(&builder).apply(&old, held.as_deref(), &next);
         tokio::task::spawn_blocking(build).await.map_err(|error| error.to_string())
     }
 
@@ -186,9 +188,14 @@ impl Control {
         }
     }
 
-    fn bound(&self) -> std::sync::MutexGuard<'_, BoundMap> {
-        self.shared.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    fn bound(&self) -> MutexGuard<'_, BoundMap> {
+        lock(&self.shared.bound)
     }
+}
+
+/// Locks, whatever happened to others who did.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives new external names their chance before they get requests. Those that were looked up before cost nothing.

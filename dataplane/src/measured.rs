@@ -42,11 +42,11 @@ impl Applying {
     /// Takes a snapshot over, carrying over what is the same in the one before. Returns whether anything but endpoints
     /// changed.
     pub fn apply(&mut self, snapshot: &Arc<Snapshot>) -> bool {
-        let Applied { runtime, .. } = self.builder.apply(&self.runtime, self.held.as_deref(), snapshot);
+        let Applied { built, .. } = self.builder.apply(&self.runtime, self.held.as_deref(), snapshot);
         self.held = Some(Arc::clone(snapshot));
-        let changed = runtime.is_some();
-        if let Some(runtime) = runtime {
-            self.runtime = runtime;
+        let changed = built.is_some();
+        if let Some(built) = built {
+            self.runtime = built.runtime;
         }
         changed
     }

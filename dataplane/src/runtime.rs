@@ -5,7 +5,7 @@ mod client_cert;
 mod streams;
 mod table;
 
-pub use apply::{Applied, Builder};
+pub use apply::{Applied, Builder, Built};
 pub use client_cert::LiveClientCert;
 pub use streams::{PassthroughTable, TcpListener, UdpListener};
 pub use table::{LiveAction, LiveRoute, LiveTable};

@@ -47,7 +47,7 @@ async fn later_a_taken_port_harms_nobody_else() {
     let mut proxy = Proxy::start(&world).await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let _held = std::net::TcpListener::bind(taken).unwrap();
-    let asked = world.snapshot.listeners["http"].binds[0];
+    let asked = world.snapshot.listeners.get("http").unwrap().binds[0];
     bind(&mut world, &[asked, taken]);
     world.add_route("a.example", "/", &[backend.address]);
     let Report::Applied { rejected, .. } = proxy.apply(&world).await else { panic!("rejected as a whole") };

@@ -87,16 +87,35 @@ async fn a_change_of_routes_holds_for_open_connections() {
     world.add_route("a.example", "/b", &[b.address]);
     proxy.apply(&world).await;
     assert_eq!(client.get("a.example", "/b").await.text(), "b");
-    world.snapshot.tables.clear();
+    world.snapshot.tables = snapshot::Map::default();
     world = World { snapshot: snapshot::Snapshot { upstreams: Default::default(), ..world.snapshot } };
     proxy.apply(&world).await;
     assert_eq!(client.get("a.example", "/b").await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn endpoints_come_after_their_upstream_and_together_with_routes() {
+    let (a, b) = (Backend::named("a").await, Backend::named("b").await);
+    let mut world = World::new().route("a.example", "/", &[a.address]);
+    world.snapshot.endpoints = snapshot::Map::default();
+    let mut proxy = Proxy::start(&world).await;
+    let mut client = proxy.client().await;
+    assert_eq!(client.get("a.example", "/").await.status, 503);
+    world.set_endpoints("a.example", "/", &[a.address]);
+    proxy.apply(&world).await;
+    assert_eq!(client.get("a.example", "/").await.text(), "a");
+    world.set_endpoints("a.example", "/", &[b.address]);
+    world.add_route("b.example", "/", &[a.address]);
+    proxy.apply(&world).await;
+    assert_eq!(client.get("a.example", "/").await.text(), "b");
+    assert_eq!(client.get("b.example", "/").await.text(), "a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn answers_of_our_own() {
     let mut world = World::new();
-    let mut route = World::new().route("a.example", "/", &[]).snapshot.tables["a.example"].routes[0].as_ref().clone();
+    let mut route =
+        World::new().route("a.example", "/", &[]).snapshot.tables.get("a.example").unwrap().routes[0].as_ref().clone();
     route.then = Action::Respond { status: 404, reason: "no backend".into() };
     world.add("a.example", route.clone());
     route.path = PathMatch::Prefix("/denied".into());

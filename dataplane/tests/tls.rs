@@ -46,7 +46,7 @@ async fn shown(proxy: &Proxy, name: &str) -> Vec<u8> {
 }
 
 fn leaf(world: &World, id: &str) -> Vec<u8> {
-    world.snapshot.certs[id].chain[0].clone()
+    world.snapshot.certs.get(id).unwrap().chain[0].clone()
 }
 
 async fn world() -> (World, Backend) {

@@ -116,8 +116,8 @@ async fn a_session_ends_where_the_port_leads_elsewhere() {
     let client = client(proxy.address("udp:x")).await;
     assert_eq!(ask(&client, "1").await, "old:1");
     let world = World::new().udp("y", &[new.address]).udp("x", &[old.address]);
-    let mut other = world.snapshot.listeners["udp:y"].as_ref().clone();
-    other.binds = world.snapshot.listeners["udp:x"].binds.clone();
+    let mut other = world.snapshot.listeners.get("udp:y").unwrap().as_ref().clone();
+    other.binds = world.snapshot.listeners.get("udp:x").unwrap().binds.clone();
     let mut world = world;
     world.snapshot.listeners.remove("udp:y");
     world.snapshot.listeners.insert("udp:x".into(), std::sync::Arc::new(other));

@@ -208,8 +208,8 @@ async fn connections_are_kept_and_never_shared_between_identities() {
     let (a, b) = (clients.issue("a"), clients.issue("b"));
     shown(&mut world, "a", &a);
     shown(&mut world, "b", &b);
-    for (id, upstream) in &mut world.snapshot.upstreams {
-        let identity = if id.as_str().contains("a-example") { "a" } else { "b" };
+    for upstream in world.snapshot.upstreams.values_mut() {
+        let identity = if upstream.service.contains("a-example") { "a" } else { "b" };
         Arc::make_mut(upstream).tls = Some(Arc::new(UpstreamTls { identity: Some(identity.into()), ..unchecked() }));
     }
     let mut proxy = Proxy::with_workers(1, &world).await;
@@ -295,7 +295,7 @@ async fn what_the_client_speaks_is_spoken_where_that_is_asked_for() {
     let world = World::new().route("a.example", "/", &[backend.address]).upstream_tls(&tls);
     let world = world.cert("own", &["a.example"]).tls(&[("a.example", "own")], None);
     let proxy = Proxy::with_workers(1, &world).await;
-    let mut secure = support::tls_client(&proxy, &world.snapshot.certs["own"].chain[0], b"http/1.1").await;
+    let mut secure = support::tls_client(&proxy, &world.snapshot.certs.get("own").unwrap().chain[0], b"http/1.1").await;
     let mut clear = proxy.client().await;
     for _ in 0..2 {
         assert_eq!(clear.get("a.example", "/").await.text(), "clear");

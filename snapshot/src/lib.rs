@@ -2,7 +2,8 @@
 //!
 //! The controller compiles Kubernetes objects into a [`Snapshot`]; the data plane follows it. Nothing here does I/O,
 //! knows Kubernetes or knows sockets. Pieces are shared by `Arc`: what did not change between two snapshots is the
-//! same pointer in both (see [`Snapshot::share`]), so "what changed?" is `Arc::ptr_eq` for everyone downstream.
+//! same pointer in both (see [`Snapshot::share`]), so "what changed?" is `Arc::ptr_eq` for everyone downstream, and so
+//! are the parts of its [`Map`]s: a copy with one piece changed costs that piece.
 
 mod cert;
 mod client_cert;
@@ -12,6 +13,7 @@ pub mod frame;
 mod host;
 mod id;
 mod listener;
+mod map;
 mod origin;
 mod report;
 mod route;
@@ -21,7 +23,7 @@ mod tls;
 mod upstream;
 mod upstream_tls;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,7 @@ pub use filter::{Deny, Filter, HttpsRedirect, Stage};
 pub use host::{HostPattern, InvalidHost};
 pub use id::{CertId, ListenerId, ServicePort, SnapshotId, TableId, UpstreamId};
 pub use listener::{ConnectionLimits, HeadLimits, HostHsts, Hsts, Http2, HttpOptions, KeepAlive, Listener, Serves};
+pub use map::{Change, Changes, Iter, Map};
 pub use origin::Origin;
 pub use report::{Rejection, Report};
 pub use route::{Action, Forward, PathMatch, Retry, Route, RouteTable, Timeouts};
@@ -46,18 +49,18 @@ pub struct Snapshot {
     /// Which compile this is.
     pub id: SnapshotId,
     /// The sockets and how each is served.
-    pub listeners: BTreeMap<ListenerId, Arc<Listener>>,
+    pub listeners: Map<ListenerId, Listener>,
     /// The routes, one table for each host.
-    pub tables: BTreeMap<TableId, Arc<RouteTable>>,
+    pub tables: Map<TableId, RouteTable>,
     /// How each backend is spoken to.
-    pub upstreams: BTreeMap<UpstreamId, Arc<Upstream>>,
+    pub upstreams: Map<UpstreamId, Upstream>,
     /// Where each backend's pods are now.
-    pub endpoints: BTreeMap<ServicePort, Arc<EndpointSet>>,
+    pub endpoints: Map<ServicePort, EndpointSet>,
     /// The public part of each certificate.
-    pub certs: BTreeMap<CertId, Arc<Cert>>,
+    pub certs: Map<CertId, Cert>,
     /// The private keys. Never serialized: they get into no dump, log or golden file.
     #[serde(skip)]
-    pub keys: BTreeMap<CertId, Arc<PrivateKey>>,
+    pub keys: Map<CertId, PrivateKey>,
     /// What the keys of session tickets come from; none: each process makes its own. Never serialized.
     #[serde(skip)]
     pub ticket_key: Option<TicketKey>,

@@ -1,22 +1,20 @@
 //! Sharing between a snapshot and the one before.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
-use crate::{PathMatch, Route, RouteTable, Snapshot};
+use crate::{Change, Map, PathMatch, Route, RouteTable, Snapshot};
 
 impl Snapshot {
     /// Puts back the old `Arc` wherever the new value equals the old one.
     #[must_use]
     pub fn share(mut self, previous: &Snapshot) -> Self {
-        share_map(&mut self.listeners, &previous.listeners);
-        share_tables(&mut self, previous);
-        share_map(&mut self.upstreams, &previous.upstreams);
-        share_map(&mut self.endpoints, &previous.endpoints);
-        share_map(&mut self.certs, &previous.certs);
-        share_map(&mut self.keys, &previous.keys);
+        share_map(&mut self.listeners, &previous.listeners, same);
+        // A table that changed still shares the routes that did not, so that their live state is kept.
+        share_map(&mut self.tables, &previous.tables, table);
+        share_map(&mut self.upstreams, &previous.upstreams, same);
+        share_map(&mut self.endpoints, &previous.endpoints, same);
+        share_map(&mut self.certs, &previous.certs, same);
+        share_map(&mut self.keys, &previous.keys, same);
         self
     }
 
@@ -46,23 +44,27 @@ impl Snapshot {
     }
 }
 
-fn share_map<K: Ord, V: PartialEq>(new: &mut BTreeMap<K, Arc<V>>, old: &BTreeMap<K, Arc<V>>) {
-    for (key, value) in new {
-        if let Some(old) = old.get(key)
-            && old == value
-        {
-            *value = Arc::clone(old);
+/// The old map, with what is not the same in the new one: so they have all else in common. `share` is given the new value
+/// and the old one, and returns the one to keep.
+fn share_map<K: Ord + Clone, V>(new: &mut Map<K, V>, old: &Map<K, V>, share: fn(&Arc<V>, &Arc<V>) -> Arc<V>) {
+    let mut shared = old.clone();
+    for Change { key, old, new } in new.changes(old) {
+        match (old, new) {
+            (Some(old), Some(new)) => {
+                let kept = share(new, old);
+                if !Arc::ptr_eq(&kept, old) {
+                    shared.insert(key.clone(), kept);
+                }
+            }
+            (None, Some(new)) => drop(shared.insert(key.clone(), Arc::clone(new))),
+            (_, None) => drop(shared.remove(key)),
         }
     }
+    *new = shared;
 }
 
-/// A table that changed still shares the routes that did not, so that their live state is kept.
-fn share_tables(new: &mut Snapshot, previous: &Snapshot) {
-    for (id, new) in &mut new.tables {
-        if let Some(old) = previous.tables.get(id) {
-            *new = table(new, old);
-        }
-    }
+fn same<V: PartialEq>(new: &Arc<V>, old: &Arc<V>) -> Arc<V> {
+    Arc::clone(if new == old { old } else { new })
 }
 
 /// The table of now; the one before, or its routes, wherever they say the same.
@@ -114,7 +116,7 @@ mod tests {
         let old = snapshot(vec![route("/x", 200)]);
         let new = snapshot(vec![route("/x", 200)]).share(&old);
         assert!(new.same_content(&old));
-        assert!(Arc::ptr_eq(&new.tables["a.b"], &old.tables["a.b"]));
+        assert!(new.tables.is(&old.tables));
     }
 
     #[test]
@@ -122,7 +124,7 @@ mod tests {
         let old = snapshot(vec![route("/x", 200), route("/y", 200)]);
         let new = snapshot(vec![route("/x", 200), route("/y", 503)]).share(&old);
         assert!(!new.same_content(&old));
-        let (new, old) = (&new.tables["a.b"].routes, &old.tables["a.b"].routes);
+        let (new, old) = (&new.tables.get("a.b").unwrap().routes, &old.tables.get("a.b").unwrap().routes);
         assert!(Arc::ptr_eq(&new[0], &old[0]));
         assert!(!Arc::ptr_eq(&new[1], &old[1]));
     }

@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 
 use snapshot::{
-    PrivateKey, Report, Snapshot,
+    Map, PrivateKey, Report, Snapshot,
     frame::{
         Assembly, Begin, Frame, FrameError, HEADER, Hello, MAX_FRAME, OutOfOrder, PROTOCOL, SCHEMA, Step,
         payload_length, push,
@@ -52,11 +52,11 @@ fn a_whole_snapshot_comes_out_as_it_went_in() {
     let arrived = carry(&mut Assembly::default(), &push(None, &snapshot));
     assert!(arrived == snapshot);
     // Nested certificates are there once, however many pieces name them.
-    let by_host = match &arrived.listeners["https"].serves {
+    let by_host = match &arrived.listeners.get("https").unwrap().serves {
         snapshot::Serves::Tls { by_host, .. } => by_host.values().next().unwrap().client_auth.clone().unwrap(),
         _ => panic!("not TLS"),
     };
-    let rule = arrived.tables["a.example"].client_cert.clone().unwrap();
+    let rule = arrived.tables.get("a.example").unwrap().client_cert.clone().unwrap();
     assert!(Arc::ptr_eq(&by_host.ca, &rule.auth.as_ref().unwrap().ca));
 }
 
@@ -72,7 +72,7 @@ fn a_difference_holds_what_differs_and_nothing_else() {
     let arrived = carry(&mut assembly, &frames);
     assert!(arrived == next);
     let held = assembly.held().unwrap();
-    assert!(arrived.tables.iter().all(|(id, table)| Arc::ptr_eq(table, &held.tables[id])));
+    assert!(arrived.tables.iter().all(|(id, table)| Arc::ptr_eq(table, held.tables.get(id).unwrap())));
 }
 
 #[test]
@@ -80,10 +80,10 @@ fn pieces_of_each_kind_go_and_change() {
     let base = full(1);
     let mut next = base.clone();
     next.id.sequence = 2;
-    next.listeners.pop_first();
+    next.listeners.remove("http");
     next.tables.remove("*");
     next.upstreams.remove("default/b:443");
-    next.endpoints.clear();
+    next.endpoints = Map::default();
     next.certs.remove("default/id");
     next.keys.remove("default/id");
     next.ticket_key = None;
@@ -113,9 +113,9 @@ fn without_a_base_what_is_not_put_is_gone_and_what_is_the_same_is_shared() {
     let arrived = carry(&mut assembly, &push(None, &next));
     assert!(arrived == next && !arrived.tables.contains_key("*"));
     let held = assembly.held().unwrap();
-    assert!(Arc::ptr_eq(&arrived.tables["a.example"], &held.tables["a.example"]));
-    assert!(Arc::ptr_eq(&arrived.certs["default/tls"], &held.certs["default/tls"]));
-    assert!(Arc::ptr_eq(&arrived.keys["default/tls"], &held.keys["default/tls"]));
+    assert!(Arc::ptr_eq(arrived.tables.get("a.example").unwrap(), held.tables.get("a.example").unwrap()));
+    assert!(Arc::ptr_eq(arrived.certs.get("default/tls").unwrap(), held.certs.get("default/tls").unwrap()));
+    assert!(Arc::ptr_eq(arrived.keys.get("default/tls").unwrap(), held.keys.get("default/tls").unwrap()));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::CONTROLLER;
@@ -16,6 +16,9 @@ use crate::procfs;
 
 /// Where the subject serves HTTP.
 pub const SERVED: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+
+/// Where the data plane of Tidegate tells its metrics.
+pub const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8081);
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -115,6 +118,28 @@ fn traefik(places: &Places<'_>) -> Command {
     command
 }
 
+/// The time on a CPU, by who had it.
+#[derive(Debug, Clone, Copy)]
+pub struct Cpu {
+    /// The threads that serve requests and do nothing else.
+    pub workers: Duration,
+    /// All of the process that serves.
+    pub dataplane: Duration,
+    /// The other one.
+    pub controller: Duration,
+}
+
+impl Cpu {
+    /// What was used since an earlier look.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            workers: self.workers.saturating_sub(earlier.workers),
+            dataplane: self.dataplane.saturating_sub(earlier.dataplane),
+            controller: self.controller.saturating_sub(earlier.controller),
+        }
+    }
+}
+
 /// A subject that runs, until it is dropped.
 #[derive(Debug)]
 pub struct Running {
@@ -149,8 +174,21 @@ impl Running {
     /// # Errors
     /// One has ended.
     pub fn cpu(&self) -> Result<Duration> {
-        let of = |child: &Child| Ok(procfs::usage(&procfs::tree(child.id())?)?.run);
+        let of = |child: &Child| procfs::time(&procfs::tree(child.id())?);
         self.children.iter().map(of).sum()
+    }
+
+    /// That of two planes, told apart.
+    ///
+    /// # Errors
+    /// One has ended, or there are not two.
+    pub fn cpu_apart(&self) -> Result<Cpu> {
+        let [dataplane, controller] = self.children.as_slice() else { bail!("it has not two processes") };
+        Ok(Cpu {
+            workers: procfs::usage_of_threads(dataplane.id(), "worker-")?.run,
+            dataplane: procfs::time(&[dataplane.id()])?,
+            controller: procfs::time(&[controller.id()])?,
+        })
     }
 
     /// Fails if one has ended.

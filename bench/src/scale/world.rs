@@ -55,6 +55,11 @@ pub fn ingresses(i: usize) -> String {
     format!("/apis/networking.k8s.io/v1/namespaces/{}/ingresses", namespace(i))
 }
 
+/// The collection of ConfigMaps beside Ingress 0.
+pub fn config_maps() -> String {
+    format!("/api/v1/namespaces/{}/configmaps", namespace(0))
+}
+
 fn slices(i: usize) -> String {
     format!("/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices", namespace(i))
 }

@@ -155,11 +155,11 @@ impl Drafted<'_> {
         let mut listeners = listener::listeners(options, settings, assembled.names, passthrough.hosts);
         listeners.extend(l4.listeners);
         let snapshot = Snapshot {
-            listeners,
-            tables: assembled.tables,
-            upstreams: backends.upstreams,
-            certs: assembled.certs,
-            keys: assembled.keys,
+            listeners: listeners.into(),
+            tables: assembled.tables.into(),
+            upstreams: backends.upstreams.into(),
+            certs: assembled.certs.into(),
+            keys: assembled.keys.into(),
             ticket_key: settings.ticket_key.clone(),
             drain_timeout: settings.worker_shutdown_timeout,
             connections: settings.connections,

@@ -58,8 +58,8 @@ fn every_kind_of_key() {
     for (chain, key, format, algorithm) in kinds {
         let compiled = served(file(chain), file(key));
         assert_eq!(compiled.problems, [], "{key}");
-        assert!(compiled.snapshot.keys[&id()].format() == format, "{key}");
-        let cert = &compiled.snapshot.certs[&id()];
+        assert!(compiled.snapshot.keys.get(&id()).unwrap().format() == format, "{key}");
+        let cert = compiled.snapshot.certs.get(&id()).unwrap();
         assert_eq!(&*cert.info.public_key_algorithm, algorithm);
         assert_eq!(&*cert.info.serial_number, "4660");
         assert_eq!(&*cert.info.issuer_common_name, "tests");
@@ -73,7 +73,7 @@ fn every_kind_of_key() {
 fn fingerprint_and_chain() {
     let chain = [b"subject=leaf\n".to_vec(), file("rsa.crt"), file("ec384.crt")].concat();
     let compiled = served(chain, file("rsa.pkcs8.key"));
-    let cert = &compiled.snapshot.certs[&id()];
+    let cert = compiled.snapshot.certs.get(&id()).unwrap();
     assert_eq!(cert.chain.len(), 2);
     assert_eq!(&*cert.fingerprint, "896971cecfad1e80579de80ebc969c2d6c1e4dd5827a61862ae9741fe6398f24");
 }
@@ -109,7 +109,7 @@ fn half_a_chain_is_no_chain() {
 #[test]
 fn expired_is_served_and_told() {
     let snapshot = served(file("rsa.crt"), file("rsa.pkcs8.key")).snapshot;
-    let end = snapshot.certs[&id()].not_after;
+    let end = snapshot.certs.get(&id()).unwrap().not_after;
     assert_eq!(expired(&snapshot, end), []);
     let problems = expired(&snapshot, end + 1);
     assert_eq!(problems.iter().map(|problem| problem.reason).collect::<Vec<_>>(), [Reason::CertificateExpired]);
@@ -143,7 +143,9 @@ fn a_wildcard_does_not_reach_two_labels_deep() {
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     assert_eq!(problem.object.to_string(), format!("Ingress {name}"));
     assert!(problem.message.contains("does not cover host x.y.b.example"), "{}", problem.message);
-    let snapshot::Serves::Tls { sni, .. } = &compiled.snapshot.listeners["https"].serves else { panic!("no TLS") };
+    let snapshot::Serves::Tls { sni, .. } = &compiled.snapshot.listeners.get("https").unwrap().serves else {
+        panic!("no TLS")
+    };
     assert_eq!(sni.keys().map(ToString::to_string).collect::<Vec<_>>(), ["x.b.example"]);
 }
 
@@ -184,7 +186,7 @@ fn five_hundred_cas_are_told_of_and_served() {
             assert_eq!(problem.object.to_string(), "Secret default/cas");
             assert!(problem.message.starts_with("holds 500 certificates"), "{}", problem.message);
         }
-        let rule = compiled.snapshot.tables["a.example"].client_cert.as_ref().unwrap();
+        let rule = compiled.snapshot.tables.get("a.example").unwrap().client_cert.as_ref().unwrap();
         let ca = &rule.auth.as_ref().unwrap().ca;
         assert_eq!((ca.certs.len(), ca.tell_names), (count, !told));
     }
@@ -213,7 +215,8 @@ fn one_changed_secret_parses_one_certificate() {
     objects.secrets.insert(name(7), secret(7));
     let after = compile(&objects, &options, &mut memo).snapshot;
     assert_eq!((before.certs.len(), after.certs.len()), (1000, 1000));
-    let parsed: Vec<_> = after.certs.iter().filter(|(id, cert)| !Arc::ptr_eq(&before.certs[*id], cert)).collect();
+    let parsed: Vec<_> =
+        after.certs.iter().filter(|(id, cert)| !Arc::ptr_eq(before.certs.get(*id).unwrap(), cert)).collect();
     assert_eq!(parsed.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(), ["default/c7"]);
 }
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use ahash::AHashMap;
 use http::HeaderValue;
 use snapshot::{
-    Action, ClientCertRule, EndpointSet, HostHsts, HostPattern, Hsts, Listener, ListenerId, Origin, Rejection, Route,
-    RouteTable, Serves, ServicePort, Snapshot, TableId, Target, Upstream, UpstreamId,
+    Action, ClientCertRule, EndpointSet, HostHsts, HostPattern, Hsts, Listener, ListenerId, Map, Origin, Rejection,
+    Route, RouteTable, Serves, ServicePort, Snapshot, TableId, Target, Upstream, UpstreamId,
 };
 
 use super::{LiveAction, LiveClientCert, LiveListener, LiveRoute, LiveTable, Runtime, streams::Surroundings, table};
@@ -24,9 +24,15 @@ use crate::{
 /// What a snapshot has become.
 pub struct Applied {
     /// What is to be served; none: only endpoints changed, and those are in place already.
-    pub runtime: Option<Runtime>,
+    pub built: Option<Built>,
     /// What cannot be used.
     pub rejected: Vec<Rejection>,
+}
+
+/// What is served where more changed than endpoints.
+pub struct Built {
+    /// What is to be served.
+    pub runtime: Runtime,
     /// The certificates about which CAs are to be asked.
     pub to_staple: Vec<ToStaple>,
 }
@@ -50,40 +56,52 @@ impl Builder {
 
     /// Builds what `snapshot` says; `old` is what `held`, the snapshot before, has become.
     pub fn apply(&mut self, old: &Runtime, held: Option<&Snapshot>, snapshot: &Snapshot) -> Applied {
+        if let Some(applied) = self.apply_endpoints(old, held, snapshot) {
+            return applied;
+        }
         let (certs_changed, mut rejected) = self.tls.update(snapshot);
-        refresh_endpoints(old, snapshot);
-        let runtime = if !certs_changed && held.is_some_and(|held| only_endpoints_differ(held, snapshot)) {
-            None
-        } else {
-            Some(self.build(old, snapshot, certs_changed))
-        };
-        rejected.extend_from_slice(&self.rejected);
-        Applied { runtime, rejected, to_staple: self.tls.to_staple(snapshot) }
+        let runtime = self.build(old, snapshot, certs_changed, &mut rejected);
+        refresh_endpoints(old, held, snapshot);
+        self.rejected.clone_from(&rejected);
+        Applied { built: Some(Built { runtime, to_staple: self.tls.to_staple(snapshot) }), rejected }
     }
 
-    fn build(&mut self, old: &Runtime, snapshot: &Snapshot, certs_changed: bool) -> Runtime {
+    /// Puts endpoints in place, if nothing else has changed: that costs what changed, and nothing has to be built.
+    pub fn apply_endpoints(&self, old: &Runtime, held: Option<&Snapshot>, snapshot: &Snapshot) -> Option<Applied> {
+        if !only_endpoints_differ(held?, snapshot) {
+            return None;
+        }
+        refresh_endpoints(old, held, snapshot);
+        Some(Applied { built: None, rejected: self.rejected.clone() })
+    }
+
+    fn build(
+        &mut self,
+        old: &Runtime,
+        snapshot: &Snapshot,
+        certs_changed: bool,
+        rejected: &mut Vec<Rejection>,
+    ) -> Runtime {
         self.clients.sweep();
-        let mut rejected = Vec::new();
         let mut runtime =
             Runtime { endpoints: endpoints(old, snapshot), connections: snapshot.connections, ..Runtime::default() };
         for (id, upstream) in &snapshot.upstreams {
-            let live = self.upstream(old.upstreams.get(id), upstream, &mut runtime.endpoints, &mut rejected);
+            let live = self.upstream(old.upstreams.get(id), upstream, &mut runtime.endpoints, rejected);
             runtime.upstreams.insert(id.clone(), live);
         }
         for (id, table) in &snapshot.tables {
             let held = old.tables.get(id);
-            let client_cert = table.client_cert.as_ref().map(|rule| self.client_cert(rule, held, &mut rejected));
+            let client_cert = table.client_cert.as_ref().map(|rule| self.client_cert(rule, held, rejected));
             let live = self.table((id, table), held, client_cert, &runtime.upstreams);
             runtime.tables.insert(id.clone(), live);
         }
         for (id, listener) in &snapshot.listeners {
-            let around = &mut Surroundings { old, new: &mut runtime, rejected: &mut rejected };
+            let around = &mut Surroundings { old, new: &mut runtime, rejected: &mut *rejected };
             if let Err(error) = self.serve(id, listener, around, certs_changed) {
                 rejected.push(reject_listener(id, &error.to_string()));
             }
         }
         self.tls.sweep(snapshot);
-        self.rejected = rejected;
         runtime
     }
 
@@ -273,26 +291,38 @@ fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
 }
 
 /// Endpoints of services that are served already are swapped in place, at once.
-fn refresh_endpoints(old: &Runtime, snapshot: &Snapshot) {
-    for (port, set) in &snapshot.endpoints {
-        if let Some(live) = old.endpoints.get(port)
-            && !live.holds(set)
-        {
+fn refresh_endpoints(old: &Runtime, held: Option<&Snapshot>, snapshot: &Snapshot) {
+    let nothing = Map::default();
+    let before = held.map_or(&nothing, |held| &held.endpoints);
+    for change in snapshot.endpoints.changes(before) {
+        if let (Some(set), Some(live)) = (change.new, old.endpoints.get(change.key)) {
             live.replace(Arc::clone(set));
         }
     }
 }
 
-/// Whether everything but the contents of endpoint sets is the same.
+/// Whether everything that is built is the same, but for the contents of endpoint sets.
 fn only_endpoints_differ(held: &Snapshot, new: &Snapshot) -> bool {
-    fn same<K: PartialEq, V>(old: &BTreeMap<K, Arc<V>>, new: &BTreeMap<K, Arc<V>>) -> bool {
-        old.len() == new.len() && old.iter().zip(new).all(|(a, b)| a.0 == b.0 && Arc::ptr_eq(a.1, b.1))
-    }
-    same(&held.listeners, &new.listeners)
-        && same(&held.tables, &new.tables)
-        && same(&held.upstreams, &new.upstreams)
-        && held.endpoints.keys().eq(new.endpoints.keys())
-        && held.connections == new.connections
+    let Snapshot {
+        id: _,
+        listeners,
+        tables,
+        upstreams,
+        endpoints,
+        certs,
+        keys,
+        ticket_key,
+        drain_timeout: _, // looked up when it is needed
+        connections,
+    } = new;
+    listeners.is(&held.listeners)
+        && tables.is(&held.tables)
+        && upstreams.is(&held.upstreams)
+        && certs.is(&held.certs)
+        && keys.is(&held.keys)
+        && *ticket_key == held.ticket_key
+        && *connections == held.connections
+        && endpoints.changes(&held.endpoints).all(|change| change.old.is_some() && change.new.is_some())
 }
 
 fn endpoints(old: &Runtime, snapshot: &Snapshot) -> AHashMap<ServicePort, Arc<LiveEndpoints>> {

@@ -90,9 +90,7 @@ fn reject(cert: &Cert, reason: &str) -> Rejection {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use snapshot::{CertInfo, Origin};
+    use snapshot::{CertInfo, Map, Origin};
 
     use super::*;
 
@@ -132,7 +130,7 @@ mod tests {
         let changed = changed.share(&same);
         let update = certs.update(&changed, &provider);
         assert!((update.parsed, update.changed) == (1, true));
-        let gone = Snapshot { certs: BTreeMap::new(), ..changed };
+        let gone = Snapshot { certs: Map::default(), ..changed };
         let update = certs.update(&gone, &provider);
         assert!((update.parsed, update.changed) == (0, true) && certs.parsed.is_empty());
     }

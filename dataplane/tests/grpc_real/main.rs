@@ -28,7 +28,7 @@ fn world(endpoints: &[SocketAddr]) -> World {
 async fn served(world: &World) -> (Proxy, [Client; 2]) {
     let proxy = Proxy::start(world).await;
     let clear = Client::in_the_clear(&proxy).await;
-    let tls = Client::over_tls(&proxy, &world.snapshot.certs["own"].chain[0]).await;
+    let tls = Client::over_tls(&proxy, &world.snapshot.certs.get("own").unwrap().chain[0]).await;
     (proxy, [clear, tls])
 }
 

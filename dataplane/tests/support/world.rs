@@ -40,13 +40,14 @@ impl World {
     pub fn add(&mut self, host: &str, route: Route) {
         let pattern: HostPattern = host.parse().unwrap();
         let table = TableId::from(pattern.to_string());
-        let entry = self.snapshot.tables.entry(table.clone()).or_default();
-        let routes = &mut Arc::make_mut(entry).routes;
-        routes.push(Arc::new(route));
-        routes.sort_by_key(|route| match &route.path {
+        let mut routes = self.snapshot.tables.get(&table).map_or_else(Arc::default, Arc::clone);
+        let sorted = &mut Arc::make_mut(&mut routes).routes;
+        sorted.push(Arc::new(route));
+        sorted.sort_by_key(|route| match &route.path {
             PathMatch::Exact(path) => (0, usize::MAX - path.len()),
             PathMatch::Prefix(path) => (1, usize::MAX - path.len()),
         });
+        self.snapshot.tables.insert(table.clone(), routes);
         for listener in self.snapshot.listeners.values_mut() {
             if let Serves::Http { hosts, .. } | Serves::Tls { hosts, .. } = &mut Arc::make_mut(listener).serves {
                 hosts.insert(pattern.clone(), table.clone());
@@ -109,7 +110,7 @@ impl World {
 
     /// A second listener, `https`, with the same routes.
     pub fn tls(mut self, sni: &[(&str, &str)], default_cert: Option<&str>) -> Self {
-        let serves = &self.snapshot.listeners["http"].serves;
+        let serves = &self.snapshot.listeners.get("http").unwrap().serves;
         let serves = Serves::Tls {
             sni: sni.iter().map(|(host, cert)| (host.parse().unwrap(), CertId::from(*cert))).collect(),
             default_cert: default_cert.map(CertId::from),

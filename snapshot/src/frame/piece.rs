@@ -1,11 +1,11 @@
 //! What a snapshot consists of, a piece at a time.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Cert, CertId, ConnectionLimits, EndpointSet, Listener, ListenerId, RouteTable, ServicePort, Snapshot, TableId,
+    Cert, CertId, ConnectionLimits, EndpointSet, Listener, ListenerId, Map, RouteTable, ServicePort, Snapshot, TableId,
     Upstream, UpstreamId, share,
 };
 
@@ -92,12 +92,7 @@ impl PieceId {
 }
 
 /// Puts a value in; where it equals the one that is held, it is that one again.
-pub(super) fn put<K: Ord, V: PartialEq>(
-    map: &mut BTreeMap<K, Arc<V>>,
-    held: Option<&BTreeMap<K, Arc<V>>>,
-    id: K,
-    new: Arc<V>,
-) {
+pub(super) fn put<K: Ord + Clone, V: PartialEq>(map: &mut Map<K, V>, held: Option<&Map<K, V>>, id: K, new: Arc<V>) {
     let same = held.and_then(|held| held.get(&id)).filter(|old| **old == new).cloned();
     map.insert(id, same.unwrap_or(new));
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Begin, Frame, Globals, Piece, PieceId, material};
-use crate::{CertId, Snapshot};
+use crate::{CertId, Map, Snapshot};
 
 /// The frames that make `next` out of `base`; without one, out of nothing.
 pub fn push(base: Option<&Snapshot>, next: &Snapshot) -> Vec<Frame> {
@@ -16,22 +16,24 @@ pub fn push(base: Option<&Snapshot>, next: &Snapshot) -> Vec<Frame> {
     if base.is_none_or(|base| (base.drain_timeout, base.connections) != (*drain_timeout, *connections)) {
         push.put(Piece::Globals(globals));
     }
-    let (changed, gone) = difference(base.map(|base| &base.certs), certs);
+    let nothing = Snapshot::default();
+    let base = base.unwrap_or(&nothing);
+    let (changed, gone) = difference(&base.certs, certs);
     for (id, cert) in changed {
         push.frames.push(Frame::Chain(CertId::clone(id), cert.chain.clone()));
         push.put(Piece::Cert(id.clone(), Arc::clone(cert)));
     }
     push.remove_all(gone, PieceId::Cert);
-    let (changed, gone) = difference(base.map(|base| &base.keys), keys);
+    let (changed, gone) = difference(&base.keys, keys);
     push.frames.extend(changed.into_iter().map(|(id, key)| Frame::Key(id.clone(), Arc::clone(key))));
     push.remove_all(gone, PieceId::Key);
-    push.all(difference(base.map(|base| &base.endpoints), endpoints), Piece::Endpoints, PieceId::Endpoints);
-    push.all(difference(base.map(|base| &base.upstreams), upstreams), Piece::Upstream, PieceId::Upstream);
-    push.all(difference(base.map(|base| &base.tables), tables), Piece::Table, PieceId::Table);
-    push.all(difference(base.map(|base| &base.listeners), listeners), Piece::Listener, PieceId::Listener);
-    match (base.and_then(|base| base.ticket_key.as_ref()), ticket_key) {
+    push.all(difference(&base.endpoints, endpoints), Piece::Endpoints, PieceId::Endpoints);
+    push.all(difference(&base.upstreams, upstreams), Piece::Upstream, PieceId::Upstream);
+    push.all(difference(&base.tables, tables), Piece::Table, PieceId::Table);
+    push.all(difference(&base.listeners, listeners), Piece::Listener, PieceId::Listener);
+    match (&base.ticket_key, ticket_key) {
         (Some(_), None) => push.frames.push(Frame::Remove(PieceId::TicketKey)),
-        (old, Some(new)) if old != Some(new) => push.frames.push(Frame::TicketKey(new.clone())),
+        (old, Some(new)) if old.as_ref() != Some(new) => push.frames.push(Frame::TicketKey(new.clone())),
         (_, _) => {}
     }
     push.frames.push(Frame::Commit);
@@ -75,26 +77,16 @@ impl Push {
     }
 }
 
-/// What is new in a map, or another one than before; and what is gone.
+/// What is new in a map, or says something else than before; and what is gone.
 type Difference<'a, K, V> = (Vec<(&'a K, &'a Arc<V>)>, Vec<&'a K>);
 
-/// Walks along both maps once: what changes most often, the endpoints of one Service, is one entry of very many. What did
-/// not change is the same `Arc`.
-fn difference<'a, K: Ord, V: PartialEq>(
-    base: Option<&'a BTreeMap<K, Arc<V>>>,
-    next: &'a BTreeMap<K, Arc<V>>,
-) -> Difference<'a, K, V> {
-    let mut old = base.into_iter().flatten().peekable();
+fn difference<'a, K: Ord, V: PartialEq>(base: &'a Map<K, V>, next: &'a Map<K, V>) -> Difference<'a, K, V> {
     let (mut changed, mut gone) = (Vec::new(), Vec::new());
-    for (id, new) in next {
-        while let Some((before, _)) = old.next_if(|(before, _)| *before < id) {
-            gone.push(before);
-        }
-        match old.next_if(|(same, _)| *same == id) {
-            Some((_, old)) if Arc::ptr_eq(old, new) || old == new => {}
-            Some(_) | None => changed.push((id, new)),
+    for change in next.changes(base).filter(|change| !change.says_the_same()) {
+        match change.new {
+            Some(new) => changed.push((change.key, new)),
+            None => gone.push(change.key),
         }
     }
-    gone.extend(old.map(|(id, _)| id));
     (changed, gone)
 }

@@ -155,23 +155,23 @@ pub fn full(sequence: u64) -> Snapshot {
     let http = Serves::Http { hosts: BTreeMap::new(), http: Arc::default() };
     let mut full = Snapshot {
         id: SnapshotId { instance: u64::MAX, sequence },
-        listeners: BTreeMap::from([
+        listeners: Map::from([
             ("http".into(), listener(http)),
             ("https".into(), tls_listener()),
             ("tcp:9000".into(), listener(Serves::Tcp(tcp()))),
             ("udp:53".into(), listener(Serves::Udp(Arc::new(udp)))),
         ]),
-        tables: BTreeMap::from([
+        tables: Map::from([
             ("a.example".into(), Arc::new(RouteTable { routes, client_cert: Some(Arc::new(rule)), hsts: Some(hsts) })),
             ("*".into(), Arc::default()),
         ]),
-        upstreams: BTreeMap::from([
+        upstreams: Map::from([
             ("default/a:80".into(), upstream(Some(upstream_tls()), backend().target)),
             ("default/b:443".into(), upstream(None, name)),
         ]),
-        endpoints: BTreeMap::from([(ServicePort::new("default", "a", 80), endpoints(&[8080, 8081]))]),
-        certs: BTreeMap::new(),
-        keys: BTreeMap::new(),
+        endpoints: Map::from([(ServicePort::new("default", "a", 80), endpoints(&[8080, 8081]))]),
+        certs: Map::default(),
+        keys: Map::default(),
         ticket_key: Some(TicketKey::new(vec![5; 48])),
         drain_timeout: Duration::from_secs(240),
         connections: ConnectionLimits { per_worker: NonZeroU32::new(100), per_client: None },

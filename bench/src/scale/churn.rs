@@ -1,0 +1,150 @@
+//! Endpoints that change all the time, beside traffic: what that costs each plane, and the traffic.
+//!
+//! Four phases of the same traffic, each as long as the others: alone; beside as many writes of objects that nobody
+//! watches, which cost the API server the same and us nothing; beside the churn; alone again. The API server shares
+//! caches and cores with the proxy, so only the second phase tells its part from ours.
+
+mod pace;
+mod phase;
+mod traffic;
+mod writes;
+
+use std::{fmt::Write as _, time::Duration};
+
+use anyhow::{Result, ensure};
+
+use super::{
+    api::Access,
+    http::{Answer, Connection},
+    probe,
+    subject::Running,
+    sum, world,
+};
+use phase::{Doing, Phase};
+use traffic::Traffic;
+use writes::{Apart, Slices, Writes};
+
+/// What is churned, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub struct Churn {
+    /// Of each phase.
+    pub time: Duration,
+    /// Changes of endpoints in a second.
+    pub changes: u32,
+    /// Requests in a second.
+    pub requests: u32,
+}
+
+/// Traffic before anything counts: connections are opened then.
+const WARM_UP: Duration = Duration::from_secs(5);
+
+/// Less of what was to be done than this part refuses the measurement.
+const LEAST: f64 = 0.97;
+
+/// All phases, and what came of the changes.
+struct Outcome {
+    before: Phase,
+    apart: Phase,
+    churn: Phase,
+    after: Phase,
+    /// Snapshots that the data plane took up for the changes.
+    snapshots: u64,
+    /// Services whose last endpoints are served.
+    services: usize,
+}
+
+/// Runs it on a subject that serves, and returns a list in Markdown.
+///
+/// # Errors
+/// The subject or the API server fails, or the rates were not reached.
+pub fn run(churn: Churn, ingresses: usize, access: &Access, running: &mut Running) -> Result<String> {
+    let traffic = Traffic::new(ingresses, churn.requests);
+    let slices = Slices::read(access, ingresses)?;
+    let apart = Apart::create(access)?;
+    let writes = Writes { access, rate: churn.changes, time: churn.time };
+    let phase = |name: &str, doing: Doing<'_>| -> Result<Phase> {
+        eprintln!("bench: churn: {name} for {} s", churn.time.as_secs());
+        let phase = phase::run(running, &traffic, &writes, doing)?;
+        enough("requests", phase.traffic.requests, churn.requests, churn.time)?;
+        Ok(phase)
+    };
+    traffic.run(WARM_UP)?;
+    let before = phase("traffic alone", Doing::Nothing)?;
+    let apart = phase("writes that nobody watches", Doing::Writing(&apart))?;
+    let snapshots = snapshots()?;
+    let churned = phase("changes of endpoints", Doing::Writing(&slices))?;
+    let snapshots = self::snapshots()?.saturating_sub(snapshots);
+    for (name, phase) in [("writes that nobody watches", &apart), ("changes of endpoints", &churned)] {
+        enough(name, phase.writes, churn.changes, churn.time)?;
+    }
+    let after = phase("traffic alone", Doing::Nothing)?;
+    let services = served(&slices, running)?;
+    Ok(Outcome { before, apart, churn: churned, after, snapshots, services }.describe(churn))
+}
+
+fn enough(what: &str, made: u64, rate: u32, time: Duration) -> Result<()> {
+    let wanted = f64::from(rate) * time.as_secs_f64();
+    let reached = made as f64 / time.as_secs_f64();
+    ensure!(made as f64 >= wanted * LEAST, "only {reached:.0} {what} a second of {rate}: nothing can be said");
+    Ok(())
+}
+
+/// Waits until the last endpoints of each service that was changed are served.
+fn served(slices: &Slices, running: &mut Running) -> Result<usize> {
+    let changed = slices.changed();
+    for (service, generation) in &changed {
+        let right = |answer: &Answer| {
+            let is = |n| answer.body == world::address(*service, n, *generation).to_string().as_bytes();
+            answer.status == 200 && (0..world::ENDPOINTS).any(is)
+        };
+        probe::until(running, &world::host(*service), right)?;
+    }
+    Ok(changed.len())
+}
+
+/// How many snapshots the data plane has taken up, by its metrics.
+fn snapshots() -> Result<u64> {
+    let stream = std::net::TcpStream::connect(super::subject::ADMIN)?;
+    let answer = Connection::new(stream).send("GET", "localhost", "/metrics", b"")?;
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let applied = text.lines().filter(|line| line.starts_with("nginx_ingress_controller_success"));
+    let values = applied.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok());
+    Ok(values.sum::<f64>() as u64)
+}
+
+impl Outcome {
+    fn describe(&self, churn: Churn) -> String {
+        let Self { before, apart, churn: churned, after, snapshots, services } = self;
+        let quiet = (before.worker_micros() + after.worker_micros()) / 2.0;
+        let mut text = format!(
+            "| {} requests/s | CPU of workers for a request, µs | of the data plane, µs | data plane, cores | \
+             controller, cores | p50, p99, ms | failed |\n|---|---|---|---|---|---|---|\n",
+            churn.requests
+        );
+        for (name, phase) in [
+            ("alone", before),
+            ("beside writes that nobody watches", apart),
+            ("beside changes of endpoints", churned),
+            ("alone again", after),
+        ] {
+            phase.row(&mut text, name);
+        }
+        let [start, middle, end] = churned.memory.each_ref().map(|memory| sum(memory));
+        let _ = writeln!(
+            text, // a String takes everything
+            "\nCPU of workers for a request under churn: {:.3} of that alone, {:.3} of that beside writes that nobody \
+             watches. {} changes of endpoints in {} s ({:.1} a second) came in {snapshots} snapshots; the last \
+             endpoints of all {services} services are served. CPU of both planes under churn, the traffic included: \
+             {:.3} cores; without it: {:.3}. MiB of data plane + controller at the start, in the middle, at the end: \
+             {start}, {middle}, {end}.",
+            churned.worker_micros() / quiet,
+            churned.worker_micros() / apart.worker_micros(),
+            churned.writes,
+            churn.time.as_secs(),
+            churned.writes as f64 / churn.time.as_secs_f64(),
+            churned.cores(churned.cpu.dataplane + churned.cpu.controller),
+            churned.cores(churned.cpu.dataplane.saturating_sub(churned.cpu.workers) + churned.cpu.controller),
+        );
+        text
+    }
+}
