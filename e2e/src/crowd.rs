@@ -1,4 +1,5 @@
-//! Everybody who must not notice what happens to Tidegate: requests over both versions of HTTP, WebSockets and gRPC calls.
+//! Everybody who must not notice what happens to Tidegate: requests over both versions of HTTP, on connections that are kept and
+//! on new ones, WebSockets and gRPC calls.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ use crate::tidegate::Tidegate;
 
 /// Requests a second over each version of HTTP.
 const RATE: u32 = 100;
+/// The same with a new connection for each.
+const ARRIVALS: u32 = 50;
 /// WebSockets, and gRPC calls.
 const SESSIONS: usize = 4;
 /// How long a Pod that was told to leave goes on accepting: the chart's `shutdown-grace-period`.
@@ -31,7 +34,7 @@ pub struct Crowd {
     pub fleet: Fleet,
     /// Those that stayed when it came.
     pods: Vec<Pod>,
-    loads: [Load; 2],
+    loads: [Load; 3],
     sessions: Sessions,
 }
 
@@ -104,9 +107,14 @@ impl Crowd {
         let target = tidegate.front.clone();
         let plan = sessions::Plan { target: target.clone(), websockets: talk, grpc, count: SESSIONS };
         let sessions = Sessions::start(&plan).await?;
-        let loads = [Protocol::Http1, Protocol::Http2].map(|protocol| {
-            Load::start(&Plan { target: target.clone(), host: app.clone(), rate: RATE, connections: 4, protocol })
-        });
+        let load = |protocol, rate, keep| {
+            Load::start(&Plan { target: target.clone(), host: app.clone(), rate, connections: 4, protocol, keep })
+        };
+        let loads = [
+            load(Protocol::Http1, RATE, true),
+            load(Protocol::Http2, RATE, true),
+            load(Protocol::Http1, ARRIVALS, false),
+        ];
         Ok(Self { namespace, tidegate, fleet, pods, loads, sessions })
     }
 
@@ -126,7 +134,7 @@ impl Crowd {
             let report = load.stop().await;
             eprintln!("{} requests: {report:?}", report.sent());
             ensure!(report.failed() == 0, "{report:?}");
-            ensure!(report.sent() > 200, "only {} requests", report.sent());
+            ensure!(report.sent() > 100, "only {} requests", report.sent());
         }
         let report = self.sessions.stop().await;
         eprintln!("{report:?}");
