@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::{args::ProcessFlags, planes::CONTROLLER_HEALTHZ};
@@ -19,8 +19,11 @@ use crate::{args::ProcessFlags, planes::CONTROLLER_HEALTHZ};
 /// Questions in a row without an answer, after which it hangs.
 const MISSES: u32 = 6;
 
-/// The same before the first answer. It binds the port first of all, so this is for a machine that has no time for it.
-const MISSES_AT_START: u32 = 30;
+/// Before the first answer, questions come so many times as often: one that hangs soon has answered before.
+const OFTENER_AT_START: u32 = 10;
+
+/// The misses that are borne then. A controller binds its port first of all: this is for a machine that has no time for it.
+const MISSES_AT_START: u32 = 300;
 
 /// Asks on /healthz.
 pub struct Pulse {
@@ -47,11 +50,10 @@ impl Pulse {
     /// Waits until the controller hangs; for how long it has not answered then.
     pub async fn lost(&self) -> Duration {
         let (mut patience, mut heard) = (Patience::default(), Instant::now());
-        let mut periods = interval(self.period);
-        periods.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            periods.tick().await;
-            let answers = timeout(self.period, self.ask()).await;
+            let pause = patience.pause(self.period);
+            let next = Instant::now() + pause;
+            let answers = timeout(pause, self.ask()).await;
             let is_alive = matches!(answers, Ok(Ok(status)) if status.is_success());
             if is_alive {
                 heard = Instant::now();
@@ -59,6 +61,7 @@ impl Pulse {
             if patience.ends(is_alive) {
                 return heard.elapsed();
             }
+            sleep_until(next).await;
         }
     }
 
@@ -73,19 +76,31 @@ impl Pulse {
 }
 
 /// How many more questions may go without an answer.
-struct Patience(u32);
+struct Patience {
+    left: u32,
+    is_start: bool,
+}
 
 impl Default for Patience {
     fn default() -> Self {
-        Self(MISSES_AT_START)
+        Self { left: MISSES_AT_START, is_start: true }
     }
 }
 
 impl Patience {
+    /// From one question to the next, and for how long an answer is waited for.
+    fn pause(&self, period: Duration) -> Duration {
+        if self.is_start { period / OFTENER_AT_START } else { period }
+    }
+
     /// Whether it ends with this question.
     fn ends(&mut self, is_answered: bool) -> bool {
-        self.0 = if is_answered { MISSES } else { self.0.saturating_sub(1) };
-        self.0 == 0
+        if is_answered {
+            *self = Self { left: MISSES, is_start: false };
+        } else {
+            self.left = self.left.saturating_sub(1);
+        }
+        self.left == 0
     }
 }
 
@@ -108,8 +123,18 @@ mod tests {
 
     #[test]
     fn before_the_first_answer_there_is_more_time() {
-        assert_eq!(end([false; 99]), Some(30));
-        assert_eq!(end([false; 29]), None);
-        assert_eq!(end([[false; 29].as_slice(), &[true], &[false; 9]].concat()), Some(36));
+        assert_eq!(end([false; 999]), Some(300));
+        assert_eq!(end([false; 299]), None);
+        assert_eq!(end([[false; 299].as_slice(), &[true], &[false; 9]].concat()), Some(306));
+    }
+
+    #[test]
+    fn before_the_first_answer_questions_come_often() {
+        let (mut patience, period) = (Patience::default(), Duration::from_secs(10));
+        patience.ends(false);
+        assert_eq!(patience.pause(period), Duration::from_secs(1));
+        patience.ends(true);
+        patience.ends(false);
+        assert_eq!(patience.pause(period), period);
     }
 }
