@@ -56,6 +56,9 @@ enum Command {
         /// Only workloads whose name holds this, such as `TLS 1.3` or `TCP`.
         #[arg(long, default_value = "")]
         only: String,
+        /// Another build of Tidegate, to be measured too.
+        #[arg(long)]
+        against: Option<PathBuf>,
         /// What stands above the tables.
         #[arg(long, default_value = "")]
         heading: String,
@@ -94,10 +97,14 @@ enum Command {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     raise_open_files();
-    let site = Site::open(&arguments.folder, &arguments.tidegate, &arguments.peers)?;
+    let mut site = Site::open(&arguments.folder, &arguments.tidegate, &arguments.peers)?;
     match arguments.command {
-        Command::Compare { quick, rounds, only, heading, out } => {
-            let plan = compare::Plan { workloads: workload::named(&only)?, ..plan(quick, rounds) };
+        Command::Compare { quick, rounds, only, against, heading, out } => {
+            let mut plan = compare::Plan { workloads: workload::named(&only)?, ..plan(quick, rounds) };
+            if against.is_some() {
+                plan.peers.push(Peer::OtherTidegate);
+                site.other_tidegate = against;
+            }
             let tables = format!("{heading}\n\n{}", compare::run(&site, &plan)?);
             if let Some(out) = out {
                 std::fs::write(&out, &tables).with_context(|| out.display().to_string())?;

@@ -8,7 +8,7 @@ mod nginx;
 pub mod tidegate;
 mod traefik;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
     process::Launch,
@@ -20,6 +20,8 @@ use crate::{
 pub enum Peer {
     /// Ours.
     Tidegate,
+    /// Another build of ours.
+    OtherTidegate,
     /// nginx, with its own default buffers.
     Nginx,
     /// nginx, with proxy buffers that hold larger answers.
@@ -33,7 +35,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// All of them.
+    /// All of them, but for another build of ours.
     pub const ALL: [Self; 6] =
         [Self::Nginx, Self::Tidegate, Self::Haproxy, Self::NginxTuned, Self::Envoy, Self::Traefik];
 
@@ -41,6 +43,7 @@ impl Peer {
     pub fn name(self) -> &'static str {
         match self {
             Self::Tidegate => "Tidegate",
+            Self::OtherTidegate => "the other Tidegate",
             Self::Nginx => "nginx",
             Self::NginxTuned => "nginx, 64 KiB buffers",
             Self::Haproxy => "HAProxy",
@@ -52,7 +55,7 @@ impl Peer {
     /// Whether it is set up to hand TCP on.
     pub fn hands_tcp_on(self) -> bool {
         match self {
-            Self::Tidegate | Self::Nginx | Self::Haproxy => true,
+            Self::Tidegate | Self::OtherTidegate | Self::Nginx | Self::Haproxy => true,
             Self::NginxTuned | Self::Envoy | Self::Traefik => false,
         }
     }
@@ -60,11 +63,15 @@ impl Peer {
     /// Writes its configuration, and says how to start it.
     ///
     /// # Errors
-    /// Where the configuration cannot be written.
+    /// Where the configuration cannot be written, or no other Tidegate was named.
     pub fn prepare(self, site: &Site) -> Result<Launch> {
         let ports = Ports::free()?;
         match self {
-            Self::Tidegate => tidegate::prepare(site, ports),
+            Self::Tidegate => tidegate::prepare(site, ports, "tidegate", &site.tidegate),
+            Self::OtherTidegate => {
+                let program = site.other_tidegate.as_ref().context("no other Tidegate was named")?;
+                tidegate::prepare(site, ports, "other-tidegate", program)
+            }
             Self::Nginx => nginx::prepare(site, ports, nginx::Buffers::Default),
             Self::NginxTuned => nginx::prepare(site, ports, nginx::Buffers::Tuned),
             Self::Haproxy => haproxy::prepare(site, ports),

@@ -45,6 +45,8 @@ pub struct Site {
     pub peers: PathBuf,
     /// The binary of Tidegate.
     pub tidegate: PathBuf,
+    /// Another build of it, to be compared with.
+    pub other_tidegate: Option<PathBuf>,
     /// The certificate, PEM.
     pub certificate: String,
     /// Its key, PEM.
@@ -93,6 +95,7 @@ impl Site {
             backend: Backend::start()?,
             peers: peers.to_owned(),
             tidegate: tidegate.to_owned(),
+            other_tidegate: None,
             certificate: made.cert.pem(),
             key: made.signing_key.serialize_pem(),
             rsa: (rsa.pem(), rsa_key.serialize_pem()),

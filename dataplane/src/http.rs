@@ -19,6 +19,7 @@ mod request;
 mod serve;
 mod sessions;
 mod sniff;
+mod survey;
 mod tunnel;
 mod watched;
 mod websocket;

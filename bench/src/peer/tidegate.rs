@@ -1,5 +1,7 @@
 //! Tidegate, as users have it: `tidegate run` with its defaults, and 1,000 hosts.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -18,7 +20,7 @@ const DOCUMENTS: usize = 500;
 /// The paths of each host of the usual table.
 const WHOLE: [(&str, &str); 1] = [("/", "Prefix")];
 
-pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
+pub(super) fn prepare(site: &Site, ports: Ports, name: &str, program: &Path) -> Result<Launch> {
     let plain = (0..HOSTS).map(|i| ingress(&format!("plain-{i}"), &plain_host(i), &WHOLE, json!([])));
     let tls = (0..HOSTS).map(|i| {
         let host = tls_host(i);
@@ -30,7 +32,7 @@ pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tcp"},
         "data": {ports.tcp.port().to_string(): "default/one:80"},
     });
-    let mut launch = launch(site, ports, "manifests", plain.chain(tls).chain(rsa).chain([tcp]))?;
+    let mut launch = launch(site, ports, name, program, plain.chain(tls).chain(rsa).chain([tcp]))?;
     launch.arguments.extend(["--tcp-services-configmap", "default/tcp"].map(str::to_owned));
     Ok(launch)
 }
@@ -40,27 +42,34 @@ pub(super) fn prepare(site: &Site, ports: Ports) -> Result<Launch> {
 /// # Errors
 /// Where the configuration cannot be written.
 pub fn with_table(site: &Site, hosts: std::ops::Range<usize>) -> Result<Launch> {
-    let folder = format!("manifests-{}", hosts.len());
+    let name = format!("tidegate-{}", hosts.len());
     let ingresses = hosts.map(|i| ingress(&format!("plain-{i}"), &plain_host(i), &PATHS, json!([])));
-    launch(site, Ports::free()?, &folder, ingresses)
+    launch(site, Ports::free()?, &name, &site.tidegate, ingresses)
 }
 
-fn launch(site: &Site, ports: Ports, folder: &str, ingresses: impl Iterator<Item = Value>) -> Result<Launch> {
+fn launch(
+    site: &Site,
+    ports: Ports,
+    name: &str,
+    program: &Path,
+    ingresses: impl Iterator<Item = Value>,
+) -> Result<Launch> {
+    let folder = format!("{name}-manifests");
     let objects: Vec<Value> = shared(site).into_iter().chain(ingresses).collect();
     for (number, objects) in objects.chunks(DOCUMENTS).enumerate() {
         // JSON is YAML too.
         let documents: Vec<String> = objects.iter().map(Value::to_string).collect();
         site.write(&format!("{folder}/{number}.yaml"), &documents.join("\n---\n"))?;
     }
-    let mut launch = ports.launch(site, "tidegate", site.tidegate.clone());
+    let mut launch = ports.launch(site, name, program.to_owned());
     let flags = [
-        ("--manifests", site.path(folder)),
+        ("--manifests", site.path(&folder)),
         ("--bind-address", "127.0.0.1".to_owned()),
         ("--http-port", ports.plain.port().to_string()),
         ("--https-port", ports.tls.port().to_string()),
         ("--healthz-host", "127.0.0.1".to_owned()),
         ("--healthz-port", free_port()?.port().to_string()),
-        ("--access-log", site.path("tidegate.log")),
+        ("--access-log", site.path(&format!("{name}.log"))),
     ];
     launch.arguments.push("run".to_owned());
     launch.arguments.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));

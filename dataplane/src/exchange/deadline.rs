@@ -13,6 +13,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use super::Moment;
+
 const NEVER: u64 = u64::MAX;
 
 /// A moment that far away; a year from now where a setting says more than a clock can hold.
@@ -39,7 +41,8 @@ pub struct Elapsed;
 /// The limits of one connection, in milliseconds since it began.
 #[derive(Debug)]
 pub struct Deadlines {
-    began: Instant,
+    /// When it began, as timers tell the time, and as limits do.
+    began: (Instant, Moment),
     client: AtomicU64,
     exchange: AtomicU64,
     write: AtomicU64,
@@ -49,12 +52,12 @@ impl Deadlines {
     /// None is set.
     pub fn new() -> Self {
         let never = || AtomicU64::new(NEVER);
-        Self { began: Instant::now(), client: never(), exchange: never(), write: never() }
+        Self { began: (Instant::now(), Moment::now()), client: never(), exchange: never(), write: never() }
     }
 
     /// From now on `wait` may take this long.
     pub fn set(&self, wait: Wait, after: Duration) {
-        let due = self.now().saturating_add(u64::try_from(after.as_millis()).unwrap_or(NEVER));
+        let due = self.now().saturating_add(millis(after));
         self.slot(wait).store(due.min(NEVER - 1), Relaxed);
     }
 
@@ -71,13 +74,18 @@ impl Deadlines {
     /// Whether a limit runs and has passed.
     pub fn passed(&self, wait: Wait) -> bool {
         let due = self.slot(wait).load(Relaxed);
-        due != NEVER && due <= self.now()
+        if due == NEVER {
+            return false;
+        }
+        // Where it is near, the exact time counts: who was woken by a timer must not be sent to sleep again.
+        let left = Duration::from_millis(due.saturating_sub(self.now()));
+        left.is_zero() || (left <= 2 * Moment::LAG && due <= millis(self.began.0.elapsed()))
     }
 
     /// When the next limit passes.
     pub fn next(&self) -> Option<Instant> {
         let due = [&self.client, &self.exchange, &self.write].map(|slot| slot.load(Relaxed)).into_iter().min()?;
-        (due != NEVER).then(|| self.began.checked_add(Duration::from_millis(due))).flatten()
+        (due != NEVER).then(|| self.began.0.checked_add(Duration::from_millis(due))).flatten()
     }
 
     /// Runs one step of the exchange within a limit. The connection's task has to poll it when the limit passes.
@@ -98,7 +106,7 @@ impl Deadlines {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(NEVER - 1)
+        millis(self.began.1.elapsed())
     }
 
     fn slot(&self, wait: Wait) -> &AtomicU64 {
@@ -108,6 +116,10 @@ impl Deadlines {
             Wait::Write => &self.write,
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(NEVER - 1)
 }
 
 impl Default for Deadlines {

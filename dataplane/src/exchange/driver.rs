@@ -65,9 +65,8 @@ impl Driver {
             self.relay.follow(task);
             task.wake_by_ref();
         } else if !self.connection.has_task.replace(true) {
-            let (connection, relay) = (Rc::clone(&self.connection), Arc::clone(&self.relay));
-            let waker = self.waker.clone();
-            tokio::task::spawn_local(poll_fn(move |cx| connection.poll_in_task(&relay, &waker, cx)));
+            let connection = Rc::clone(&self.connection);
+            tokio::task::spawn_local(poll_fn(move |cx| connection.poll_in_task(cx)));
         }
     }
 
@@ -141,12 +140,12 @@ impl Connection {
         }
     }
 
-    fn poll_in_task(&self, relay: &Relay, waker: &Waker, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_in_task(&self, cx: &mut Context<'_>) -> Poll<()> {
         // It never changes: a task has one waker.
         self.task.borrow_mut().get_or_insert_with(|| cx.waker().clone());
         if self.detached.get() {
-            relay.follow(cx.waker());
-            self.poll(&mut Context::from_waker(waker));
+            // Not by way of the relay, which nobody needs as long as the task polls.
+            self.poll(cx);
         }
         if self.polled.borrow().is_none() { Poll::Ready(()) } else { Poll::Pending }
     }

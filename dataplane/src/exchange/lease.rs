@@ -21,9 +21,9 @@ use hyper::{
     client::conn::{TrySendError, http1, http2},
 };
 use snapshot::UpstreamKeepAlive;
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
-use super::{Body, Driver};
+use super::{Body, Driver, Moment};
 
 /// Whom a connection leads to, and as whom: only where all of it is the same may another request use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,7 +122,7 @@ impl Sender {
 pub struct Seats {
     taken: Cell<usize>,
     /// When that changed last.
-    since: Cell<Instant>,
+    since: Cell<Moment>,
     retired: Cell<bool>,
     freed: Rc<Notify>,
 }
@@ -130,7 +130,7 @@ pub struct Seats {
 impl Seats {
     /// All are free; `freed` is told when one becomes so again.
     pub fn new(freed: Rc<Notify>) -> Self {
-        Self { taken: Cell::new(0), since: Cell::new(Instant::now()), retired: Cell::new(false), freed }
+        Self { taken: Cell::new(0), since: Cell::new(Moment::now()), retired: Cell::new(false), freed }
     }
 
     /// How many are taken.
@@ -169,7 +169,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.taken.set(self.0.taken.get().saturating_sub(1));
-        self.0.since.set(Instant::now());
+        self.0.since.set(Moment::now());
         self.0.freed.notify_one();
     }
 }
@@ -181,7 +181,7 @@ pub struct Lease {
     /// Whom it leads to.
     pub peer: Peer,
     /// When it was opened.
-    pub born: Instant,
+    pub born: Moment,
     /// How many requests it was used for, the present one included.
     pub requests: u32,
     /// How long it may be used.

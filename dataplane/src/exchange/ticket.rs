@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use http::{HeaderValue, Method, Uri, Version, uri::PathAndQuery};
 use http_body::{Frame, SizeHint};
 use smallvec::SmallVec;
 
-use super::{Body, BodyError, Failure, Socket, Upload};
+use super::{Body, BodyError, Failure, Socket, Upload, time_of_day};
 use crate::observe::{OpenConnection, Record, RouteMetrics, Try, WorkerLog};
 
 /// nginx's status for a client that left before its answer began.
@@ -239,7 +239,7 @@ impl Open {
         let full = absolute.then(|| facts.target.to_string());
         let target = full.as_deref().or(facts.target.path_and_query().map(PathAndQuery::as_str)).unwrap_or_default();
         let record = Record {
-            ended: SystemTime::now(),
+            ended: time_of_day(),
             remote_address: facts.remote_address,
             remote_user: None,
             method: facts.method.as_ref().map_or("", Method::as_str),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use snapshot::HttpOptions;
 
-use super::{connection::Connection, context::Context};
+use super::{connection::Connection, context::Context, survey::Survey};
 use crate::{
     exchange::{Answer, Body, Cause, Client, Facts, Failure, Ticket},
     runtime::LiveListener,
@@ -139,28 +139,18 @@ pub fn note_status(connection: &Connection, status: StatusCode) {
 }
 
 /// What the head of a request tells log and metrics.
-pub fn facts(head: &http::request::Parts, client: &Client, context: &Context) -> Facts {
-    let (mut referer, mut user_agent, mut request_id) = (None, None, None);
-    // One walk is cheaper than three look-ups.
-    for (name, value) in &head.headers {
-        match name.as_str() {
-            "referer" => referer = referer.or(Some(value)),
-            "user-agent" => user_agent = user_agent.or(Some(value)),
-            "x-request-id" => request_id = request_id.or(Some(value)),
-            _ => {}
-        }
-    }
+pub fn facts(head: &http::request::Parts, survey: &mut Survey, client: &Client, context: &Context) -> Facts {
     // The id that the client gave is kept; it only names the request.
-    let given = request_id.filter(|id| !id.is_empty() && id.to_str().is_ok()).cloned();
+    let given = survey.request_id.take().filter(|id| !id.is_empty() && id.to_str().is_ok());
     Facts {
         began: Instant::now(),
         remote_address: client.address,
         method: Some(head.method.clone()),
         target: head.uri.clone(),
         version: head.version,
-        referer: referer.cloned(),
-        user_agent: user_agent.cloned(),
+        referer: survey.referer.take(),
+        user_agent: survey.user_agent.take(),
         request_id: given.unwrap_or_else(|| context.request_id()),
-        head_length: super::head::length(head),
+        head_length: super::head::length(head, survey),
     }
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request, header};
 use snapshot::{HttpOptions, Protocol};
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     forwarded,
     head::{self, Target},
     request::upgrade_of,
+    survey::Survey,
 };
 use crate::{
     exchange::{Client, Exchange, RequestBody, Socket},
@@ -46,8 +47,10 @@ impl FieldRules {
     pub fn request(&self, request: Request<()>) -> Option<HeaderMap> {
         let (head, ()) = request.into_parts();
         let client = forwarded::client(&head.headers, &self.accepted, &self.peer, &self.http.trusted_proxies);
-        let Target { authority, host, uri, path } = head::check(&head, head::length(&head), &self.http.head).ok()?;
-        let upgrade = upgrade_of(&head);
+        let survey = Survey::of(&head.headers);
+        let length = head::length(&head, &survey);
+        let Target { authority, host, uri, path } = head::check(&head, &survey, length, &self.http.head).ok()?;
+        let upgrade = if survey.upgrades { upgrade_of(&head) } else { None };
         let exchange = Exchange {
             method: head.method,
             uri,
@@ -70,7 +73,9 @@ impl FieldRules {
     /// Makes the fields of an upstream's answer those that the client is to see.
     pub fn answer(&self, headers: &mut HeaderMap) {
         strip_connection(headers);
-        keep_one_length(headers);
+        if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
+            keep_one_length(headers);
+        }
         set_fields(headers, &self.http, None);
     }
 }

@@ -78,14 +78,18 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute, protocol: Protoco
 }
 
 fn accept(exchange: &Exchange, answered: Answered, way: &LiveForward) -> Outcome {
-    let Answered { response, lease } = answered;
+    let Answered { response, lease, seen } = answered;
     let (mut head, incoming) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         lease.sender.detach();
         return switch(head, incoming, way);
     }
-    strip_connection(&mut head.headers);
-    keep_one_length(&mut head.headers);
+    if seen.of_connection {
+        strip_connection(&mut head.headers);
+    }
+    if seen.lengths > 1 {
+        keep_one_length(&mut head.headers);
+    }
     let body = UpstreamBody::new(incoming, lease, Arc::clone(&exchange.socket), way.timeouts.read);
     let body = if body.is_end_stream() { Body::Empty } else { Body::Upstream(Box::new(body)) };
     Outcome::Message(Response::from_parts(head, body))
@@ -103,11 +107,9 @@ fn switch(mut head: http::response::Parts, incoming: Incoming, way: &LiveForward
     Outcome::Tunnel(response.map(|_| Body::Empty), half)
 }
 
-/// hyper has made sure that several say the same; the client is to see one.
+/// hyper has made sure that several lengths say the same; the client is to see one.
 pub fn keep_one_length(headers: &mut http::HeaderMap) {
-    if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some()
-        && let Some(length) = headers.remove(header::CONTENT_LENGTH)
-    {
+    if let Some(length) = headers.remove(header::CONTENT_LENGTH) {
         headers.insert(header::CONTENT_LENGTH, length);
     }
 }

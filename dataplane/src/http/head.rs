@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderValue, Method, Uri, Version, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderValue, Method, Uri, Version, request::Parts, uri::PathAndQuery};
 use snapshot::HeadLimits;
 
+use super::survey::Survey;
 use crate::{
     exchange::{Cause, Failure, Path},
     route::{PathError, host_of, normalize},
@@ -24,17 +25,17 @@ pub struct Target {
     pub path: Path,
 }
 
-/// Checks a head, whose length was found out before.
+/// Checks a head, whose fields and length were looked at before.
 ///
 /// # Errors
 /// The request is refused.
-pub fn check(head: &Parts, length: u64, limits: &HeadLimits) -> Result<Target, Failure> {
-    check_limits(head, length, limits)?;
+pub fn check(head: &Parts, survey: &Survey, length: u64, limits: &HeadLimits) -> Result<Target, Failure> {
+    check_limits(head, survey, length, limits)?;
     if matches!(head.method, Method::CONNECT | Method::TRACE) {
         return Err(Cause::MethodNotAllowed.into());
     }
-    check_framing(head)?;
-    let authority = authority(head)?;
+    check_framing(head, survey)?;
+    let authority = authority(head, survey)?;
     let host = host(&authority)?.into();
     if head.uri.path() == "*" && (head.uri.authority().is_none() || head.version == Version::HTTP_2) {
         let asked = if head.method == Method::OPTIONS { Ok(()) } else { Err(Cause::BadRequest("target is *")) };
@@ -50,14 +51,13 @@ pub fn check(head: &Parts, length: u64, limits: &HeadLimits) -> Result<Target, F
     Ok(Target { authority, host, uri, path })
 }
 
-fn check_limits(head: &Parts, length: u64, limits: &HeadLimits) -> Result<(), Cause> {
+fn check_limits(head: &Parts, survey: &Survey, length: u64, limits: &HeadLimits) -> Result<(), Cause> {
     let target = target_length(&head.uri);
     if target > limit(limits.target) {
         return Err(Cause::TargetTooLong);
     }
-    let too_long = |(name, value): (&http::HeaderName, &HeaderValue)| field_length(name, value) > limit(limits.field);
     if head.headers.len() > limit(limits.fields)
-        || head.headers.iter().any(too_long)
+        || survey.longest > limit(limits.field)
         || length > u64::from(limits.total)
     {
         return Err(Cause::HeadTooLarge);
@@ -74,40 +74,32 @@ fn target_length(uri: &Uri) -> usize {
     authority.saturating_add(uri.path_and_query().map_or(0, |target| target.as_str().len()))
 }
 
-/// `name: value` and the end of the line.
-fn field_length(name: &http::HeaderName, value: &HeaderValue) -> usize {
-    name.as_str().len().saturating_add(value.len()).saturating_add(4)
-}
-
 /// Bytes of a head, as near as it can be told from its parsed form.
-pub fn length(head: &Parts) -> u64 {
+pub fn length(head: &Parts, survey: &Survey) -> u64 {
     let line = head.method.as_str().len().saturating_add(target_length(&head.uri)).saturating_add(12);
-    let fields = head.headers.iter().map(|(name, value)| field_length(name, value)).fold(line, usize::saturating_add);
-    u64::try_from(fields.saturating_add(2)).unwrap_or(u64::MAX)
+    u64::try_from(line.saturating_add(survey.length).saturating_add(2)).unwrap_or(u64::MAX)
 }
 
 /// One transfer coding at most, and that is chunked (RFC 9112 section 6.1). hyper has seen to `Content-Length`.
-fn check_framing(head: &Parts) -> Result<(), Cause> {
-    let mut codings = head.headers.get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return Ok(()) };
-    if codings.next().is_some() || head.version == Version::HTTP_10 {
-        return Err(Cause::BadRequest("transfer-encoding"));
+fn check_framing(head: &Parts, survey: &Survey) -> Result<(), Cause> {
+    match survey.codings {
+        0 => Ok(()),
+        1 if head.version == Version::HTTP_10 => Err(Cause::BadRequest("transfer-encoding")),
+        1 if survey.is_chunked => Ok(()),
+        1 => Err(Cause::TransferCoding),
+        _ => Err(Cause::BadRequest("transfer-encoding")),
     }
-    if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-        return Err(Cause::TransferCoding);
-    }
-    Ok(())
 }
 
 /// The authority is what the client means to ask, and `Host` may only repeat it (RFC 9113 section 8.3.1). Who translates
 /// from HTTP/1.1 may send the field alone.
-fn authority_of_http2(head: &Parts) -> Result<HeaderValue, Cause> {
-    let Some(authority) = head.uri.authority() else { return host_field(&head.headers, head.version) };
+fn authority_of_http2(head: &Parts, survey: &Survey) -> Result<HeaderValue, Cause> {
+    let Some(authority) = head.uri.authority() else { return host_field(survey, head.version) };
     if !matches!(head.uri.scheme_str(), Some("http" | "https")) {
         return Err(Cause::BadRequest("scheme is not http"));
     }
-    if head.headers.contains_key(header::HOST) {
-        let host = host_field(&head.headers, head.version)?;
+    if survey.host.is_some() {
+        let host = host_field(survey, head.version)?;
         if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) {
             return Err(Cause::BadRequest("host is not the authority"));
         }
@@ -116,11 +108,11 @@ fn authority_of_http2(head: &Parts) -> Result<HeaderValue, Cause> {
 }
 
 /// The host of an absolute target counts more than the field (RFC 9112 section 3.2.2), which must be there all the same.
-fn authority(head: &Parts) -> Result<HeaderValue, Cause> {
+fn authority(head: &Parts, survey: &Survey) -> Result<HeaderValue, Cause> {
     if head.version == Version::HTTP_2 {
-        return authority_of_http2(head);
+        return authority_of_http2(head, survey);
     }
-    let field = host_field(&head.headers, head.version)?;
+    let field = host_field(survey, head.version)?;
     let Some(authority) = head.uri.authority() else { return Ok(field) };
     if !head.uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https")) {
         return Err(Cause::BadRequest("target is neither a path nor http"));
@@ -131,14 +123,13 @@ fn authority(head: &Parts) -> Result<HeaderValue, Cause> {
 }
 
 /// The field, there once and not empty; [`host`] looks into it.
-fn host_field(headers: &HeaderMap, version: Version) -> Result<HeaderValue, Cause> {
-    let mut fields = headers.get_all(header::HOST).iter();
-    match (fields.next(), fields.next()) {
-        (Some(host), None) if !host.is_empty() => Ok(host.clone()),
-        (Some(_), None) => Err(Cause::BadRequest("host")),
+fn host_field(survey: &Survey, version: Version) -> Result<HeaderValue, Cause> {
+    match (&survey.host, survey.hosts) {
+        (Some(host), 1) if !host.is_empty() => Ok(host.clone()),
+        (Some(_), 1) => Err(Cause::BadRequest("host")),
+        (Some(_), _) => Err(Cause::BadRequest("more than one host")),
         (None, _) if version == Version::HTTP_10 => Ok(HeaderValue::from_static("")),
         (None, _) => Err(Cause::BadRequest("no host")),
-        (Some(_), Some(_)) => Err(Cause::BadRequest("more than one host")),
     }
 }
 
@@ -183,7 +174,8 @@ mod tests {
 
     fn checked(request: http::request::Builder) -> Result<Target, Cause> {
         let head = request.body(()).unwrap().into_parts().0;
-        check(&head, length(&head), &LIMITS).map_err(|failure| failure.cause)
+        let survey = Survey::of(&head.headers);
+        check(&head, &survey, length(&head, &survey), &LIMITS).map_err(|failure| failure.cause)
     }
 
     fn get(target: &str) -> http::request::Builder {

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, future::Future, pin::Pin, rc::Rc, sync::Arc};
 
-use http::{Request, Response, StatusCode, header, request::Parts};
+use http::{Request, Response, StatusCode, request::Parts};
 use hyper::body::{Body as _, Incoming};
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     forwarded,
     head::{self, Target},
     request::upgrade_of,
+    survey::Survey,
     tunnel,
     websocket::{self, WebSocket},
 };
@@ -63,17 +64,22 @@ fn take(connection: &Connection, listener: &LiveListener, socket: Arc<Socket>, r
     let (mut head, incoming) = request.into_parts();
     let client =
         forwarded::client(&head.headers, &connection.accepted, &connection.peer, &listener.http.trusted_proxies);
-    let facts = answer::facts(&head, &client, &connection.context);
+    let mut survey = Survey::of(&head.headers);
+    let facts = answer::facts(&head, &mut survey, &client, &connection.context);
     let head_length = facts.head_length;
     let mut ticket = Ticket::new(facts, connection.context.sink.clone(), Arc::clone(&socket), connection.gauge.clone());
-    let body = body(incoming, &head, listener, &socket, &mut ticket);
+    let body = body(incoming, survey.expects, listener, &socket, &mut ticket);
     let websocket = match websocket::translate(&mut head) {
         Ok(websocket) => websocket,
         Err(failure) => return Taken { ticket, websocket: None, exchange: Err(failure) },
     };
-    let exchange = head::check(&head, head_length, &listener.http.head).map(|target| {
+    let exchange = head::check(&head, &survey, head_length, &listener.http.head).map(|target| {
         let Target { authority, host, uri, path } = target;
-        let upgrade = if websocket.is_some() { Some(websocket::NAME) } else { upgrade_of(&head) };
+        let upgrade = match websocket {
+            Some(_) => Some(websocket::NAME),
+            None if survey.upgrades => upgrade_of(&head),
+            None => None,
+        };
         let Parts { method, headers, .. } = head;
         let (request_id, options) = (ticket.request_id(), Arc::clone(&listener.http));
         Exchange {
@@ -155,7 +161,7 @@ fn find<'a>(listener: &'a LiveListener, host: &str, path: Option<&str>) -> Found
 
 fn body(
     incoming: Incoming,
-    head: &Parts,
+    expects: bool,
     listener: &LiveListener,
     socket: &Arc<Socket>,
     ticket: &mut Ticket,
@@ -163,7 +169,7 @@ fn body(
     if incoming.is_end_stream() {
         return RequestBody::Complete(bytes::Bytes::new());
     }
-    let upload = Rc::new(Upload::new(incoming, head.headers.contains_key(header::EXPECT), Arc::clone(socket)));
+    let upload = Rc::new(Upload::new(incoming, expects, Arc::clone(socket)));
     ticket.uploads(&upload);
     RequestBody::Streaming(Box::new(ClientBody::new(upload, listener.http.body_timeout)))
 }

@@ -50,14 +50,14 @@ impl<H: Conversation> Watched<'_, H> {
     async fn run(mut self) -> End<H::Output> {
         let context = &self.connection.context;
         let mut drain = pin!(context.drain.notified());
-        let mut told = context.is_draining();
-        if told {
-            self.leave();
-        }
+        let (mut told, mut listens) = (false, false);
         std::future::poll_fn(|cx| {
-            if !told && drain.as_mut().poll(cx).is_ready() {
+            if !told && context.is_draining() {
                 told = true;
                 self.leave();
+            } else if !told && !listens {
+                // Once is enough: it wakes this task, which has one waker.
+                listens = drain.as_mut().poll(cx).is_pending();
             }
             self.poll(cx)
         })

@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{Pool, io::UpstreamIo, stream::Stream};
 use crate::{
-    exchange::{Body, Cause, Driver, Lease, Peer, Sender, Wire, after},
+    exchange::{Body, Cause, Driver, Lease, Moment, Peer, Sender, Wire, after},
     tls::TlsClient,
 };
 
@@ -59,7 +59,7 @@ pub async fn connect(pool: &Rc<Pool>, to: &Destination<'_>, timeouts: &Timeouts)
     let io = open(pool, to, until, &wire).await?;
     let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(|_| Cause::Connect)?;
     let sender = Sender::Http1(sender, Driver::new(connection.with_upgrades()));
-    let (born, home) = (Instant::now(), Rc::<Pool>::clone(pool));
+    let (born, home) = (Moment::now(), Rc::<Pool>::clone(pool));
     Ok(Lease { sender, peer, born, requests: 0, keep_alive, wire, home })
 }
 

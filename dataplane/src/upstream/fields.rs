@@ -108,7 +108,8 @@ fn is_ours(name: &str) -> bool {
     )
 }
 
-fn is_of_connection(name: &str) -> bool {
+/// Whether a field is about one connection alone, whatever `Connection` names.
+pub fn is_of_connection(name: &str) -> bool {
     matches!(name, "connection" | "keep-alive" | "proxy-connection" | "te" | "transfer-encoding" | "upgrade")
 }
 

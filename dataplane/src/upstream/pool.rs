@@ -3,10 +3,10 @@
 use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 
 use ahash::AHashMap;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::sync::Semaphore;
 
 use super::{sessions::Sessions, shared::SharedPool};
-use crate::exchange::{Home, Lease, Peer, Sender};
+use crate::exchange::{Home, Lease, Moment, Peer, Sender};
 
 /// Connections that one worker opens to one endpoint at a time.
 const TURNS: usize = 64;
@@ -26,19 +26,19 @@ pub struct Pool {
 #[derive(Debug)]
 struct Idle {
     lease: Lease,
-    since: Instant,
+    since: Moment,
 }
 
 impl Idle {
     /// Not closed by its endpoint, not idle for too long, not too old.
-    fn is_usable(&mut self, now: Instant) -> bool {
+    fn is_usable(&mut self, now: Moment) -> bool {
         if let Sender::Http1(_, driver) = &self.lease.sender {
             driver.look();
         }
         let keep = &self.lease.keep_alive;
         !self.lease.sender.is_closed()
-            && now.duration_since(self.since) < keep.idle
-            && now.duration_since(self.lease.born) < keep.lifetime
+            && now.since(self.since) < keep.idle
+            && now.since(self.lease.born) < keep.lifetime
     }
 }
 
@@ -47,7 +47,7 @@ impl Pool {
     pub fn take(&self, peer: Peer) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
         let list = idle.get_mut(&peer)?;
-        let now = Instant::now();
+        let now = Moment::now();
         while let Some(mut candidate) = list.pop_back() {
             if candidate.is_usable(now) && is_ready(&candidate.lease) {
                 return Some(candidate.lease);
@@ -69,7 +69,7 @@ impl Pool {
 
     /// Closes what is not usable any more. Called now and then.
     pub fn sweep(&self) {
-        let now = Instant::now();
+        let now = Moment::now();
         self.idle.borrow_mut().retain(|_, list| {
             list.retain_mut(|idle| idle.is_usable(now));
             !list.is_empty()
@@ -97,7 +97,7 @@ impl Pool {
         let most = usize::try_from(lease.keep_alive.connections).unwrap_or(usize::MAX);
         let mut idle = self.idle.borrow_mut();
         let list = idle.entry(lease.peer).or_default();
-        list.push_back(Idle { lease, since: Instant::now() });
+        list.push_back(Idle { lease, since: Moment::now() });
         while list.len() > most {
             list.pop_front();
         }

@@ -8,16 +8,13 @@ use std::{
 
 use ahash::AHashMap;
 use snapshot::{Timeouts, UpstreamKeepAlive};
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::Notify, time::timeout_at};
 
 use super::{
     Pool,
     connect::{Destination, Http2, connect_http2},
 };
-use crate::exchange::{Cause, Lease, Peer, Seat, Seats, Sender, after};
+use crate::exchange::{Cause, Lease, Moment, Peer, Seat, Seats, Sender, after};
 
 /// Requests that one connection carries at most, whatever the endpoint allows.
 const MOST_STREAMS: usize = 256;
@@ -128,7 +125,7 @@ impl Group {
 
     fn add(&self, http2: Http2, keep_alive: UpstreamKeepAlive) {
         let seats = Rc::new(Seats::new(Rc::clone(&self.changed)));
-        self.connections.borrow_mut().push(Shared { http2, seats, born: Instant::now(), requests: 0, keep_alive });
+        self.connections.borrow_mut().push(Shared { http2, seats, born: Moment::now(), requests: 0, keep_alive });
     }
 
     /// Whoever waits for this connection fails with it.
@@ -157,7 +154,7 @@ impl Drop for Opening<'_> {
 struct Shared {
     http2: Http2,
     seats: Rc<Seats>,
-    born: Instant,
+    born: Moment,
     requests: u32,
     keep_alive: UpstreamKeepAlive,
 }

@@ -63,7 +63,8 @@ fn request(out: &mut Vec<u8>, record: &Record<'_>) {
     if record.method.is_empty() {
         return out.push(b'-');
     }
-    escaped(out, record.method.as_bytes());
+    // A token (RFC 9110 section 9.1), else it were none.
+    out.extend_from_slice(record.method.as_bytes());
     out.push(b' ');
     escaped(out, record.target.as_bytes());
     out.extend_from_slice(match record.version {
@@ -139,15 +140,29 @@ fn number(out: &mut Vec<u8>, value: u64) {
 
 /// Seconds with milliseconds, rounded down.
 fn seconds(out: &mut Vec<u8>, duration: Duration) {
-    number(out, duration.as_secs());
+    match u8::try_from(duration.as_secs()) {
+        Ok(seconds) => small(out, seconds),
+        Err(_) => number(out, duration.as_secs()),
+    }
     let millis = duration.subsec_millis();
-    let lead: &[u8] = match millis {
-        0..10 => b".00",
-        10..100 => b".0",
-        _ => b".",
-    };
-    out.extend_from_slice(lead);
-    number(out, millis.into());
+    out.extend([b'.', digit(millis / 100), digit(millis / 10 % 10), digit(millis % 10)]);
+}
+
+/// Most numbers of a line are small, and for these a buffer to write them in costs more than they do.
+fn small(out: &mut Vec<u8>, value: u8) {
+    let value = u32::from(value);
+    if value >= 100 {
+        out.push(digit(value / 100));
+    }
+    if value >= 10 {
+        out.push(digit(value / 10 % 10));
+    }
+    out.push(digit(value % 10));
+}
+
+/// Of a number up to nine.
+fn digit(value: u32) -> u8 {
+    b'0' + u8::try_from(value).unwrap_or_default()
 }
 
 fn socket_address(out: &mut Vec<u8>, socket: SocketAddr) {
@@ -168,10 +183,10 @@ fn address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
             let [a, b, c, d] = address.octets();
-            number(out, a.into());
+            small(out, a);
             for octet in [b, c, d] {
                 out.push(b'.');
-                number(out, octet.into());
+                small(out, octet);
             }
         }
         IpAddr::V6(address) => {
