@@ -135,6 +135,8 @@ fn measure(subject: Subject, plan: &Plan, access: &Access, places: &Places<'_>) 
         said.unwrap_or_else(|error| format!("Churn of {}: {error:#}.\n", subject.name()))
     });
     drop(running);
+    // Churn takes minutes, and the API server closes connections that rest.
+    let mut api = access.connect()?;
     for i in 0..ingresses.times.len() {
         api.delete(&format!("{}/new-{i}", world::ingresses(0)))?;
     }
