@@ -11,11 +11,16 @@ use crate::load::{Load, Plan, Protocol};
 use crate::objects::{EchoApp, annotated, ingress_for};
 use crate::sessions::{self, Broken, Sessions};
 use crate::tidegate::Tidegate;
+use crate::wait;
 
 /// Requests a second over each version of HTTP.
 const RATE: u32 = 100;
 /// The same with a new connection for each.
 const ARRIVALS: u32 = 50;
+/// Fewer than these of a kind have seen nothing.
+const FEWEST: u64 = 200;
+/// For so many.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// WebSockets, and gRPC calls.
 const SESSIONS: usize = 4;
 /// How long a Pod that was told to leave goes on accepting: the chart's `shutdown-grace-period`.
@@ -124,17 +129,19 @@ impl Crowd {
         self.namespace.cluster()
     }
 
-    /// Ends everybody who is still there.
+    /// Ends everybody who is still there, once they have seen enough: what happened may have been over in a moment.
     ///
     /// # Errors
     /// A request was not answered with 200; a session of a Pod that stayed ended; or one of a Pod that left did so
     /// before its time, or in another way than it should.
     pub async fn go_home(self, leave: Option<Leave>) -> anyhow::Result<()> {
+        let few = || self.loads.iter().any(|load| load.report().sent() <= FEWEST);
+        let enough = || async { Ok((!few()).then_some(())) };
+        wait::until("enough requests", PATIENCE, enough).await?;
         for load in self.loads {
             let report = load.stop().await;
             eprintln!("{} requests: {report:?}", report.sent());
             ensure!(report.failed() == 0, "{report:?}");
-            ensure!(report.sent() > 100, "only {} requests", report.sent());
         }
         let report = self.sessions.stop().await;
         eprintln!("{report:?}");
