@@ -12,6 +12,8 @@ const MOST: usize = 64 << 20;
 pub struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
+    /// Whether the connection may be used again.
+    pub keeps: bool,
 }
 
 /// A connection that is kept.
@@ -46,7 +48,7 @@ impl<S: Read + Write> Connection<S> {
         let first = self.line()?;
         let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.with_context(|| format!("no answer of HTTP: {first:?}"))?;
-        let (mut length, mut chunked) = (0, false);
+        let (mut length, mut chunked, mut keeps) = (0, false, true);
         loop {
             let line = self.line()?;
             let Some((name, value)) = line.split_once(':') else { break };
@@ -54,9 +56,10 @@ impl<S: Read + Write> Connection<S> {
                 length = value.trim().parse().context("Content-Length")?;
             }
             chunked |= name.eq_ignore_ascii_case("transfer-encoding");
+            keeps &= !(name.eq_ignore_ascii_case("connection") && value.trim().eq_ignore_ascii_case("close"));
         }
         let body = if chunked { self.chunks()? } else { self.bytes(length)? };
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, keeps })
     }
 
     fn chunks(&mut self) -> Result<Vec<u8>> {
@@ -114,13 +117,13 @@ mod tests {
     #[test]
     fn bodies_have_a_length_or_chunks() {
         let answers =
-            b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nabHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+            b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nabHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: Close\r\n\r\n\
             2\r\nab\r\n1;x\r\nc\r\n0\r\n\r\n";
         let mut connection = Connection::new(Canned(answers));
         let first = connection.send("GET", "a", "/", b"").unwrap();
-        assert_eq!((first.status, first.body), (201, b"ab".to_vec()));
+        assert_eq!((first.status, first.body, first.keeps), (201, b"ab".to_vec(), true));
         let second = connection.send("GET", "a", "/", b"").unwrap();
-        assert_eq!((second.status, second.body), (200, b"abc".to_vec()));
+        assert_eq!((second.status, second.body, second.keeps), (200, b"abc".to_vec(), false));
         assert!(connection.send("GET", "a", "/", b"").is_err());
     }
 }

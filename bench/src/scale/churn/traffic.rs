@@ -102,6 +102,7 @@ fn ask(kept: &mut Option<Connection<TcpStream>>, host: &str) -> Result<u16> {
         }
     };
     let answer = connection.send("GET", host, "/", b"")?;
-    *kept = Some(connection);
+    // Tidegate ends a connection with its thousandth answer, as nginx does.
+    *kept = Some(connection).filter(|_| answer.keeps);
     Ok(answer.status)
 }
