@@ -1,6 +1,6 @@
 //! `tidegate controller`: the controller alone, which serves a data plane over a Unix socket.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use controller::Controller;
 use dataplane::admin::{self, Pages};
 use link::{Limits, Metrics, Peers, Server};
@@ -12,16 +12,17 @@ use tokio::{
 use crate::{
     args::ControllerCommand,
     planes,
-    process::{JSON, REPORTS, bind_admin, json},
+    process::{CannotGoOn, JSON, REPORTS, bind_admin, json},
     signal::StopSignals,
+    supervise,
 };
 
 /// Runs until SIGTERM or SIGINT, and then for as long as a data plane is connected and the grace period lasts.
 ///
 /// # Errors
-/// Something that is needed cannot be had: an address, the socket, a folder, a cluster.
+/// Something that is needed cannot be had: an address, the socket, a folder, a cluster. [`CannotGoOn`]: a part of it ended.
 pub async fn serve(flags: ControllerCommand) -> anyhow::Result<()> {
-    let ControllerCommand { controller, process, link: socket, socket_peer_uid } = flags;
+    let ControllerCommand { controller, process, link: socket, socket_peer_uid, supervision } = flags;
     let mut stop = StopSignals::new().context("cannot take over signals")?;
     let admin_listener = bind_admin(&process, planes::CONTROLLER_HEALTHZ).await?;
     let metrics = Metrics::new(planes::metric_labels(&process))?;
@@ -35,15 +36,18 @@ pub async fn serve(flags: ControllerCommand) -> anyhow::Result<()> {
         ..planes::controller(&controller, &process, planes::CONTROLLER_HEALTHZ)
     };
     let controller = Controller::start(config, publish, reports).await?;
-    let pages = pages(&controller, &metrics);
+    let mut pages = pages(&controller, &metrics);
+    if let Some(restarts) = supervision.restarts {
+        pages = pages.metrics(supervise::metrics(planes::metric_labels(&process), restarts)?);
+    }
     let admin = tokio::spawn(admin::serve(admin_listener, pages, std::future::pending()));
     let mut link = tokio::spawn(server.run(snapshots, answer));
 
     let handle = controller.handle();
     let signal = tokio::select! {
         signal = stop.next() => signal,
-        error = handle.failed() => return Err(error.into()),
-        _ = &mut link => bail!("the task that serves the data plane ended unexpectedly"),
+        error = handle.failed() => return Err(CannotGoOn::because(error)),
+        _ = &mut link => return Err(CannotGoOn::because(anyhow!("the task that serves the data plane ended"))),
     };
     tracing::info!("{signal}: leaving, once the data plane has; a second signal ends at once");
     let last = async {
@@ -55,7 +59,7 @@ pub async fn serve(flags: ControllerCommand) -> anyhow::Result<()> {
     };
     tokio::select! {
         ((), ()) = async { tokio::join!(last, controller.leave()) } => {}
-        error = handle.failed() => return Err(error.into()),
+        error = handle.failed() => return Err(CannotGoOn::because(error)),
         signal = stop.next() => tracing::warn!("{signal}: leaving at once"),
     }
     controller.shut_down().await;

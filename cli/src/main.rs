@@ -10,10 +10,11 @@ mod planes;
 mod process;
 mod run;
 mod signal;
+mod supervise;
 
 use std::process::ExitCode;
 
-use args::Command;
+use args::{Command, ControllerCommand};
 
 fn main() -> ExitCode {
     let arguments = args::parse();
@@ -22,7 +23,11 @@ fn main() -> ExitCode {
     arguments.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let done = match arguments.command {
         Command::Run(flags) => process::run(run::serve(*flags)),
-        Command::Controller(flags) => process::run(controller::serve(*flags)),
+        Command::Controller(flags) if flags.supervision.supervised => match supervise::run(&flags) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        Command::Controller(flags) => control(*flags),
         Command::Dataplane(flags) => process::run(dataplane::serve(*flags)),
         Command::Annotations => print(&compile::annotation::reference()),
         Command::Settings => print(&compile::settings::reference()),
@@ -32,9 +37,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            process::exit_code(&error).into()
         }
     }
+}
+
+fn control(flags: ControllerCommand) -> anyhow::Result<()> {
+    if let Some(supervisor) = flags.supervision.supervisor_pid {
+        supervise::end_with_supervisor(supervisor)?;
+    }
+    process::run(controller::serve(flags))
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

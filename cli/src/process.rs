@@ -1,6 +1,9 @@
 //! What any process that serves needs around it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
 
 use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
@@ -12,6 +15,12 @@ const SIDE_THREADS: usize = 2;
 
 /// Reports of the data plane that wait for whoever reads them.
 pub const REPORTS: usize = 16;
+
+/// The exit code of a process that could not begin: an operator has to mend something.
+pub const CANNOT_BEGIN: u8 = 1;
+
+/// That of a controller that had begun: EX_SOFTWARE of sysexits(3).
+pub const CANNOT_GO_ON: u8 = 70;
 
 /// What pages that are no metrics are.
 pub const JSON: &str = "application/json";
@@ -31,6 +40,28 @@ pub fn run(serve: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
         .build()
         .context("cannot start threads")?;
     side.block_on(serve)
+}
+
+/// A controller had begun, and a part of it ended that must not: a mistake of the program.
+#[derive(Debug)]
+pub struct CannotGoOn;
+
+impl CannotGoOn {
+    /// An error by which it can be told from others.
+    pub fn because(cause: impl Into<anyhow::Error>) -> anyhow::Error {
+        cause.into().context(Self)
+    }
+}
+
+impl fmt::Display for CannotGoOn {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("cannot go on")
+    }
+}
+
+/// What a process ends with that failed.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<CannotGoOn>() { CANNOT_GO_ON } else { CANNOT_BEGIN }
 }
 
 /// Listens for probes, scrapes and people.

@@ -1,7 +1,27 @@
 //! SIGTERM and SIGINT, and SIGUSR1.
 
+use std::fmt;
+
 use dataplane::observe::Reopener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// A request to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGTERM: the kubelet's.
+    Terminate,
+    /// SIGINT: ctrl-C of a terminal.
+    Interrupt,
+}
+
+impl fmt::Display for StopSignal {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Terminate => "SIGTERM",
+            Self::Interrupt => "SIGINT",
+        })
+    }
+}
 
 /// Resolves at each request to stop.
 pub struct StopSignals {
@@ -18,11 +38,11 @@ impl StopSignals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// The next one, by name.
-    pub async fn next(&mut self) -> &'static str {
+    /// The next one.
+    pub async fn next(&mut self) -> StopSignal {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
         }
     }
 }

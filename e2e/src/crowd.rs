@@ -1,4 +1,5 @@
-//! Everybody who must not notice what happens to Tidegate: requests over both versions of HTTP, WebSockets and gRPC calls.
+//! Everybody who must not notice what happens to Tidegate: requests over both versions of HTTP, on connections that are kept and
+//! on new ones, WebSockets and gRPC calls.
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,16 @@ use crate::load::{Load, Plan, Protocol};
 use crate::objects::{EchoApp, annotated, ingress_for};
 use crate::sessions::{self, Broken, Sessions};
 use crate::tidegate::Tidegate;
+use crate::wait;
 
 /// Requests a second over each version of HTTP.
 const RATE: u32 = 100;
+/// The same with a new connection for each.
+const ARRIVALS: u32 = 50;
+/// Fewer than these of a kind have seen nothing.
+const FEWEST: u64 = 200;
+/// For so many.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// WebSockets, and gRPC calls.
 const SESSIONS: usize = 4;
 /// How long a Pod that was told to leave goes on accepting: the chart's `shutdown-grace-period`.
@@ -31,7 +39,7 @@ pub struct Crowd {
     pub fleet: Fleet,
     /// Those that stayed when it came.
     pods: Vec<Pod>,
-    loads: [Load; 2],
+    loads: [Load; 3],
     sessions: Sessions,
 }
 
@@ -104,9 +112,14 @@ impl Crowd {
         let target = tidegate.front.clone();
         let plan = sessions::Plan { target: target.clone(), websockets: talk, grpc, count: SESSIONS };
         let sessions = Sessions::start(&plan).await?;
-        let loads = [Protocol::Http1, Protocol::Http2].map(|protocol| {
-            Load::start(&Plan { target: target.clone(), host: app.clone(), rate: RATE, connections: 4, protocol })
-        });
+        let load = |protocol, rate, keep| {
+            Load::start(&Plan { target: target.clone(), host: app.clone(), rate, connections: 4, protocol, keep })
+        };
+        let loads = [
+            load(Protocol::Http1, RATE, true),
+            load(Protocol::Http2, RATE, true),
+            load(Protocol::Http1, ARRIVALS, false),
+        ];
         Ok(Self { namespace, tidegate, fleet, pods, loads, sessions })
     }
 
@@ -116,17 +129,19 @@ impl Crowd {
         self.namespace.cluster()
     }
 
-    /// Ends everybody who is still there.
+    /// Ends everybody who is still there, once they have seen enough: what happened may have been over in a moment.
     ///
     /// # Errors
     /// A request was not answered with 200; a session of a Pod that stayed ended; or one of a Pod that left did so
     /// before its time, or in another way than it should.
     pub async fn go_home(self, leave: Option<Leave>) -> anyhow::Result<()> {
+        let few = || self.loads.iter().any(|load| load.report().sent() <= FEWEST);
+        let enough = || async { Ok((!few()).then_some(())) };
+        wait::until("enough requests", PATIENCE, enough).await?;
         for load in self.loads {
             let report = load.stop().await;
             eprintln!("{} requests: {report:?}", report.sent());
             ensure!(report.failed() == 0, "{report:?}");
-            ensure!(report.sent() > 200, "only {} requests", report.sent());
         }
         let report = self.sessions.stop().await;
         eprintln!("{report:?}");

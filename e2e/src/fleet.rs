@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, items};
@@ -144,19 +143,5 @@ impl Fleet {
     pub async fn gone(&self, pod: &str) -> anyhow::Result<()> {
         let arguments = ["wait", "--for=delete", &format!("pod/{pod}"), "--timeout=120s"];
         self.kubectl(&arguments).await.map(drop)
-    }
-
-    /// Waits until a Pod's containers are all ready and one of them has been started again so often.
-    ///
-    /// # Errors
-    /// It is not in time.
-    pub async fn restarted(&self, pod: &str, container: &str, times: u64) -> anyhow::Result<()> {
-        let wanted = (container.to_owned(), times);
-        let look = || async {
-            let pods = self.pods().await?;
-            let found = pods.into_iter().find(|one| one.name == pod).context("it is gone")?;
-            Ok((found.ready && found.restarts.contains(&wanted)).then_some(()))
-        };
-        wait::until(&format!("a new {container} in {pod}"), LIMIT, look).await.map(drop)
     }
 }

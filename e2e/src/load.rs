@@ -1,4 +1,4 @@
-//! A steady stream of requests over kept connections, and what became of them.
+//! A steady stream of requests, and what became of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,10 +67,12 @@ pub struct Plan {
     pub host: String,
     /// Requests per second, over all connections.
     pub rate: u32,
-    /// Connections that are kept open.
+    /// Connections at the same time.
     pub connections: u32,
     /// What is spoken on them.
     pub protocol: Protocol,
+    /// Whether they are kept open; else there is a new one for each request.
+    pub keep: bool,
 }
 
 impl Load {
@@ -106,7 +108,7 @@ async fn worker(plan: Plan, index: u32, report: Arc<Mutex<Report>>, mut stopped:
     let period = Duration::from_secs(1) * plan.connections / plan.rate;
     let offset = period * index / plan.connections;
     let mut ticks = interval_at(Instant::now() + offset, period);
-    let mut connection = Kept::new(plan.target, plan.protocol);
+    let mut connection = Kept::new(plan.target.clone(), plan.protocol);
     loop {
         tokio::select! {
             biased;
@@ -115,6 +117,9 @@ async fn worker(plan: Plan, index: u32, report: Arc<Mutex<Report>>, mut stopped:
         }
         let start = Instant::now();
         let outcome = connection.get(&plan.host, "/load").await;
+        if !plan.keep {
+            connection = Kept::new(plan.target.clone(), plan.protocol);
+        }
         report.lock().unwrap_or_else(PoisonError::into_inner).count(outcome, start.elapsed());
     }
 }

@@ -15,6 +15,8 @@ pub struct Process {
     pub pod: String,
     /// The program and its first argument.
     command: [String; 2],
+    /// Whether it only looks after another process, which has all other arguments.
+    supervises: bool,
 }
 
 impl Process {
@@ -25,10 +27,11 @@ impl Process {
         folders.filter_map(|folder| Self::read(&folder.path())).collect()
     }
 
-    /// The processes of Tidegate that run this subcommand.
+    /// The processes of Tidegate that run this subcommand, not those that supervise one.
     #[must_use]
     pub fn planes(subcommand: &str) -> Vec<Self> {
-        Self::all().into_iter().filter(|process| process.runs("tidegate", subcommand)).collect()
+        let runs = |process: &Self| process.runs("tidegate", subcommand) && !process.supervises;
+        Self::all().into_iter().filter(runs).collect()
     }
 
     /// The one process of Tidegate that runs this subcommand.
@@ -64,9 +67,10 @@ impl Process {
         let environment = fs::read(folder.join("environ")).ok()?;
         let pod = environment.split(|byte| *byte == 0).find_map(|variable| variable.strip_prefix(b"POD_NAME="))?;
         let arguments = fs::read_to_string(folder.join("cmdline")).ok()?;
+        let supervises = arguments.split('\0').any(|argument| argument == "--supervised");
         let mut words = arguments.split('\0').map(str::to_owned);
         let command = [words.next()?, words.next().unwrap_or_default()];
-        Some(Self { pid, pod: String::from_utf8_lossy(pod).into_owned(), command })
+        Some(Self { pid, pod: String::from_utf8_lossy(pod).into_owned(), command, supervises })
     }
 
     fn program(&self) -> &str {
@@ -87,6 +91,19 @@ impl Process {
         let status = Command::new("kill").args([signal, &self.pid.to_string()]).stderr(Stdio::null()).status()?;
         ensure!(status.success(), "kill {signal} {self:?}");
         Ok(())
+    }
+
+    /// Whether it has not ended.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        Self::read(&self.folder()).is_some_and(|now| (&now.pod, &now.command) == (&self.pod, &self.command))
+    }
+
+    /// Who runs now, in the same Pod, what this one of Tidegate ran. None: nobody does.
+    #[must_use]
+    pub fn successor(&self) -> Option<Self> {
+        let [_, subcommand] = &self.command;
+        Self::planes(subcommand).into_iter().find(|one| one.pod == self.pod && one.pid != self.pid)
     }
 
     /// kill -9.

@@ -27,6 +27,7 @@ async fn pods_run_and_services_reach_them() {
         rate: 100,
         connections: 10,
         protocol: Protocol::Http1,
+        keep: true,
     };
     let load = Load::start(&plan);
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -72,6 +72,7 @@ async fn readiness_decides_who_gets_requests() {
         rate: 100,
         connections: 4,
         protocol: Protocol::Http1,
+        keep: true,
     };
     let load = Load::start(&plan);
     let count = || load.report().pods.get(pod).copied().unwrap_or_default();

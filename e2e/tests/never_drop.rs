@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use e2e::client::Target;
 use e2e::crowd::{Crowd, Leave};
 use e2e::fleet::{Fleet, Pod};
 use e2e::objects::ingress_for;
@@ -11,8 +12,10 @@ use e2e::process::Process;
 use e2e::wait;
 use serde_json::{Value, json};
 
-/// Until a container that was killed is there again, and has seen what it missed.
+/// Until a controller that was killed is there again, and has seen what it missed.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Without an answer for so long, it hangs.
+const HANGS: Duration = Duration::from_secs(60);
 
 async fn gather() -> Crowd {
     Crowd::gather().await.unwrap()
@@ -94,19 +97,47 @@ async fn a_new_app_is_not_noticed() {
     crowd.go_home(None).await.unwrap();
 }
 
-/// The controller is killed twice, in the middle of changes; the data plane serves on, and the next one goes on from it.
+/// What a Pod's controller says of how often it was started again.
+async fn restarts(pod: &Pod) -> u64 {
+    let target = Target { http_port: 10255, ..Target::new(pod.address.parse().unwrap()) };
+    let page = target.get("admin", "/metrics").await.unwrap().text();
+    let line = page.lines().find(|line| line.starts_with("tidegate_controller_restarts_total"));
+    line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()).unwrap()
+}
+
+/// The controller of the only Pod is killed, in the middle of changes. Its container goes on, so that new connections come
+/// all the while; the data plane serves on, and the next controller goes on from it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_that_dies_is_not_noticed() {
     let crowd = gather().await;
-    let pod = crowd.fleet.staying().await.unwrap().remove(0);
-    let (_, before) = pod.restarts.iter().find(|(container, _)| container == "controller").unwrap();
-    for round in 1..=2 {
+    let [pod]: [Pod; 1] = crowd.fleet.staying().await.unwrap().try_into().expect("one Pod");
+    let before = restarts(&pod).await;
+    for round in 1..=3 {
         let host = format!("during-{round}.{}", crowd.namespace.name());
         crowd.namespace.apply(&[ingress_for("during", &host, "app")]).await.unwrap();
-        Process::plane_of(&pod.name, "controller").unwrap().kill().unwrap();
-        crowd.fleet.restarted(&pod.name, "controller", before + round).await.unwrap();
+        let controller = Process::plane_of(&pod.name, "controller").unwrap();
+        controller.kill().unwrap();
+        let another = || async { Ok(controller.successor()) };
+        wait::until("another controller", LIMIT, another).await.unwrap();
         a_change_is_served(&crowd, &format!("after-{round}")).await;
+        assert_eq!(restarts(&pod).await, before + round);
     }
+    // Neither readiness nor the counts of Kubernetes have changed.
+    assert_eq!(crowd.fleet.staying().await.unwrap(), [pod]);
+    crowd.go_home(None).await.unwrap();
+}
+
+/// The controller of the only Pod hangs: it is replaced, and new connections come all the while.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_hangs_is_not_noticed() {
+    let crowd = gather().await;
+    let pods = crowd.fleet.staying().await.unwrap();
+    let controller = Process::plane_of(&pods[0].name, "controller").unwrap();
+    controller.signal("-STOP").unwrap();
+    let another = || async { Ok(controller.successor()) };
+    wait::until("another controller", HANGS + LIMIT, another).await.unwrap();
+    a_change_is_served(&crowd, "after").await;
+    assert_eq!(crowd.fleet.staying().await.unwrap(), pods);
     crowd.go_home(None).await.unwrap();
 }
 

@@ -35,6 +35,7 @@ async fn scene(app: EchoApp) -> Scene {
         rate: RATE,
         connections: 8,
         protocol: Protocol::Http1,
+        keep: true,
     };
     Scene { namespace, tidegate, host, load: Load::start(&plan), start: Instant::now() }
 }

@@ -58,17 +58,19 @@
 {{- end -}}
 
 {{/*
-Whether the Pod gets traffic is the data plane's business alone: a controller that cannot reach the API server takes
-nothing away from what is served.
+Whether the Pod gets traffic is the data plane's business alone: a controller that cannot reach the API server, ends or hangs
+takes nothing away from what is served. Therefore its first process looks after it, and not a probe: a container that the kubelet
+restarts makes the whole Pod unready.
 */}}
 {{- define "tidegate.probes" -}}
 {{- $root := first . -}}
 {{- $controller := $root.Values.controller -}}
 {{- $port := ternary "ctl-metrics" "metrics" (eq (last .) "controller") -}}
-{{- with $controller.startupProbe }}
+{{- $own := ternary $controller.controlplane $controller (eq (last .) "controller") -}}
+{{- with $own.startupProbe }}
 startupProbe: {{- include "tidegate.probe" (list $root . "/healthz" $port) | nindent 2 }}
 {{- end }}
-{{- with $controller.livenessProbe }}
+{{- with $own.livenessProbe }}
 livenessProbe: {{- include "tidegate.probe" (list $root . "/healthz" $port) | nindent 2 }}
 {{- end }}
 {{- if ne (last .) "controller" }}

@@ -116,6 +116,9 @@ workers: [dataplane]
 {{- $_ := set $flags "healthz-port" $root.Values.controller.metrics.controllerPort -}}
 {{- end -}}
 {{- if eq $plane "controller" -}}
+{{- if not (hasKey $flags "supervised") -}}
+{{- $_ := set $flags "supervised" "" -}}
+{{- end -}}
 {{- /* Where the cluster gives out users, it gives both containers the same. */ -}}
 {{- with (include "tidegate.securityContext" (list $root "dataplane") | fromJson).runAsUser -}}
 {{- $_ := set $flags "socket-peer-uid" . -}}

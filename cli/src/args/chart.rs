@@ -14,6 +14,9 @@ use super::{CommandLine, parse_from};
 /// Flags that the chart sets for each container by itself, whatever its table says.
 const SET_FOR_EACH: [&str; 4] = ["healthz-port", "socket", "socket-peer-uid", "state-dir"];
 
+/// Flags of the controller's container, and what its first process tells the other one.
+const SUPERVISION: [&str; 4] = ["supervised", "supervision-period", "restarts", "supervisor-pid"];
+
 /// Flags whose values come by the environment.
 const FROM_ENVIRONMENT: [&str; 2] = ["pod-name", "pod-namespace"];
 
@@ -83,7 +86,7 @@ fn flags(command: &str) -> BTreeSet<String> {
 }
 
 fn is_special(flag: &str) -> bool {
-    SET_FOR_EACH.contains(&flag) || FROM_ENVIRONMENT.contains(&flag)
+    [SET_FOR_EACH.as_slice(), &SUPERVISION, &FROM_ENVIRONMENT].iter().any(|special| special.contains(&flag))
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn each_flag_goes_to_who_takes_it() {
             takers.entry(flag).or_default().insert(plane.to_owned());
         }
     }
-    for flag in SET_FOR_EACH.iter().chain(&FROM_ENVIRONMENT) {
+    for flag in SET_FOR_EACH.iter().chain(&FROM_ENVIRONMENT).chain(&SUPERVISION) {
         assert!(takers.contains_key(*flag), "--{flag} is no flag any more");
     }
     let controller = BTreeSet::from(["controller".to_owned()]);

@@ -4,6 +4,7 @@ mod dataplane;
 mod election;
 mod link;
 mod process;
+mod supervision;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -15,6 +16,7 @@ pub use dataplane::DataplaneFlags;
 pub use election::ElectionFlags;
 pub use link::{SocketFlags, StateFlags};
 pub use process::ProcessFlags;
+pub use supervision::SupervisionFlags;
 
 /// The flags of `tidegate run`.
 #[derive(Debug, Args)]
@@ -45,6 +47,9 @@ pub struct ControllerCommand {
     /// A user whose processes may be the data plane, repeatable; our own and root may anyway.
     #[arg(long, value_name = "UID", value_delimiter = ',')]
     pub socket_peer_uid: Vec<u32>,
+    /// Who looks after it.
+    #[command(flatten)]
+    pub supervision: SupervisionFlags,
 }
 
 /// The flags of `tidegate dataplane`.

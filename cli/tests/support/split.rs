@@ -72,6 +72,11 @@ impl Split {
         self.launch_controller(socket, &[]);
     }
 
+    /// With a supervisor, and a socket in this place.
+    pub fn start_supervised_at(&mut self, socket: &Path) {
+        self.launch_controller(socket, &["--supervised"]);
+    }
+
     fn launch_controller(&mut self, socket: &Path, flags: &[&str]) {
         let [http, https, _, admin] = self.ports;
         let mut command = self.command("controller", admin);

@@ -61,8 +61,7 @@ pub struct Model {
     pub sites: BTreeMap<String, Site>,
     /// When changes were not seen: the API server was down, or a process of Tidegate had been killed.
     pub blind: Spans,
-    /// When a data plane had been killed and was not back: its connections broke, and new ones were refused. The same
-    /// where it was the controller of a Pod beside which there was no other for sure: Kubernetes sends nobody there.
+    /// When a data plane had been killed and was not back: its connections broke, and new ones were refused.
     pub crashed: Spans,
 }
 

@@ -3,8 +3,7 @@
 //! - From the moment at which a change is asked for, both what was and what will be are right.
 //! - [`BOUND`] after the API server took it, only the new one is. Where the API server is down or a process of Tidegate
 //!   was killed, the bound counts from when they are back.
-//! - A request that was not answered is a failure, unless a data plane had been killed and was not back yet, or the
-//!   controller of a Pod beside which no other one was ready for sure.
+//! - A request that was not answered is a failure, unless a data plane had been killed and was not back yet.
 //! - An answer that is wrong is a failure always, and so is a 5xx where the model has an app.
 
 mod history;

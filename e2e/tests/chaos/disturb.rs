@@ -67,8 +67,8 @@ impl Disturbance {
     /// Lets it happen, and waits until it is over.
     pub async fn happen(self, stage: &Stage) -> anyhow::Result<()> {
         match self {
-            Self::KillController(any) => planes::kill(stage, "controller", any).await,
-            Self::KillDataplane(any) => planes::kill(stage, "dataplane", any).await,
+            Self::KillController(any) => planes::kill_controller(stage, any).await,
+            Self::KillDataplane(any) => planes::kill_dataplane(stage, any).await,
             Self::DeletePod(any) => planes::take_away(stage, any, planes::How::Delete).await,
             Self::Evict(any) => planes::take_away(stage, any, planes::How::Evict).await,
             Self::RestartTidegate => planes::restart(stage).await,

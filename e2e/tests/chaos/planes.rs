@@ -7,11 +7,12 @@ use e2e::process::Process;
 use e2e::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::MutexGuard;
 
 use crate::stage::{Stage, insist};
 
-/// The kubelet waits ever longer before it starts a container again: after so many kills a Pod is left alone.
+/// Of a Pod, its container.
+const DATAPLANE: &str = "dataplane";
+/// The kubelet waits ever longer before it starts a container again: after so many kills a Pod's data plane is left alone.
 const MOST_KILLS: u64 = 2;
 /// The longest of these waits, and a busy machine.
 const RECOVERS: Duration = Duration::from_secs(180);
@@ -29,67 +30,86 @@ pub enum How {
     Evict,
 }
 
-/// kill -9 for one of the processes of a plane. Until its Pod is back, changes are not seen; a data plane's connections
-/// are lost. Also without its controller a Pod is not ready for Kubernetes, and gets no new connections: where no other one
-/// is there for sure, there may be nobody to connect to.
-pub async fn kill(stage: &Stage, plane: &str, any: usize) -> anyhow::Result<()> {
-    let mut able = Process::planes(plane);
-    able.retain(|process| stage.kills(&process.pod, plane) < MOST_KILLS);
-    if able.is_empty() {
-        return Ok(());
+/// kill -9 for a controller. Until the next one is there, changes are not seen; nobody notices anything else, since its
+/// container goes on.
+pub async fn kill_controller(stage: &Stage, any: usize) -> anyhow::Result<()> {
+    let Some(victim) = one_of(Process::planes("controller"), any) else { return Ok(()) };
+    let blind = stage.model().blind.begin(Instant::now());
+    stage.note(format!("kill -9 of the controller of {} (pid {})", victim.pod, victim.pid));
+    if shoot(&victim).await {
+        is_succeeded(stage, &victim).await?;
+        stage.note(format!("{} has another controller", victim.pod));
     }
-    let victim = able.swap_remove(any % able.len());
-    let others_stay = if plane == "controller" { others_stay(stage, &victim.pod).await } else { None };
-    let began = Instant::now();
-    let blind = stage.model().blind.begin(began);
-    let crashed = others_stay.is_none().then(|| stage.model().crashed.begin(began));
-    if let Some(times) = shoot(stage, plane, &victim).await {
-        is_back(stage, &victim.pod, (plane, times)).await?;
-        tokio::time::sleep(KNOWN).await;
-        stage.note(format!("the {plane} of {} is back", victim.pod));
-    }
-    let (now, mut model) = (Instant::now(), stage.model());
-    model.blind.end(blind, now);
-    if let Some(crashed) = crashed {
-        model.crashed.end(crashed, now);
-    }
+    stage.model().blind.end(blind, Instant::now());
     Ok(())
 }
 
-/// Whether another Pod is ready, which is so for as long as what is returned is held.
-async fn others_stay<'a>(stage: &'a Stage, pod: &str) -> Option<MutexGuard<'a, ()>> {
-    let pods = stage.pods.try_lock().ok()?;
-    let staying = stage.fleet.staying().await.ok()?;
-    staying.iter().any(|one| one.ready && one.name != pod).then_some(pods)
+/// kill -9 for a data plane. Until its Pod is back, changes are not seen, and its connections are lost.
+pub async fn kill_dataplane(stage: &Stage, any: usize) -> anyhow::Result<()> {
+    let mut able = Process::planes(DATAPLANE);
+    able.retain(|process| stage.kills(&process.pod, DATAPLANE) < MOST_KILLS);
+    let Some(victim) = one_of(able, any) else { return Ok(()) };
+    let began = Instant::now();
+    let blind = stage.model().blind.begin(began);
+    let crashed = stage.model().crashed.begin(began);
+    if let Some(times) = count_and_shoot(stage, &victim).await {
+        is_back(stage, &victim.pod, times).await?;
+        tokio::time::sleep(KNOWN).await;
+        stage.note(format!("the data plane of {} is back", victim.pod));
+    }
+    let (now, mut model) = (Instant::now(), stage.model());
+    model.blind.end(blind, now);
+    model.crashed.end(crashed, now);
+    Ok(())
 }
 
-/// Kills it, and returns how often its container was killed by now. None: it has ended already.
-async fn shoot(stage: &Stage, plane: &str, victim: &Process) -> Option<u64> {
-    let _one_at_a_time = stage.killing.lock().await;
-    let lives = || Process::planes(plane).iter().any(|process| process.pid == victim.pid);
-    if !lives() {
-        return None;
-    }
-    let times = stage.count_kill(&victim.pod, plane);
-    stage.note(format!("kill -9 of the {plane} of {} (pid {}, number {times})", victim.pod, victim.pid));
-    // One that ended in this moment had been told to leave: nobody starts it again.
-    victim.kill().ok()?;
-    while lives() {
+fn one_of(mut processes: Vec<Process>, any: usize) -> Option<Process> {
+    let index = any.checked_rem(processes.len())?;
+    Some(processes.swap_remove(index))
+}
+
+/// Kills it. One that has ended already had been told to leave: nobody starts it again.
+async fn shoot(victim: &Process) -> bool {
+    let is_killed = victim.lives() && victim.kill().is_ok();
+    while victim.lives() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    Some(times)
+    is_killed
 }
 
-/// Waits until a container is there again, or its Pod leaves.
-async fn is_back(stage: &Stage, pod: &str, (container, times): (&str, u64)) -> anyhow::Result<()> {
+/// Kills a data plane, and returns how often its container was killed by now. None: it has ended already.
+async fn count_and_shoot(stage: &Stage, victim: &Process) -> Option<u64> {
+    let _one_at_a_time = stage.killing.lock().await;
+    if !victim.lives() {
+        return None;
+    }
+    let times = stage.count_kill(&victim.pod, DATAPLANE);
+    stage.note(format!("kill -9 of the data plane of {} (pid {}, number {times})", victim.pod, victim.pid));
+    shoot(victim).await.then_some(times)
+}
+
+/// Waits until a Pod has another controller, or leaves.
+async fn is_succeeded(stage: &Stage, victim: &Process) -> anyhow::Result<()> {
+    let succeeded = || async {
+        if victim.successor().is_some() {
+            return Ok(Some(()));
+        }
+        let pods = stage.fleet.pods().await?;
+        Ok(pods.iter().find(|one| one.name == victim.pod).is_none_or(|one| one.leaves).then_some(()))
+    };
+    wait::until(&format!("another controller in {}", victim.pod), RECOVERS, succeeded).await.map(drop)
+}
+
+/// Waits until a data plane is there again, or its Pod leaves.
+async fn is_back(stage: &Stage, pod: &str, times: u64) -> anyhow::Result<()> {
     let back = || async {
         let pods = stage.fleet.pods().await?;
         // It may have been killed once more.
-        let started = |one: &Pod| one.restarts.iter().any(|(name, count)| name == container && *count >= times);
+        let started = |one: &Pod| one.restarts.iter().any(|(name, count)| name == DATAPLANE && *count >= times);
         let is_back = |one: &Pod| one.leaves || (one.ready && started(one));
         Ok(pods.iter().find(|one| one.name == pod).is_none_or(is_back).then_some(()))
     };
-    wait::until(&format!("a new {container} in {pod}"), RECOVERS, back).await.map(drop)
+    wait::until(&format!("a new data plane in {pod}"), RECOVERS, back).await.map(drop)
 }
 
 /// A Pod leaves where another one is there, as its PodDisruptionBudget would have it.
@@ -147,10 +167,7 @@ pub async fn stop_api(stage: &Stage, ms: u64) -> anyhow::Result<()> {
 
 /// Somebody who speaks something else comes to a controller's socket.
 pub async fn junk(stage: &Stage, any: usize, bytes: &[u8]) -> anyhow::Result<()> {
-    let controllers = Process::planes("controller");
-    let Some(controller) = controllers.get(any.checked_rem(controllers.len()).unwrap_or_default()) else {
-        return Ok(());
-    };
+    let Some(controller) = one_of(Process::planes("controller"), any) else { return Ok(()) };
     // It may have been killed in this moment.
     let Ok(mut socket) = UnixStream::connect(controller.path(SOCKET)).await else { return Ok(()) };
     stage.note(format!("{} bytes of junk for the controller of {}", bytes.len(), controller.pod));
