@@ -1,5 +1,6 @@
 //! Backends: their endpoints, the connections to them, and the steps from a request to an answer.
 
+mod answer_fields;
 mod connect;
 mod fields;
 mod io;
@@ -13,6 +14,7 @@ mod shared;
 mod stream;
 mod tries;
 
+pub use answer_fields::{AnswerFields, Codings};
 pub use fields::{
     X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PROTO, elements, of_request as request_fields,
     strip_connection,

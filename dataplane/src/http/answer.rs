@@ -6,7 +6,11 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use snapshot::HttpOptions;
 
-use super::{connection::Connection, context::Context, survey::Survey};
+use super::{
+    connection::Connection,
+    context::Context,
+    survey::{Survey, field_length},
+};
 use crate::{
     exchange::{Answer, Body, Cause, Client, Facts, Failure, Ticket},
     runtime::LiveListener,
@@ -97,8 +101,8 @@ pub fn set_fields(headers: &mut http::HeaderMap, http: &HttpOptions, hsts: Optio
 
 /// Bytes of the status line and the fields, as near as it can be told.
 fn head_length(headers: &http::HeaderMap) -> u64 {
-    let field = |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
-    u64::try_from(headers.iter().map(field).sum::<usize>()).unwrap_or(u64::MAX).saturating_add(19)
+    let fields = headers.iter().map(|(name, value)| field_length(name, value));
+    u64::try_from(fields.sum::<usize>()).unwrap_or(u64::MAX).saturating_add(19)
 }
 
 /// Logs and counts a request that was answered before its head was whole.

@@ -3,13 +3,12 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request};
 use snapshot::{HttpOptions, Protocol};
 
 use super::{
     answer::set_fields,
     connection::Accepted,
-    forward::keep_one_length,
     forwarded,
     head::{self, Target},
     request::upgrade_of,
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     exchange::{Client, Exchange, RequestBody, Socket},
-    upstream::{request_fields, strip_connection},
+    upstream::{AnswerFields, request_fields},
 };
 
 /// The rules for fields, as [`super::serve`] and [`super::forward`] apply them to a request without a body and to its
@@ -72,10 +71,7 @@ impl FieldRules {
 
     /// Makes the fields of an upstream's answer those that the client is to see.
     pub fn answer(&self, headers: &mut HeaderMap) {
-        strip_connection(headers);
-        if headers.get_all(header::CONTENT_LENGTH).iter().nth(1).is_some() {
-            keep_one_length(headers);
-        }
+        AnswerFields::of(headers).clean(headers);
         set_fields(headers, &self.http, None);
     }
 }

@@ -78,18 +78,13 @@ async fn take_body(exchange: &mut Exchange, route: &LiveRoute, protocol: Protoco
 }
 
 fn accept(exchange: &Exchange, answered: Answered, way: &LiveForward) -> Outcome {
-    let Answered { response, lease, seen } = answered;
+    let Answered { response, lease, fields } = answered;
     let (mut head, incoming) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         lease.sender.detach();
         return switch(head, incoming, way);
     }
-    if seen.of_connection {
-        strip_connection(&mut head.headers);
-    }
-    if seen.lengths > 1 {
-        keep_one_length(&mut head.headers);
-    }
+    fields.clean(&mut head.headers);
     let body = UpstreamBody::new(incoming, lease, Arc::clone(&exchange.socket), way.timeouts.read);
     let body = if body.is_end_stream() { Body::Empty } else { Body::Upstream(Box::new(body)) };
     Outcome::Message(Response::from_parts(head, body))
@@ -105,11 +100,4 @@ fn switch(mut head: http::response::Parts, incoming: Incoming, way: &LiveForward
     let mut response = Response::from_parts(head, incoming);
     let half = UpstreamHalf { upgrade: hyper::upgrade::on(&mut response), patience: way.timeouts.read };
     Outcome::Tunnel(response.map(|_| Body::Empty), half)
-}
-
-/// hyper has made sure that several lengths say the same; the client is to see one.
-pub fn keep_one_length(headers: &mut http::HeaderMap) {
-    if let Some(length) = headers.remove(header::CONTENT_LENGTH) {
-        headers.insert(header::CONTENT_LENGTH, length);
-    }
 }

@@ -82,10 +82,10 @@ pub fn length(head: &Parts, survey: &Survey) -> u64 {
 
 /// One transfer coding at most, and that is chunked (RFC 9112 section 6.1). hyper has seen to `Content-Length`.
 fn check_framing(head: &Parts, survey: &Survey) -> Result<(), Cause> {
-    match survey.codings {
+    match survey.codings.count {
         0 => Ok(()),
         1 if head.version == Version::HTTP_10 => Err(Cause::BadRequest("transfer-encoding")),
-        1 if survey.is_chunked => Ok(()),
+        1 if survey.codings.is_chunked => Ok(()),
         1 => Err(Cause::TransferCoding),
         _ => Err(Cause::BadRequest("transfer-encoding")),
     }

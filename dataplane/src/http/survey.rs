@@ -3,6 +3,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::upstream::Codings;
+
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Survey {
@@ -14,10 +16,8 @@ pub struct Survey {
     pub host: Option<HeaderValue>,
     /// How many there are.
     pub hosts: usize,
-    /// How many fields `Transfer-Encoding` there are.
-    pub codings: usize,
-    /// Whether the last of them says `chunked` and nothing else.
-    pub is_chunked: bool,
+    /// What `Transfer-Encoding` says.
+    pub codings: Codings,
     /// Whether the client wants to switch to another protocol.
     pub upgrades: bool,
     /// Whether it expects something before it sends its body.
@@ -55,8 +55,7 @@ impl Survey {
         } else if *name == header::REFERER {
             first(&mut self.referer);
         } else if *name == header::TRANSFER_ENCODING {
-            self.codings = self.codings.saturating_add(1);
-            self.is_chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+            self.codings.note(value);
         } else if *name == header::UPGRADE {
             self.upgrades = true;
         } else if *name == header::EXPECT {
@@ -93,7 +92,7 @@ mod tests {
         }
         let survey = Survey::of(&headers);
         assert_eq!((survey.host.unwrap().as_bytes(), survey.hosts), (&b"a.b"[..], 2));
-        assert_eq!((survey.codings, survey.is_chunked), (2, true));
+        assert_eq!((survey.codings.count, survey.codings.is_chunked), (2, true));
         assert_eq!((survey.referer.unwrap(), survey.request_id.unwrap()), ("x".parse().unwrap(), "1".parse().unwrap()));
         assert!(survey.expects && !survey.upgrades && survey.user_agent.is_none());
         assert_eq!((survey.length, survey.longest), (2 * 11 + 12 + 25 + 28 + 2 * 17 + 22, 28));

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use snapshot::Protocol;
 
 use super::{
-    LiveForward, Pool,
+    AnswerFields, LiveForward, Pool,
     connect::{Destination, connect, note_tls},
     fields,
     shared::acquire,
@@ -41,17 +41,8 @@ pub struct Answered {
     pub response: Response<Incoming>,
     /// The connection.
     pub lease: Lease,
-    /// What was seen in passing of the head's fields.
-    pub seen: Seen,
-}
-
-/// What the fields of an answer hold that is not the client's matter.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Seen {
-    /// Whether some are about the connection alone.
-    pub of_connection: bool,
-    /// How many name a length.
-    pub lengths: u32,
+    /// What the head's fields say.
+    pub fields: AnswerFields,
 }
 
 /// Sends the request to one endpoint and waits for the head of its answer. A pooled connection that turns out to be
@@ -251,19 +242,9 @@ fn cause(error: &hyper::Error, lease: &Lease, to: &Destination<'_>, upload: Opti
 /// An answer whose end is not certain, or a switch of protocols that nobody asked for, is none.
 fn check(exchange: &Exchange, response: Response<Incoming>, lease: Lease) -> Result<Answered, Cause> {
     let headers = response.headers();
-    let (mut codings, mut chunked, mut seen) = (0u32, false, Seen::default());
-    for (name, value) in headers {
-        if name == header::CONTENT_LENGTH {
-            seen.lengths = seen.lengths.saturating_add(1);
-        } else if fields::is_of_connection(name.as_str()) {
-            seen.of_connection = true;
-            if name == header::TRANSFER_ENCODING {
-                codings = codings.saturating_add(1);
-                chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
-            }
-        }
-    }
-    if codings > 1 || (codings == 1 && (!chunked || seen.lengths > 0)) {
+    let fields = AnswerFields::of(headers);
+    let AnswerFields { lengths, codings, of_connection: _ } = fields;
+    if codings.count > 1 || (codings.count == 1 && (!codings.is_chunked || lengths > 0)) {
         return Err(Cause::BadAnswer);
     }
     if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
@@ -274,5 +255,5 @@ fn check(exchange: &Exchange, response: Response<Incoming>, lease: Lease) -> Res
             return Err(Cause::BadAnswer);
         }
     }
-    Ok(Answered { response, lease, seen })
+    Ok(Answered { response, lease, fields })
 }
