@@ -52,9 +52,10 @@ chart: ## lint the chart and render it with its test values, where a helm is
 		"$(HELM)" lint --strict charts/tidegate $(LINT_VALUES) && charts/tidegate/tests/run "$(HELM)"; \
 	else echo "chart: not tested, no helm here"; fi
 
-crds: ## write crds/ anew from the Rust types, and the chart's copy
+generated: ## write anew what is made from the Rust code: crds/, the chart's copy, its list of settings
 	$(CARGO) run --quiet -- crds > crds/tidegate.dev_ingressclassparameters.yaml
 	cp crds/*.yaml charts/tidegate/crds/
+	$(CARGO) run --quiet -- settings --chart > charts/tidegate/files/settings.json
 
 fmt: ## format the code
 	$(CARGO) fmt --all

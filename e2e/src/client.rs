@@ -25,6 +25,8 @@ pub use tls::{Identity, Leaf};
 
 /// No test request takes longer, unless something is wrong.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Shorter, so that an error tells who is silent: the network or who answers.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(8);
 const MOST_REDIRECTS: usize = 5;
 
 /// Fields of a request beyond Host.
@@ -114,7 +116,8 @@ impl Target {
 
     async fn connect(&self, port: u16) -> anyhow::Result<TcpStream> {
         let address = SocketAddr::new(self.address, port);
-        TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))
+        let connect = timeout(CONNECT_DEADLINE, TcpStream::connect(address));
+        connect.await.map_err(Into::into).flatten().with_context(|| format!("connecting to {address}"))
     }
 
     /// A connection over `http` for several requests.

@@ -1,15 +1,19 @@
 //! Tidegate's own Pods: what an operator does to them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, items};
+use crate::cluster::{Cluster, endpoints, items};
 use crate::tidegate::{NAMESPACE, SELECTOR};
 use crate::wait;
 
 /// Until Pods are there, or gone: with the time that those have which leave.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// The Service that clients come by.
+const SERVICE: &str = "tidegate-controller";
 
 /// The workload of the release, with its Pods.
 #[derive(Debug, Clone)]
@@ -78,6 +82,23 @@ impl Fleet {
     /// The API server does not answer.
     pub async fn staying(&self) -> anyhow::Result<Vec<Pod>> {
         Ok(self.pods().await?.into_iter().filter(|pod| !pod.leaves).collect())
+    }
+
+    /// Waits until the Service has the Pods that are ready behind it, and no others.
+    ///
+    /// # Errors
+    /// It has not in time.
+    pub async fn listed(&self) -> anyhow::Result<()> {
+        let selector = format!("kubernetes.io/service-name={SERVICE}");
+        let differs = || async {
+            let slices = self.cluster.json(&["get", "endpointslices", "-n", NAMESPACE, "-l", &selector]).await?;
+            let listed = items(&slices["items"]).flat_map(endpoints).filter(|(_, ready)| *ready);
+            let listed: BTreeSet<_> = listed.map(|(pod, _)| pod).collect();
+            let ready = self.staying().await?.into_iter().filter(|pod| pod.ready);
+            let ready: BTreeSet<_> = ready.map(|pod| pod.name).collect();
+            Ok((listed == ready).then_some(()).ok_or((listed, ready)))
+        };
+        wait::until_eq("the ready Pods behind the Service", LIMIT, Ok(()), differs).await.map(drop)
     }
 
     /// The Pod of ours that holds a Lease.

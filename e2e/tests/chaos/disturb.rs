@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use crate::stage::{APPS, SITES, Stage};
-use crate::{backends, objects, planes};
+use crate::{api, backends, objects, planes};
 
 /// A disturbance with all that was drawn for it. What it meets when it happens decides whether it can: it is left out
 /// where another one of its kind is still on its way.
@@ -52,8 +52,9 @@ impl Disturbance {
             13..16 => Self::Evict(any),
             16..18 => Self::RestartTidegate,
             18..22 => Self::ScaleTidegate(rng.usize(1..=3)),
-            22..25 => Self::StopApi(rng.u64(500..6000)),
-            25..30 => Self::Junk(any, junk(rng)),
+            // Rare: the cluster needs a minute to follow it again.
+            22 => Self::StopApi(rng.u64(500..6000)),
+            23..30 => Self::Junk(any, junk(rng)),
             30..35 => Self::KillBackend(app),
             35..39 => Self::DeleteBackend(app),
             39..42 => Self::RestartBackend(app),
@@ -73,7 +74,7 @@ impl Disturbance {
             Self::Evict(any) => planes::take_away(stage, any, planes::How::Evict).await,
             Self::RestartTidegate => planes::restart(stage).await,
             Self::ScaleTidegate(replicas) => planes::scale(stage, replicas).await,
-            Self::StopApi(ms) => planes::stop_api(stage, ms).await,
+            Self::StopApi(ms) => api::stop(stage, ms).await,
             Self::Junk(any, bytes) => planes::junk(stage, any, &bytes).await,
             Self::KillBackend(app) => backends::take_away(stage, app, backends::How::Kill).await,
             Self::DeleteBackend(app) => backends::take_away(stage, app, backends::How::Delete).await,

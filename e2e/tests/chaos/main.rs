@@ -4,6 +4,7 @@
 //! `CHAOS_SECONDS` (60) says for how long, `CHAOS_SEED` which disturbances come in which order.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod api;
 mod backends;
 mod disturb;
 mod objects;

@@ -1,4 +1,4 @@
-//! What happens to Tidegate, and to the API server that it follows.
+//! What happens to Tidegate.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use e2e::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::stage::{Stage, insist};
+use crate::stage::Stage;
 
 /// Of a Pod, its container.
 const DATAPLANE: &str = "dataplane";
@@ -54,6 +54,9 @@ pub async fn kill_dataplane(stage: &Stage, any: usize) -> anyhow::Result<()> {
     let crashed = stage.model().crashed.begin(began);
     if let Some(times) = count_and_shoot(stage, &victim).await {
         is_back(stage, &victim.pod, times).await?;
+        // Whoever took the API server away waits until all others follow it again: before that, they do not know.
+        drop(stage.api.read().await);
+        stage.fleet.listed().await?;
         tokio::time::sleep(KNOWN).await;
         stage.note(format!("the data plane of {} is back", victim.pod));
     }
@@ -146,22 +149,6 @@ pub async fn scale(stage: &Stage, replicas: usize) -> anyhow::Result<()> {
     stage.note(format!("Tidegate gets {replicas} Pods"));
     stage.fleet.scale(replicas).await?;
     stage.note(format!("Tidegate has {replicas} Pods"));
-    Ok(())
-}
-
-/// The API server is killed and comes back. Not while Pods come and go: whether traffic still reaches one that leaves
-/// is then no longer ours to say.
-pub async fn stop_api(stage: &Stage, ms: u64) -> anyhow::Result<()> {
-    let Ok(_api) = stage.api.try_write() else { return Ok(()) };
-    let cluster = stage.namespace.cluster();
-    stage.note(format!("the API server is killed, for {ms} ms"));
-    let blind = stage.model().blind.begin(Instant::now());
-    cluster.apiserver(&["stop"]).await?;
-    tokio::time::sleep(Duration::from_millis(ms)).await;
-    cluster.apiserver(&["start"]).await?;
-    insist(|| async { cluster.kubectl(&["get", "--raw", "/readyz"]).await.map(drop) }).await?;
-    stage.model().blind.end(blind, Instant::now());
-    stage.note("the API server is back");
     Ok(())
 }
 
