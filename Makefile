@@ -3,7 +3,7 @@
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test survival check fmt crds layers sizes words doc chart e2e chaos cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply bench-certs bench-scale fuzz testssl
+.PHONY: help run test survival check fmt generated layers sizes words doc chart e2e chaos cluster-up cluster-down release image bench conformance-h2 bench-gate bench-workers bench-idle bench-compile bench-manifests bench-route bench-fields bench-apply bench-certs bench-scale fuzz testssl
 
 CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
@@ -72,7 +72,7 @@ e2e: ## end-to-end tests on a real cluster on this machine (says what it install
 CHAOS_SECONDS ?= 3600
 
 chaos: ## everything at random for CHAOS_SECONDS (3600) on that cluster, each answer checked; CHAOS_SEED to have it again
-	@CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_SEED=$(CHAOS_SEED) e2e/run chaos
+	@CHAOS_SECONDS=$(CHAOS_SECONDS) CHAOS_SEED=$(CHAOS_SEED) RUST_TEST_NOCAPTURE=1 e2e/run chaos
 
 cluster-up: ## start that cluster, to try things out
 	@e2e/cluster/up

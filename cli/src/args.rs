@@ -38,7 +38,11 @@ pub enum Command {
     /// Print what each annotation of ingress-nginx does here, as Markdown.
     Annotations,
     /// Print the keys of the global ConfigMap (--configmap), as Markdown.
-    Settings,
+    Settings {
+        /// As JSON, for the chart's notes.
+        #[arg(long, hide = true)]
+        chart: bool,
+    },
     /// Print our CustomResourceDefinitions, as YAML for `kubectl apply -f -`.
     Crds,
 }
@@ -67,7 +71,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments
     match &command {
         Command::Run(flags) => warnings.extend(flags.controller.without_effect()),
         Command::Controller(flags) => warnings.extend(flags.controller.without_effect()),
-        Command::Dataplane(_) | Command::Annotations | Command::Settings | Command::Crds => {}
+        Command::Dataplane(_) | Command::Annotations | Command::Settings { .. } | Command::Crds => {}
     }
     Ok(Arguments { command, log_format, warnings })
 }
@@ -84,7 +88,7 @@ mod tests {
             Command::Controller(_)
             | Command::Dataplane(_)
             | Command::Annotations
-            | Command::Settings
+            | Command::Settings { .. }
             | Command::Crds => Err("not run".to_owned()),
         }
     }

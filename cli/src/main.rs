@@ -30,7 +30,10 @@ fn main() -> ExitCode {
         Command::Controller(flags) => control(*flags),
         Command::Dataplane(flags) => process::run(dataplane::serve(*flags)),
         Command::Annotations => print(&compile::annotation::reference()),
-        Command::Settings => print(&compile::settings::reference()),
+        Command::Settings { chart: false } => print(&compile::settings::reference()),
+        Command::Settings { chart: true } => {
+            compile::settings::chart().map_err(Into::into).and_then(|text| print(&text))
+        }
         Command::Crds => ::controller::crds().map_err(Into::into).and_then(|text| print(&text)),
     };
     match done {

@@ -8,5 +8,5 @@ const FILE: &str = "../crds/tidegate.dev_ingressclassparameters.yaml";
 #[test]
 fn the_files_are_those_of_the_types() {
     let file = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE)).unwrap();
-    assert!(file == controller::crds().unwrap(), "`make crds` writes it anew");
+    assert!(file == controller::crds().unwrap(), "`make generated` writes it anew");
 }

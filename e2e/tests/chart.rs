@@ -88,7 +88,9 @@ async fn a_file_of_ingress_nginx_installs_and_upgrades() {
     answers(&front, "old.example", 200).await;
     for split in ["controller.split=false", "controller.split=true"] {
         let printed = release.helm("upgrade", &[&file[..], &["--set", split]].concat()).await;
-        assert!(printed.contains("controller.lifecycle"), "the notes name what means nothing here: {printed}");
+        for name in ["controller.lifecycle", "worker-processes"] {
+            assert!(printed.contains(&format!("  {name}: ")), "the notes name what means nothing here: {printed}");
+        }
         answers(&front, "old.example", 200).await;
     }
 }

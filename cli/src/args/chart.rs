@@ -1,4 +1,5 @@
-//! The chart beside the program: what it puts on command lines, and which of them it gives a flag to.
+//! The chart beside the program: what it puts on command lines, which of them it gives a flag to, and what its notes say
+//! of settings.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -111,4 +112,10 @@ fn one_process_takes_what_both_planes_take() {
     let both: BTreeSet<String> = ordinary(PLANES.iter().flat_map(|plane| flags(plane)).collect());
     let run: BTreeSet<String> = ordinary(flags("run"));
     assert_eq!(run, both);
+}
+
+#[test]
+fn the_notes_know_all_settings() {
+    let kept = fs::read_to_string(chart().join("files/settings.json")).unwrap();
+    assert_eq!(kept, compile::settings::chart().unwrap(), "make generated writes it anew");
 }

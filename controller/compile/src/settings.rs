@@ -26,7 +26,7 @@ use snapshot::{
 };
 
 pub use handshake::Sessions;
-pub use reference::reference;
+pub use reference::{chart, reference};
 pub use stream::StreamSettings;
 
 use crate::{NamespacedName, Problem, Reason, Severity};

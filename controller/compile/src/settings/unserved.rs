@@ -16,7 +16,7 @@ pub(super) struct Known {
     /// What is lost without it.
     loss: Loss,
     /// Values that say nothing which is not true without the key.
-    quiet: &'static [&'static str],
+    pub(super) quiet: &'static [&'static str],
     /// What to do instead, or why it has no meaning; a sentence, or empty.
     note: &'static str,
 }
