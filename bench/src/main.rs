@@ -24,6 +24,8 @@ use site::Site;
 
 /// The load and the backend are pinned to one core, by whoever starts this; the proxies get this one.
 const PROXY_CORE: &str = "0";
+/// And this one is that of all others, where it is not whoever starts this that says so.
+const OTHERS_CORE: &str = "1";
 /// Where the number of workers is measured, the load and the proxies share both.
 const BOTH_CORES: &str = "0,1";
 

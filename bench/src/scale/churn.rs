@@ -1,9 +1,10 @@
 //! Endpoints that change all the time, beside traffic: what that costs each plane, and the traffic.
 //!
 //! Four phases of the same traffic, each as long as the others: alone; beside as many writes of objects that nobody
-//! watches, which cost the API server the same and us nothing; beside the churn; alone again. The API server shares
-//! caches and cores with the proxy, so only the second phase tells its part from ours.
+//! watches, which cost the API server the same and us nothing; beside the churn; alone again. The API server has another
+//! core than the proxy, but shares caches and the kernel with it, so only the second phase tells its part from ours.
 
+mod cores;
 mod pace;
 mod phase;
 mod traffic;
@@ -20,6 +21,7 @@ use super::{
     subject::Running,
     sum, world,
 };
+use cores::Cores;
 use phase::{Doing, Phase};
 use traffic::Traffic;
 use writes::{Apart, Slices, Writes};
@@ -68,6 +70,7 @@ pub fn run(churn: Churn, ingresses: usize, access: &Access, running: &mut Runnin
         enough("requests", phase.traffic.requests, churn.requests, churn.time)?;
         Ok(phase)
     };
+    let cores = Cores::apart(&running.pids()?)?;
     traffic.run(WARM_UP)?;
     let before = phase("traffic alone", Doing::Nothing)?;
     let apart = phase("writes that nobody watches", Doing::Writing(&apart))?;
@@ -78,6 +81,7 @@ pub fn run(churn: Churn, ingresses: usize, access: &Access, running: &mut Runnin
         enough(name, phase.writes, churn.changes, churn.time)?;
     }
     let after = phase("traffic alone", Doing::Nothing)?;
+    drop(cores);
     let services = served(&slices, running)?;
     Ok(Outcome { before, apart, churn: churned, after, snapshots, services }.describe(churn))
 }

@@ -169,13 +169,21 @@ impl Running {
         Ok(memory)
     }
 
+    /// Its processes, with what they have started.
+    ///
+    /// # Errors
+    /// /proc cannot be read.
+    pub fn pids(&self) -> Result<Vec<u32>> {
+        let trees: Result<Vec<_>> = self.children.iter().map(|child| procfs::tree(child.id())).collect();
+        Ok(trees?.concat())
+    }
+
     /// The time on a CPU that all its processes have had.
     ///
     /// # Errors
     /// One has ended.
     pub fn cpu(&self) -> Result<Duration> {
-        let of = |child: &Child| procfs::time(&procfs::tree(child.id())?);
-        self.children.iter().map(of).sum()
+        procfs::time(&self.pids()?)
     }
 
     /// That of two planes, told apart.
