@@ -208,11 +208,11 @@ impl Namespace {
     }
 }
 
-/// The Pods of an EndpointSlice, and whether it calls them ready.
+/// The Pods of an EndpointSlice, and whether it calls them ready. One made by hand has endpoints that are no Pods.
 pub fn endpoints(slice: &Value) -> impl Iterator<Item = (String, bool)> {
-    items(&slice["endpoints"]).map(|endpoint| {
-        let pod = endpoint["targetRef"]["name"].as_str().unwrap_or_default().to_owned();
-        (pod, endpoint["conditions"]["ready"].as_bool().unwrap_or(true))
+    items(&slice["endpoints"]).filter_map(|endpoint| {
+        let pod = endpoint["targetRef"]["name"].as_str()?.to_owned();
+        Some((pod, endpoint["conditions"]["ready"].as_bool().unwrap_or(true)))
     })
 }
 
