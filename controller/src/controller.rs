@@ -24,7 +24,10 @@ use crate::{
     replicas::Replicas,
     report::{self, Inputs, Outputs, address, conditions::Conditions, events::Teller, nodes::Nodes, status::Writer},
     secrets::{Asking, Keeper, Named},
-    source::{cluster, manifests},
+    source::{
+        cluster::{self, Scope},
+        manifests,
+    },
 };
 
 /// Updates that wait for the cycle before a source has to wait itself.
@@ -157,10 +160,12 @@ impl Controller {
     fn follow_cluster(&mut self, client: &Client, mut parts: Parts) {
         let (updates, inbox) = mpsc::channel::<Update>(UPDATES);
         let board = &self.handle.board;
-        let keeper = Keeper::new(client.clone(), parts.options.clone(), Arc::clone(board), updates.clone());
+        let (scope, namespaces) = Scope::new(client, &parts.options);
+        let keeper = Keeper::new(scope.clone(), parts.options.clone(), Arc::clone(board), updates.clone());
         let (names, named) = watch::channel(Named::default());
         parts.asking = Asking::of(names);
-        let plan = cluster::plan(client, &parts.options);
+        let mut plan = cluster::plan(client, &parts.options, &scope);
+        plan.extend(namespaces);
         let lists = plan.iter().map(|planned| planned.list.clone()).chain([cluster::SECRETS.to_owned()]);
         let cycle = Cycle::new(parts, lists.collect());
         for planned in plan {

@@ -19,7 +19,6 @@ use std::{
 
 pub(crate) use asking::{Asking, Held};
 use compile::{NamespacedName, Options};
-use kube::Client;
 use singles::Singles;
 use tokio::{
     sync::{mpsc, watch},
@@ -31,7 +30,7 @@ use crate::{
     board::Board,
     cycle::Update,
     object::{Change, Key, Kind, Object},
-    source::cluster,
+    source::cluster::{self, Scope},
 };
 
 /// So many Secrets are watched each by its name; where there are more, one watch is less to the API server.
@@ -59,7 +58,7 @@ pub(crate) struct Named {
 
 /// Follows what is named.
 pub(crate) struct Keeper {
-    client: Client,
+    scope: Scope,
     options: Options,
     board: Arc<Board>,
     updates: mpsc::Sender<Update>,
@@ -92,14 +91,14 @@ enum Rest {
 
 impl Keeper {
     /// Begins to watch. What is held goes to `updates`.
-    pub(crate) fn new(client: Client, options: Options, board: Arc<Board>, updates: mpsc::Sender<Update>) -> Self {
+    pub(crate) fn new(scope: Scope, options: Options, board: Arc<Board>, updates: mpsc::Sender<Update>) -> Self {
         let (tls_updates, from_tls) = mpsc::channel(UPDATES);
         let (rest_updates, from_rest) = mpsc::channel(UPDATES);
         let mut tasks = JoinSet::new();
-        tasks.spawn(cluster::tls_secrets(&client, &options).run(tls_updates, Arc::clone(&board)));
+        tasks.spawn(cluster::tls_secrets(&scope).run(tls_updates, Arc::clone(&board)));
         Self {
-            singles: Singles::new(client.clone(), Arc::clone(&board)),
-            client,
+            singles: Singles::new(scope.client().clone(), Arc::clone(&board)),
+            scope,
             options,
             board,
             updates,
@@ -173,7 +172,7 @@ impl Keeper {
         let alone = unknown.iter().filter(|name| !self.is_told_of(name)).count();
         if self.rest == Rest::Unwatched && self.singles.len().saturating_add(alone) > MANY {
             self.rest = Rest::Listing;
-            let planned = cluster::other_secrets(&self.client, &self.options);
+            let planned = cluster::other_secrets(&self.scope);
             self.tasks.spawn(planned.run(self.rest_updates.clone(), Arc::clone(&self.board)));
         }
         for name in unknown {

@@ -60,6 +60,7 @@ pub use parameters::{
 };
 pub use path::can_match;
 pub use problem::{Problem, Reason, Severity};
+pub use selector::Selector;
 pub use status::{StatusPatch, status};
 
 /// What came of a compile.

@@ -8,7 +8,7 @@ use std::{
 
 /// Requirements on labels, all of which must hold.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Selector(Vec<Requirement>);
+pub struct Selector(Vec<Requirement>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Requirement {
@@ -30,6 +30,7 @@ impl Selector {
         self.0.is_empty()
     }
 
+    /// Whether all of it holds for these labels.
     pub fn matches(&self, labels: Option<&BTreeMap<String, String>>) -> bool {
         self.0.iter().all(|requirement| requirement.holds(labels.and_then(|labels| labels.get(&requirement.key))))
     }

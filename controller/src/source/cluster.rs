@@ -2,6 +2,8 @@
 
 mod error;
 mod mirror;
+mod scope;
+mod spread;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trim;
@@ -14,7 +16,7 @@ use futures_util::future::BoxFuture;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
-        core::v1::{ConfigMap, Namespace, Secret, Service},
+        core::v1::{ConfigMap, Secret, Service},
         discovery::v1::EndpointSlice,
         networking::v1::{Ingress, IngressClass},
     },
@@ -29,6 +31,7 @@ use tokio::sync::mpsc;
 use watch::{Object, Terms, Watch, Without};
 
 pub(crate) use error::explain;
+pub(crate) use scope::Scope;
 pub(crate) use trim::Trim;
 pub(crate) use watch::forget;
 
@@ -63,8 +66,14 @@ type Run = Box<dyn FnOnce(Terms) -> BoxFuture<'static, ()> + Send>;
 
 impl Planned {
     fn new<K: Object>(list: impl Into<String>, api: Api<DeserializeGuard<K>>, config: watcher::Config) -> Self {
-        let run: Run = Box::new(move |terms| Box::pin(Watch { api, config, terms }.run()));
-        Self { list: list.into(), without: Without::Never, run }
+        Self::by(list, move |terms| Watch { api, config, terms }.run())
+    }
+
+    fn by<F>(list: impl Into<String>, run: impl FnOnce(Terms) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self { list: list.into(), without: Without::Never, run: Box::new(move |terms| Box::pin(run(terms))) }
     }
 
     fn without(self, without: Without) -> Self {
@@ -84,33 +93,30 @@ impl Planned {
 /// `endpointslices` and `secrets`, `patch` of `ingresses/status`, `create` and `patch` of `events` (events.k8s.io). In our
 /// own namespace: `get`, `create` and `update` of `leases`; `list` and `watch` of the ConfigMaps that flags name; `get` and
 /// `list` of `pods`, for [`crate::replicas`]. In the whole cluster: `list` and `watch` of `ingressclasses`, without which
-/// `--watch-namespace` does; `list` and `watch` of `namespaces` for `--watch-namespace-selector`; `get` of `nodes` for
-/// addresses of nodes. `list` and `watch` of what flags name in other namespaces; Events of such an object are in its
-/// namespace, those of an object without one in `default`. `list` and `watch` of `ingressclassparameters` and `patch` of their
-/// `status`, where the cluster has them.
-pub(crate) fn plan(client: &Client, options: &Options) -> Vec<Planned> {
-    let scope = Scope::new(client, options);
+/// `--watch-namespace` does; `list` and `watch` of `namespaces` for `--watch-namespace-selector`, which does with Roles in
+/// the namespaces that it chooses (see [`Scope`]); `get` of `nodes` for addresses of nodes. `list` and `watch` of what flags
+/// name in other namespaces; Events of such an object are in its namespace, those of an object without one in `default`.
+/// `list` and `watch` of `ingressclassparameters` and `patch` of their `status`, where the cluster has them.
+pub(crate) fn plan(client: &Client, options: &Options, scope: &Scope) -> Vec<Planned> {
     let all = watcher::Config::default;
-    let mut plan = vec![
-        Planned::new::<Ingress>("ingresses", scope.api(), all()),
-        Planned::new::<IngressClass>("ingressclasses", Api::all(client.clone()), all())
-            .without(if scope.namespace.is_some() { Without::Told } else { Without::Never }),
-        // The API server may not have the kind.
-        Planned::new::<IngressClassParameters>("ingressclassparameters", Api::all(client.clone()), all())
-            .without(Without::Quietly),
-        Planned::new::<Service>("services", scope.api(), all()),
-        Planned::new::<EndpointSlice>("endpointslices", scope.api(), all()),
-    ];
+    let mut plan =
+        vec![
+            scope.watch::<Ingress>("ingresses", all()),
+            Planned::new::<IngressClass>("ingressclasses", Api::all(client.clone()), all())
+                .without(if scope.is_one() { Without::Told } else { Without::Never }),
+            // The API server may not have the kind.
+            Planned::new::<IngressClassParameters>("ingressclassparameters", Api::all(client.clone()), all())
+                .without(Without::Quietly),
+            scope.watch::<Service>("services", all()),
+            scope.watch::<EndpointSlice>("endpointslices", all()),
+        ];
     // One may be named twice.
     let config_maps = [&options.config_map, &options.tcp_services, &options.udp_services];
     for name in config_maps.into_iter().flatten().collect::<BTreeSet<_>>() {
         plan.push(one::<ConfigMap>(client, "configmap", name));
     }
-    if !options.watch_namespace_selector.trim().is_empty() {
-        plan.push(Planned::new::<Namespace>("namespaces", Api::all(client.clone()), all()));
-    }
-    // What flags name may lie outside of the watched namespace.
-    if let Some(name) = options.default_backend_service.as_ref().filter(|name| scope.misses(name)) {
+    // What flags name may lie outside of the watched namespaces.
+    if let Some(name) = options.default_backend_service.as_ref().filter(|name| scope.may_miss(name)) {
         plan.push(one::<Service>(client, "service", name));
         let slices = all().labels(&format!("{SERVICE_LABEL}={}", name.name));
         plan.push(Planned::new::<EndpointSlice>(
@@ -126,15 +132,14 @@ pub(crate) fn plan(client: &Client, options: &Options) -> Vec<Planned> {
 pub(crate) const SECRETS: &str = "secrets";
 
 /// A watch of all Secrets with certificates.
-pub(crate) fn tls_secrets(client: &Client, options: &Options) -> Planned {
-    let config = watcher::Config::default().fields("type=kubernetes.io/tls");
-    Planned::new::<Secret>(SECRETS, Scope::new(client, options).api(), config)
+pub(crate) fn tls_secrets(scope: &Scope) -> Planned {
+    scope.watch::<Secret>(SECRETS, watcher::Config::default().fields("type=kubernetes.io/tls"))
 }
 
 /// A watch of all other Secrets, but those that Helm keeps its releases in: they are many, and large.
-pub(crate) fn other_secrets(client: &Client, options: &Options) -> Planned {
+pub(crate) fn other_secrets(scope: &Scope) -> Planned {
     let config = watcher::Config::default().fields("type!=kubernetes.io/tls,type!=helm.sh/release.v1");
-    Planned::new::<Secret>("other secrets", Scope::new(client, options).api(), config)
+    scope.watch::<Secret>("other secrets", config)
 }
 
 /// A watch of one object.
@@ -145,30 +150,4 @@ where
     let fields = format!("metadata.name={}", name.name);
     let api = Api::namespaced(client.clone(), &name.namespace);
     Planned::new::<K>(format!("{kind} {name}"), api, watcher::Config::default().fields(&fields))
-}
-
-/// All namespaces, or one.
-struct Scope<'a> {
-    client: &'a Client,
-    namespace: Option<&'a str>,
-}
-
-impl<'a> Scope<'a> {
-    fn new(client: &'a Client, options: &'a Options) -> Self {
-        Self { client, namespace: options.watch_namespace.as_deref().filter(|name| !name.is_empty()) }
-    }
-
-    fn api<K>(&self) -> Api<DeserializeGuard<K>>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    {
-        match self.namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        }
-    }
-
-    fn misses(&self, name: &NamespacedName) -> bool {
-        self.namespace.is_some_and(|namespace| namespace != &*name.namespace)
-    }
 }

@@ -2,6 +2,7 @@
 
 mod fake;
 mod leader;
+mod namespaces;
 mod parameters;
 mod secrets;
 mod status;

@@ -283,7 +283,7 @@ pub(crate) fn forget(board: &Board, list: &str) {
     board.find(&finder(list), Vec::new());
 }
 
-fn pauses() -> backon::ExponentialBackoff {
+pub(super) fn pauses() -> backon::ExponentialBackoff {
     backon::ExponentialBuilder::default()
         .with_min_delay(PAUSES.0)
         .with_max_delay(PAUSES.1)

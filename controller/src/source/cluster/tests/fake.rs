@@ -35,6 +35,8 @@ pub(crate) struct State {
     watchers: Vec<(Selection, mpsc::UnboundedSender<Value>)>,
     /// Whether `sendInitialEvents` is known.
     pub(crate) streaming: bool,
+    /// The only namespaces whose objects may be read, if there are such.
+    pub(crate) confined: Option<BTreeSet<String>>,
     /// Collections that may not be read.
     pub(crate) forbidden: BTreeSet<String>,
     /// Collections that the server does not have.
@@ -240,6 +242,9 @@ impl State {
                 &format!("{collection} is forbidden: User \"x\" cannot list resource \"{collection}\""),
             );
         }
+        if self.is_out_of_bounds(&path) {
+            return status(403, &format!("{collection} is forbidden in {:?}", path.namespace));
+        }
         if path.name.is_some() {
             let found = self.objects.get(&collection).and_then(|objects| objects.get(&path.key()));
             return found.map_or_else(|| status(404, "not found"), |object| answer(200, object));
@@ -258,6 +263,13 @@ impl State {
         }
         let from: u64 = parameter("resourceVersion").unwrap().parse().unwrap();
         self.watch(of, from)
+    }
+
+    /// What has a namespace, elsewhere than in those that may be read.
+    fn is_out_of_bounds(&self, path: &Path) -> bool {
+        let has_namespace = ["ingresses", "services", "endpointslices", "secrets"].contains(&path.collection.as_str());
+        let may = |confined: &BTreeSet<String>| path.namespace.as_ref().is_some_and(|name| confined.contains(name));
+        has_namespace && !self.confined.as_ref().is_none_or(may)
     }
 
     fn streaming_list(&mut self, of: Selection) -> Answer {
@@ -304,6 +316,10 @@ impl State {
 
     fn write(&mut self, method: &Method, path: &str, mut body: Value) -> Answer {
         let path = Path::new(path);
+        if path.collection == "selfsubjectaccessreviews" {
+            body["status"] = json!({"allowed": self.confined.is_none()});
+            return answer(201, &body);
+        }
         if *method == Method::POST {
             if let Some(namespace) = &path.namespace {
                 body["metadata"]["namespace"] = namespace.clone().into();

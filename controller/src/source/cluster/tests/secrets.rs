@@ -86,7 +86,9 @@ async fn nothing_else_is_held() {
     fake.put("secrets", opaque("opaque"));
     let (sender, mut updates) = mpsc::channel(64);
     let (names, named) = watch::channel(Named::default());
-    let keeper = Keeper::new(fake.client(), Options::default(), Board::new(), sender);
+    let options = Options::default();
+    let (scope, _) = Scope::new(&fake.client(), &options);
+    let keeper = Keeper::new(scope, options, Board::new(), sender);
     let task = tokio::spawn(keeper.run(named));
     let none: Vec<String> = Vec::new();
     assert_eq!(told(&mut updates, |update| update.listed.is_some()).await, (none.clone(), none.clone()));
