@@ -15,7 +15,7 @@ mod workload;
 
 use std::{io::Write, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -117,8 +117,10 @@ fn main() -> Result<()> {
             gate::run(&gate::Plan { site: &site, cores: PROXY_CORE, profiles }, &recorded, record)
         }
         Command::Scale(plan) => {
-            let table = scale::run(&plan, &arguments.tidegate, &arguments.peers, &arguments.folder)?;
-            Ok(std::io::stdout().write_all(table.as_bytes())?)
+            let found = scale::run(&plan, &arguments.tidegate, &arguments.peers, &arguments.folder)?;
+            std::io::stdout().write_all(found.tables.as_bytes())?;
+            ensure!(found.exceeded.is_empty(), "{}", found.exceeded.join("; "));
+            Ok(())
         }
         Command::Workers { rounds } => workers::run(&site, rounds, BOTH_CORES),
         Command::Idle { quick } => {

@@ -121,6 +121,20 @@ fn memory_of(pid: u32) -> Result<u64> {
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 
+/// The most resident memory that these processes have had at a time, each by itself, in KiB.
+///
+/// # Errors
+/// One has ended.
+pub fn peak(pids: &[u32]) -> Result<u64> {
+    pids.iter().map(|pid| peak_of(*pid).with_context(|| format!("the memory of process {pid}"))).sum()
+}
+
+fn peak_of(pid: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+}
+
 /// How many files, sockets among them, these processes have open.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ mod api;
 mod budget;
 mod churn;
 mod http;
+mod limits;
 mod pods;
 mod probe;
 mod subject;
@@ -21,7 +22,7 @@ use std::{
 use anyhow::{Context, Result};
 use api::{Access, Api};
 use budget::Budget;
-use churn::Churn;
+use churn::{Churn, Churned};
 use subject::{Places, Running, Subject};
 
 /// The controller of the IngressClass: Traefik takes no other.
@@ -48,7 +49,7 @@ pub struct Plan {
     /// How many changes of each kind, at most.
     #[arg(long, default_value_t = 200)]
     changes: usize,
-    /// How long changes of each kind may take together, such as `120s`: a slow subject makes fewer, but eight at least.
+    /// How long changes of each kind may take together with Traefik, such as `120s`: it makes fewer then, but eight at least.
     #[arg(long, default_value = "120s", value_parser = budget::time)]
     budget: Duration,
     /// Also measure endpoints that change all the time beside traffic, of Tidegate in two processes: how long each of the
@@ -66,7 +67,16 @@ pub struct Plan {
     subjects: Vec<Subject>,
 }
 
-/// Runs it, and returns a Markdown table.
+/// What it found.
+#[derive(Debug)]
+pub struct Found {
+    /// As Markdown.
+    pub tables: String,
+    /// Of Tidegate, what is above its limits.
+    pub exceeded: Vec<String>,
+}
+
+/// Runs it.
 ///
 /// # Errors
 /// The API server refuses, or a subject does not serve.
@@ -75,7 +85,7 @@ pub fn run(
     tidegate: &std::path::Path,
     peers: &std::path::Path,
     folder: &std::path::Path,
-) -> Result<String> {
+) -> Result<Found> {
     let access = Access::new(plan.api, &plan.pki)?;
     let began = Instant::now();
     world::fill(&access, plan.ingresses)?;
@@ -83,17 +93,23 @@ pub fn run(
     pods::start(world::PORT)?;
     let places = Places { tidegate, peers, folder, kubeconfig: plan.pki.join("admin.kubeconfig") };
     let mut table = format!("| {} Ingresses |", plan.ingresses) + HEAD;
-    let mut churned = String::new();
+    let (mut churned, mut exceeded) = (String::new(), Vec::new());
     for subject in &plan.subjects {
         let (figures, churn) = measure(*subject, plan, &access, &places).with_context(|| subject.name())?;
         figures.row(&mut table, subject.name());
-        churned.extend(churn);
+        if *subject == Subject::Tidegate {
+            exceeded.extend(limits::exceeded(&figures, plan.ingresses));
+        }
+        if let Some(churn) = churn {
+            churned += &churn.text;
+            exceeded.extend(churn.exceeded);
+        }
     }
-    Ok(format!("{table}\n{churned}"))
+    Ok(Found { tables: format!("{table}\n{churned}"), exceeded })
 }
 
 const HEAD: &str = " first answer, ms | new Ingress: how many, median, p95, ms | CPU each, ms | changed endpoints: \
-    how many, median, p95, ms | CPU each, ms | MiB after the start, at the end (data plane + controller) |\n\
+    how many, median, p95, ms | CPU each, ms | MiB after the start, at the end, at most (data plane + controller) |\n\
     |---|---|---|---|---|---|---|\n";
 
 struct Figures {
@@ -101,6 +117,8 @@ struct Figures {
     ingresses: Changes,
     endpoints: Changes,
     memory: [Vec<u64>; 2],
+    /// The most that each process has had.
+    peak: Vec<u64>,
 }
 
 struct Changes {
@@ -110,7 +128,7 @@ struct Changes {
 }
 
 /// Its figures, and what is to be said of churn, if that is to be measured.
-fn measure(subject: Subject, plan: &Plan, access: &Access, places: &Places<'_>) -> Result<(Figures, Option<String>)> {
+fn measure(subject: Subject, plan: &Plan, access: &Access, places: &Places<'_>) -> Result<(Figures, Option<Churned>)> {
     // The first start reads the program from disk, and writes statuses that are there at each later one.
     let mut running = subject.start(places)?;
     served(&mut running, plan.ingresses)?;
@@ -123,16 +141,17 @@ fn measure(subject: Subject, plan: &Plan, access: &Access, places: &Places<'_>) 
     sleep(SETTLE);
     let before = running.memory()?;
     let mut api = access.connect()?;
-    let budget = Budget { changes: plan.changes, time: plan.budget };
+    let time = if subject == Subject::Traefik { plan.budget } else { Duration::MAX };
+    let budget = Budget { changes: plan.changes, time };
     let endpoints = changes(&mut running, budget, |running, i| endpoint_change(running, &mut api, plan, i))?;
     let ingresses = changes(&mut running, budget, |running, i| new_ingress(running, &mut api, i))?;
-    let memory = [before, running.memory()?];
+    let (memory, peak) = ([before, running.memory()?], running.peak()?);
     let churn = plan.churn.filter(|_| subject == Subject::Tidegate);
     let churn = churn.map(|time| {
         let churn = Churn { time, changes: plan.churn_rate, requests: plan.traffic };
         // What cannot be said of churn takes nothing from the rest.
         let said = churn::run(churn, plan.ingresses, access, &mut running);
-        said.unwrap_or_else(|error| format!("Churn of {}: {error:#}.\n", subject.name()))
+        said.unwrap_or_else(|error| Churned::refused(&format!("Churn of {}: {error:#}.", subject.name())))
     });
     drop(running);
     // Churn takes minutes, and the API server closes connections that rest.
@@ -140,7 +159,7 @@ fn measure(subject: Subject, plan: &Plan, access: &Access, places: &Places<'_>) 
     for i in 0..ingresses.times.len() {
         api.delete(&format!("{}/new-{i}", world::ingresses(0)))?;
     }
-    Ok((Figures { start, ingresses, endpoints, memory }, churn))
+    Ok((Figures { start, ingresses, endpoints, memory, peak }, churn))
 }
 
 /// When the hosts at both ends and in the middle are served.
@@ -197,9 +216,14 @@ fn sum(memory: &[u64]) -> String {
 }
 
 impl Changes {
-    fn at(&self, percent: usize) -> f64 {
+    /// Zero where there was none.
+    fn at(&self, percent: usize) -> Duration {
         let place = (self.times.len() * percent / 100).min(self.times.len().saturating_sub(1));
-        self.times.get(place).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+        self.times.get(place).copied().unwrap_or_default()
+    }
+
+    fn millis_at(&self, percent: usize) -> f64 {
+        self.at(percent).as_secs_f64() * 1e3
     }
 
     /// In milliseconds.
@@ -210,21 +234,22 @@ impl Changes {
 
 impl Figures {
     fn row(&self, table: &mut String, name: &str) {
-        let Self { start, ingresses, endpoints, memory: [before, after] } = self;
+        let Self { start, ingresses, endpoints, memory: [before, after], peak } = self;
         let _ = writeln!(
             table, // a String takes everything
-            "| {name} | {} | {}, {:.0}, {:.0} | {:.1} | {}, {:.1}, {:.1} | {:.1} | {}, {} |",
+            "| {name} | {} | {}, {:.0}, {:.0} | {:.1} | {}, {:.1}, {:.1} | {:.1} | {}, {}, {} |",
             start.as_millis(),
             ingresses.times.len(),
-            ingresses.at(50),
-            ingresses.at(95),
+            ingresses.millis_at(50),
+            ingresses.millis_at(95),
             ingresses.cpu_each(),
             endpoints.times.len(),
-            endpoints.at(50),
-            endpoints.at(95),
+            endpoints.millis_at(50),
+            endpoints.millis_at(95),
             endpoints.cpu_each(),
             sum(before),
             sum(after),
+            sum(peak),
         );
     }
 }

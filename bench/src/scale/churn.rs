@@ -43,6 +43,31 @@ const WARM_UP: Duration = Duration::from_secs(5);
 /// Less of what was to be done than this part refuses the measurement.
 const LEAST: f64 = 0.97;
 
+/// The most cores of both planes, the traffic included.
+const MOST_CORES: f64 = 0.5;
+
+/// The most CPU of a request under churn, of that which it takes alone, and of that beside writes that nobody watches.
+const MOST_CPU: f64 = 1.05;
+
+/// The most memory that a plane may gain, MiB: a snapshot or two, and what the allocator keeps.
+const MOST_GROWTH: u64 = 32;
+
+/// What is to be said of it.
+#[derive(Debug)]
+pub struct Churned {
+    /// As Markdown.
+    pub text: String,
+    /// What is above a limit.
+    pub exceeded: Vec<String>,
+}
+
+impl Churned {
+    /// There are no figures.
+    pub fn refused(why: &str) -> Self {
+        Self { text: format!("{why}\n"), exceeded: vec![why.to_owned()] }
+    }
+}
+
 /// All phases, and what came of the changes.
 struct Outcome {
     before: Phase,
@@ -55,11 +80,11 @@ struct Outcome {
     services: usize,
 }
 
-/// Runs it on a subject that serves, and returns a list in Markdown.
+/// Runs it on a subject that serves.
 ///
 /// # Errors
 /// The subject or the API server fails, or the rates were not reached.
-pub fn run(churn: Churn, ingresses: usize, access: &Access, running: &mut Running) -> Result<String> {
+pub fn run(churn: Churn, ingresses: usize, access: &Access, running: &mut Running) -> Result<Churned> {
     let traffic = Traffic::new(ingresses, churn.requests);
     let slices = Slices::read(access, ingresses)?;
     let apart = Apart::create(access)?;
@@ -83,7 +108,8 @@ pub fn run(churn: Churn, ingresses: usize, access: &Access, running: &mut Runnin
     let after = phase("traffic alone", Doing::Nothing)?;
     drop(cores);
     let services = served(&slices, running)?;
-    Ok(Outcome { before, apart, churn: churned, after, snapshots, services }.describe(churn))
+    let outcome = Outcome { before, apart, churn: churned, after, snapshots, services };
+    Ok(Churned { text: outcome.describe(churn), exceeded: outcome.exceeded() })
 }
 
 fn enough(what: &str, made: u64, rate: u32, time: Duration) -> Result<()> {
@@ -119,7 +145,7 @@ fn snapshots() -> Result<u64> {
 impl Outcome {
     fn describe(&self, churn: Churn) -> String {
         let Self { before, apart, churn: churned, after, snapshots, services } = self;
-        let quiet = (before.worker_micros() + after.worker_micros()) / 2.0;
+        let [of_quiet, of_apart] = self.ratios();
         let mut text = format!(
             "| {} requests/s | CPU of workers for a request, µs | of the data plane, µs | data plane, cores | \
              controller, cores | p50, p99, ms | failed |\n|---|---|---|---|---|---|---|\n",
@@ -141,14 +167,40 @@ impl Outcome {
              endpoints of all {services} services are served. CPU of both planes under churn, the traffic included: \
              {:.3} cores; without it: {:.3}. MiB of data plane + controller at the start, in the middle, at the end: \
              {start}, {middle}, {end}.",
-            churned.worker_micros() / quiet,
-            churned.worker_micros() / apart.worker_micros(),
+            of_quiet,
+            of_apart,
             churned.writes,
             churn.time.as_secs(),
             churned.writes as f64 / churn.time.as_secs_f64(),
-            churned.cores(churned.cpu.dataplane + churned.cpu.controller),
+            self.cores(),
             churned.cores(churned.cpu.dataplane.saturating_sub(churned.cpu.workers) + churned.cpu.controller),
         );
         text
+    }
+
+    /// The CPU of a request under churn, of that alone, and of that beside writes that nobody watches.
+    fn ratios(&self) -> [f64; 2] {
+        let quiet = (self.before.worker_micros() + self.after.worker_micros()) / 2.0;
+        [quiet, self.apart.worker_micros()].map(|other| self.churn.worker_micros() / other)
+    }
+
+    /// Of both planes under churn.
+    fn cores(&self) -> f64 {
+        self.churn.cores(self.churn.cpu.dataplane + self.churn.cpu.controller)
+    }
+
+    fn exceeded(&self) -> Vec<String> {
+        let Self { before, apart, churn, after, .. } = self;
+        let failed: u64 = [before, apart, churn, after].map(|phase| phase.traffic.failed).iter().sum();
+        let [_, of_apart] = self.ratios();
+        let [start, _, end] = &churn.memory;
+        let grown = start.iter().zip(end).any(|(start, end)| *end > *start + MOST_GROWTH);
+        let rules = [
+            (failed > 0, format!("{failed} requests failed")),
+            (self.cores() >= MOST_CORES, format!("{:.3} cores under churn, not below {MOST_CORES}", self.cores())),
+            (of_apart > MOST_CPU, format!("a request under churn takes {of_apart:.3} of the CPU, above {MOST_CPU}")),
+            (grown, format!("memory under churn grew from {} to {} MiB", sum(start), sum(end))),
+        ];
+        rules.into_iter().filter(|(is_above, _)| *is_above).map(|(_, what)| what).collect()
     }
 }

@@ -158,15 +158,32 @@ impl Running {
     /// # Errors
     /// One has ended.
     pub fn memory(&self) -> Result<Vec<u64>> {
-        let mut kept = 0;
-        for entry in self.state.iter().filter_map(|state| fs::read_dir(state).ok()).flatten() {
-            kept += entry?.metadata()?.len() / 1024;
-        }
+        let mut kept = self.kept()?;
         let mut memory = Vec::new();
         for child in &self.children {
             memory.push((procfs::memory(&procfs::tree(child.id())?)? + std::mem::take(&mut kept)) / 1024);
         }
         Ok(memory)
+    }
+
+    /// The most memory that each of its processes has had at a time, in MiB: unlike [`Running::memory`] with all of the
+    /// program's own pages. A state folder counts as the first one's, as it is now.
+    ///
+    /// # Errors
+    /// One has ended.
+    pub fn peak(&self) -> Result<Vec<u64>> {
+        let mut kept = self.kept()?;
+        let most = |child: &Child| Ok((procfs::peak(&procfs::tree(child.id())?)? + std::mem::take(&mut kept)) / 1024);
+        self.children.iter().map(most).collect()
+    }
+
+    /// What is in the state folder, in KiB.
+    fn kept(&self) -> Result<u64> {
+        let mut kept = 0;
+        for entry in self.state.iter().filter_map(|state| fs::read_dir(state).ok()).flatten() {
+            kept += entry?.metadata()?.len() / 1024;
+        }
+        Ok(kept)
     }
 
     /// Its processes, with what they have started.
