@@ -61,14 +61,16 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: {{ include "tidegate.name" . }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- end -}}
+
+{{/* The labels of a part's objects: (root, those by which its Pods are found, which nothing may change). */}}
+{{- define "tidegate.labels.of" -}}
+{{- $root := first . -}}
+{{- include "tidegate.labels.joined" (list (last . | fromYaml) $root.Values.commonLabels (include "tidegate.commonLabels" $root | fromYaml)) -}}
 {{- end -}}
 
 {{- define "tidegate.labels" -}}
-{{ include "tidegate.selectorLabels" . }}
-{{ include "tidegate.commonLabels" . }}
+{{- include "tidegate.labels.of" (list . (include "tidegate.selectorLabels" .)) -}}
 {{- end -}}
 
 {{/* Labels of several maps as YAML; where two have one name, the first wins. */}}
@@ -77,7 +79,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- range . -}}
 {{- $joined = merge $joined (default dict .) -}}
 {{- end -}}
-{{- toYaml $joined -}}
+{{- include "tidegate.texts" $joined -}}
 {{- end -}}
 
 {{/* Name, namespace, labels and annotations: {root, name, namespace?, own?, labels?, annotations?}. */}}
@@ -86,13 +88,32 @@ name: {{ .name }}
 namespace: {{ default (include "tidegate.namespace" .root) .namespace }}
 labels: {{- include "tidegate.labels.joined" (list (default (include "tidegate.labels" .root) .own | fromYaml) .labels) | nindent 2 }}
 {{- with .annotations }}
-annotations: {{- toYaml . | nindent 2 }}
+annotations: {{- include "tidegate.texts" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
 {{/* A value as text. Helm reads numbers as floats: printed plainly, ten million would become 1e+07. */}}
 {{- define "tidegate.text" -}}
 {{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end -}}
+
+{{/* A map of texts as YAML: annotations and labels are texts, and files have numbers and booleans there without quotes. */}}
+{{- define "tidegate.texts" -}}
+{{- $texts := dict -}}
+{{- range $key, $value := . -}}
+{{- $_ := set $texts $key (include "tidegate.text" $value) -}}
+{{- end -}}
+{{- toYaml $texts -}}
+{{- end -}}
+
+{{/* A map of texts as JSON, with their templates carried out: (root, map). */}}
+{{- define "tidegate.texts.templated" -}}
+{{- $root := first . -}}
+{{- $texts := dict -}}
+{{- range $key, $value := last . -}}
+{{- $_ := set $texts $key (include "tidegate.templated" (list $root $value)) -}}
+{{- end -}}
+{{- toJson $texts -}}
 {{- end -}}
 
 {{/* A value as text, in which templates are carried out, as ingress-nginx's chart does here: (root, value). */}}

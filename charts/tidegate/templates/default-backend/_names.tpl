@@ -23,8 +23,7 @@ app.kubernetes.io/component: default-backend
 {{- end -}}
 
 {{- define "tidegate.defaultBackend.labels" -}}
-{{ include "tidegate.defaultBackend.selectorLabels" . }}
-{{ include "tidegate.commonLabels" . }}
+{{- include "tidegate.labels.of" (list . (include "tidegate.defaultBackend.selectorLabels" .)) -}}
 {{- end -}}
 
 {{- define "tidegate.defaultBackend.serviceAccountName" -}}
