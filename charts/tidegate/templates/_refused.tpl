@@ -36,6 +36,7 @@ whether it is set so, its name, and the reason.
 {{- fail (printf "%s is not supported: %s." (index . 1) (index . 2)) -}}
 {{- end -}}
 {{- end -}}
+{{- include "tidegate.refuse.ports" . -}}
 {{- end -}}
 
 {{- define "tidegate.networkSysctls" -}}
