@@ -60,7 +60,8 @@ empty. Those that are set to something else are named in the notes.
 {{- $scales := eq $controller.kind "Deployment" -}}
 {{- $imageless := and .Values.defaultBackend.enabled (ne "true" (include "tidegate.defaultBackend.runs" .)) -}}
 {{- $idle := list
-  (list (include "tidegate.image.foreign" .) "controller.image.tag and .digest" "they are those of the image that controller.image.image names")
+  (list (include "tidegate.image.foreign" .) "controller.image.tag and .digest" "they are of ingress-nginx's image, and not used; if they are not, write controller.image.repository=REPOSITORY:TAG")
+  (list (and (include "tidegate.image.whole" $controller.image.repository) (or $controller.image.tag $controller.image.digest)) "controller.image.tag and .digest" "controller.image.repository says which")
   (list $imageless "defaultBackend.enabled" "what no rule matches gets a 404 from Tidegate itself; name defaultBackend.image.repository to have yours run")
   (list (and $controller.autoscaling.enabled (not $scales)) "controller.autoscaling.enabled" "a DaemonSet has one Pod on each node")
   (list (and $controller.keda.enabled (not $scales)) "controller.keda.enabled" "a DaemonSet has one Pod on each node")

@@ -132,16 +132,32 @@ annotations: {{- include "tidegate.texts" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* The name of an image, with the tag where it says none: (image, tag). */}}
+{{/* The name of an image, with the tag where it says none: (image, tag). A repository may say tag or digest itself. */}}
 {{- define "tidegate.image" -}}
 {{- $image := first . -}}
-{{- $image.repository }}:{{ include "tidegate.text" (default (last .) $image.tag) }}{{ with $image.digest }}@{{ . }}{{ end -}}
+{{- $image.repository }}
+{{- if not (include "tidegate.image.whole" $image.repository) -}}
+:{{ include "tidegate.text" (default (last .) $image.tag) }}{{ with $image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
 {{- end -}}
 
-{{/* Whether tag and digest are those of ingress-nginx's image, in a file that was written for its chart. */}}
+{{/* Whether a repository says a tag or digest; a registry's port is before the last slash. */}}
+{{- define "tidegate.image.whole" -}}
+{{- if regexMatch "[:@][^/]+$" . }}true{{ end -}}
+{{- end -}}
+
+{{/*
+Whether tag and digest are those of ingress-nginx's image, in a file that was written for its chart: its tags are v1.12.0
+(mirrors leave out the v), ours have no v. What only looks like one can be written in the repository.
+*/}}
 {{- define "tidegate.image.foreign" -}}
 {{- $image := .Values.controller.image -}}
-{{- if and (contains "ingress-nginx" (default "" $image.image)) (not (contains "ingress-nginx" $image.repository)) (or $image.tag $image.digest) -}}
+{{- $tag := ternary "" (include "tidegate.text" $image.tag) (kindIs "invalid" $image.tag) -}}
+{{- $named := contains "ingress-nginx" (default "" $image.image) -}}
+{{- if include "tidegate.image.whole" $image.repository -}}
+{{- else if regexMatch (ternary "^(controller-)?v?1\\.[0-9]+\\.[0-9]+" "^(controller-)?v1\\.[0-9]+\\.[0-9]+" $named) $tag -}}
+true
+{{- else if and $named $image.digest (not $tag) -}}
 true
 {{- end -}}
 {{- end -}}

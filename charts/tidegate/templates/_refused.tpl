@@ -15,12 +15,14 @@ whether it is set so, its name, and the reason.
 {{- $nodes := eq "nodes" (include "tidegate.status" .) -}}
 {{- $webhook := $controller.admissionWebhooks -}}
 {{- $refused := list
+  (list (regexMatch "(^|/)ingress-nginx/controller(-chroot)?([:@].*)?$" $image) (printf "controller.image.repository %s" $image) "that is ingress-nginx's own image. Build Tidegate's (make image), load or push it, and name it here")
   (list $controller.allowSnippetAnnotations "controller.allowSnippetAnnotations" "there is no nginx to run snippets, and a rule that one enforces would not hold. Ingresses with snippets are reported, see /problems")
   (list $controller.proxySetHeaders "controller.proxySetHeaders" "these headers are not sent yet, and backends may rely on them")
   (list $controller.addHeaders "controller.addHeaders" "these headers are not sent yet, and browsers may rely on them")
   (list (and .Values.rbac.scope (not $scoped)) "rbac.scope without controller.scope.enabled" "it would look at all namespaces, and may not")
   (list (and $scoped $nodes) "controller.scope.enabled without a Service whose address is published" "addresses of nodes need a ClusterRole. Set extraArgs.publish-status-address, or extraArgs.update-status=false")
   (list (and $scoped $controller.ingressClassResource.aliases) "controller.ingressClassResource.aliases with controller.scope.enabled" "IngressClasses are cluster-wide and not read then: the class is the one name in controller.ingressClass")
+  (list (and $scoped $controller.ingressClassResource.parameters) "controller.ingressClassResource.parameters with controller.scope.enabled" "IngressClasses and their parameters are cluster-wide and not read then: settings are those of controller.config")
   (list (and $scoped (ne $controller.ingressClass $controller.ingressClassResource.name)) "controller.ingressClass that is not controller.ingressClassResource.name, with controller.scope.enabled," "IngressClasses are cluster-wide and not read then, so the name of the class decides")
   (list (pick (default dict $controller.extraArgs) "socket" "socket-peer-uid" "state-dir" "manifests") "extraArgs.socket, .socket-peer-uid, .state-dir or .manifests" "the chart says where the two containers meet, and what is served is the cluster's")
   (list (omit $controller.containerPort "http" "https") "a further controller.containerPort" "only configuration of nginx's own would listen there")
