@@ -35,6 +35,11 @@ A Pod that is told to leave may take {{ $leaving }} s until its last connections
 controller.readinessProbe asks for {{ $probe.httpGet.path }}; the probe is /readyz nevertheless: /healthz only says that the process
 is alive, and a new Pod would get traffic before it serves anything. Your timings are kept.
 {{- end }}
+{{- with include "tidegate.weakened" . }}
+
+controller.containerSecurityContext and controller.image make the containers less closed than they are by default:
+{{ . }}. Tidegate needs none of it.
+{{- end }}
 {{- if $controller.hostNetwork }}
 
 On the node's own network, this release takes the ports {{ include "tidegate.port" (list . "http") }}, {{ include "tidegate.port" (list . "https") }} and {{ include "tidegate.port" (list . "healthz") }}{{ if $controller.split }}, {{ $controller.metrics.controllerPort }}{{ end }}{{ if $controller.admissionWebhooks.enabled }}, {{ $controller.admissionWebhooks.port }}{{ end }}.

@@ -58,6 +58,7 @@ empty. Those that are set to something else are named in the notes.
 {{- $metrics := $controller.metrics -}}
 {{- $scraped := and $metrics.enabled $metrics.service.enabled -}}
 {{- $scales := eq $controller.kind "Deployment" -}}
+{{- $context := default dict $controller.containerSecurityContext -}}
 {{- $imageless := and .Values.defaultBackend.enabled (ne "true" (include "tidegate.defaultBackend.runs" .)) -}}
 {{- $idle := list
   (list (include "tidegate.image.foreign" .) "controller.image.tag and .digest" "they are of ingress-nginx's image, and not used; if they are not, write controller.image.repository=REPOSITORY:TAG")
@@ -69,6 +70,8 @@ empty. Those that are set to something else are named in the notes.
   (list (and $metrics.prometheusRule.enabled (not $metrics.enabled)) "controller.metrics.prometheusRule.enabled" "controller.metrics.enabled is false")
   (list (and $controller.networkPolicy.enabled $controller.hostNetwork) "controller.networkPolicy.enabled" "no NetworkPolicy holds on the node's own network")
   (list (and $controller.split $controller.extraVolumeMounts) "controller.extraVolumeMounts" "they are in the controller's container only; controller.dataplane.extraVolumeMounts has those of the data plane")
+  (list (and $controller.split (hasKey $context "runAsUser") (not (kindIs "invalid" $context.runAsUser))) "controller.containerSecurityContext.runAsUser" "it is the controller's only, so that the two containers stay two users; the data plane's is controller.dataplane.runAsUser")
+  (list (and $controller.split ($context.capabilities).add) "controller.containerSecurityContext.capabilities.add" "they are in the data plane's container only")
   (list (and $controller.scope.enabled $controller.scope.namespaceSelector) "controller.scope.namespaceSelector" "controller.scope.enabled looks at one namespace")
 -}}
 {{- range $idle }}
