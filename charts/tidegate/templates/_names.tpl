@@ -137,7 +137,8 @@ annotations: {{- include "tidegate.texts" . | nindent 2 }}
 {{- $image := first . -}}
 {{- $image.repository }}
 {{- if not (include "tidegate.image.whole" $image.repository) -}}
-:{{ include "tidegate.text" (default (last .) $image.tag) }}{{ with $image.digest }}@{{ . }}{{ end -}}
+{{- with default (last .) $image.tag }}:{{ include "tidegate.text" . }}{{ end -}}
+{{- with $image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
