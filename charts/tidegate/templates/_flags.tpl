@@ -84,7 +84,9 @@ the kubelet.
 {{- $_ := set $flags $flag $value -}}
 {{- end -}}
 {{- end -}}
-{{- merge (dict) (default dict $controller.extraArgs) $flags | toJson -}}
+{{- /* A controller that left before its data plane would leave it alone while it still accepts. */ -}}
+{{- $grace := pick (default dict $controller.dataplane.extraArgs) "shutdown-grace-period" -}}
+{{- merge (dict) $grace (default dict $controller.extraArgs) $flags | toJson -}}
 {{- end -}}
 
 {{/* Who takes a flag where there are two containers. What is not here is the controller's. */}}
