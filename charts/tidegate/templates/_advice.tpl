@@ -57,9 +57,9 @@ runs containers in a user namespace or has their files on a volume without exten
 Names of the cluster are not known there with controller.dnsPolicy=ClusterFirst; ClusterFirstWithHostNet knows them.
 {{- end }}
 {{- end }}
-{{- if and $controller.split $controller.extraContainers .Values.serviceAccount.automountServiceAccountToken }}
+{{- if and $controller.split (or $controller.extraContainers $controller.extraInitContainers) .Values.serviceAccount.automountServiceAccountToken }}
 
-controller.extraContainers get no token of the account: of this Pod's containers only the controller has it. One that needs
+controller.extraContainers and .extraInitContainers get no token of the account: only the controller has it. One that needs
 it mounts the volume kube-api-access at /var/run/secrets/kubernetes.io/serviceaccount.
 {{- end }}
 {{- $placement := tpl (toYaml (dict "a" $controller.affinity "b" $controller.topologySpreadConstraints)) . }}
