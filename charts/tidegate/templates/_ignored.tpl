@@ -50,6 +50,7 @@ empty. Those that are set to something else are named in the notes.
   {{ first . }}: {{ index . 1 }}
 {{- end -}}
 {{- end -}}
+{{- include "tidegate.ignored.flags" . -}}
 {{- end -}}
 
 {{/* Values that have no effect together with others, likewise: whether it is so, name, why. */}}
