@@ -52,10 +52,11 @@ chart: ## lint the chart and render it with its test values, where a helm is
 		"$(HELM)" lint --strict charts/tidegate $(LINT_VALUES) && charts/tidegate/tests/run "$(HELM)"; \
 	else echo "chart: not tested, no helm here"; fi
 
-generated: ## write anew what is made from the Rust code: crds/, the chart's copy, its list of settings
+generated: ## write anew what is made from the Rust code: crds/, the chart's copy, its lists of settings and flags
 	$(CARGO) run --quiet -- crds > crds/tidegate.dev_ingressclassparameters.yaml
 	cp crds/*.yaml charts/tidegate/crds/
 	$(CARGO) run --quiet -- settings --chart > charts/tidegate/files/settings.json
+	$(CARGO) run --quiet -- flags > charts/tidegate/files/flags.json
 
 fmt: ## format the code
 	$(CARGO) fmt --all

@@ -5,6 +5,7 @@ mod chart;
 mod flags;
 mod ignored;
 mod planes;
+mod reference;
 mod webhook;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use clap::Parser;
 
 use crate::log::LogFormat;
 pub use flags::{ControllerCommand, ControllerFlags, DataplaneCommand, DataplaneFlags, ProcessFlags, RunFlags};
+pub use reference::chart as flags_for_chart;
 
 /// Tidegate: a Kubernetes ingress controller and data plane.
 #[derive(Debug, Parser)]
@@ -43,6 +45,9 @@ pub enum Command {
         #[arg(long, hide = true)]
         chart: bool,
     },
+    /// Print the flags of the commands that serve, as JSON for the chart.
+    #[command(hide = true)]
+    Flags,
     /// Print our CustomResourceDefinitions, as YAML for `kubectl apply -f -`.
     Crds,
 }
@@ -71,7 +76,7 @@ fn parse_from(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments
     match &command {
         Command::Run(flags) => warnings.extend(flags.controller.without_effect()),
         Command::Controller(flags) => warnings.extend(flags.controller.without_effect()),
-        Command::Dataplane(_) | Command::Annotations | Command::Settings { .. } | Command::Crds => {}
+        Command::Dataplane(_) | Command::Annotations | Command::Settings { .. } | Command::Flags | Command::Crds => {}
     }
     Ok(Arguments { command, log_format, warnings })
 }
@@ -89,6 +94,7 @@ mod tests {
             | Command::Dataplane(_)
             | Command::Annotations
             | Command::Settings { .. }
+            | Command::Flags
             | Command::Crds => Err("not run".to_owned()),
         }
     }
@@ -114,6 +120,16 @@ mod tests {
         assert_eq!(warnings.len(), 3, "{warnings:?}");
         let (flags, warnings) = run(&["-v", "3", "--publish-service", "a/b"]).unwrap();
         assert_eq!((flags.controller.publish_service.unwrap().to_string(), warnings.len()), ("a/b".to_owned(), 1));
+    }
+
+    #[test]
+    fn an_api_server_of_ingress_nginx_is_not_left_out() {
+        let (_, warnings) = run(&["--certificate-authority=/ca", "--deep-inspect=false"]).unwrap();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        for arguments in [["--apiserver-host=https://x"].as_slice(), &["--apiserver-host", "https://x"]] {
+            let error = run(arguments).unwrap_err();
+            assert!(error.contains("--apiserver-host is not served: use --kubeconfig"), "{error}");
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Settings { chart: true } => {
             compile::settings::chart().map_err(Into::into).and_then(|text| print(&text))
         }
+        Command::Flags => args::flags_for_chart().map_err(Into::into).and_then(|text| print(&text)),
         Command::Crds => ::controller::crds().map_err(Into::into).and_then(|text| print(&text)),
     };
     match done {

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/tidegate");
 const OLD_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/tidegate/tests/ingress-nginx.values.yaml");
+/// What stands for a release of ingress-nginx.
+const NGINX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/chart/ingress-nginx");
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A release in a namespace of its own, which serves the class of its own name.
@@ -29,20 +31,28 @@ impl Release {
         release
     }
 
-    /// `install` or `upgrade`, and waits until its Pods are there.
+    /// Anything of helm, and waits until its Pods are there.
+    async fn run(&self, arguments: &[&str]) -> String {
+        let place = ["--namespace", &self.name, "--wait", "--timeout", "120s"];
+        self.namespace.cluster().helm(&[arguments, &place[..]].concat()).await.unwrap()
+    }
+
+    /// `install` or `upgrade` of our chart.
     async fn helm(&self, verb: &str, arguments: &[&str]) -> String {
         let class = format!("controller.ingressClassResource.name={0},controller.ingressClass={0}", self.name);
         let owner = format!("controller.ingressClassResource.controllerValue=tidegate.dev/{}", self.name);
         let image = "controller.image.repository=tidegate,controller.image.tag=e2e";
-        let ours = [verb, &self.name, CHART, "--namespace", &self.name, "--wait", "--timeout", "120s"];
         let sets = ["--set", &class, "--set", &owner, "--set", image, "--set", "fullnameOverride=edge"];
-        let cluster = self.namespace.cluster();
-        cluster.helm(&[&ours[..], arguments, &sets[..]].concat()).await.unwrap()
+        self.run(&[&[verb, &self.name, CHART][..], arguments, &sets].concat()).await
     }
 
-    /// Its Service by the address inside of the cluster.
     async fn front(&self) -> Target {
-        let service = self.namespace.json(&["get", "service", "edge-controller"]).await.unwrap();
+        self.service("edge-controller").await
+    }
+
+    /// A Service by the address inside of the cluster.
+    async fn service(&self, name: &str) -> Target {
+        let service = self.namespace.json(&["get", "service", name]).await.unwrap();
         let address: IpAddr = service["spec"]["clusterIP"].as_str().unwrap().parse().unwrap();
         Target::new(address)
     }
@@ -166,4 +176,32 @@ async fn the_webhook_refuses_what_could_not_be_served() {
     release.helm("upgrade", &[&arguments[..], &["--set", "controller.podLabels.round=second"]].concat()).await;
     assert_eq!(secret().await.unwrap()["data"], before, "the certificate is another one");
     wait::until("a refusal after the upgrade", LIMIT, refused).await.unwrap();
+}
+
+/// A release of ingress-nginx becomes one of ours, with the Service that it had, and goes back to what it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_of_ingress_nginx_is_replaced_and_comes_back() {
+    let cluster = Cluster::from_env().unwrap();
+    let namespace = cluster.namespace("inplace").await.unwrap();
+    let release = Release { name: namespace.name().to_owned(), namespace };
+    release.run(&["install", &release.name, NGINX]).await;
+    app(&release.namespace).await;
+    release.namespace.apply(&[release.ingress("app", "old.example")]).await.unwrap();
+    let service = format!("{}-ingress-nginx-controller", release.name);
+    let front = release.service(&service).await;
+    // What stands for nginx answers whatever it is asked.
+    answers(&front, "nobody.example", 200).await;
+
+    let class = format!("controller.ingressClassResource.name={0},controller.ingressClass={0}", release.name);
+    let owner = format!("controller.ingressClassResource.controllerValue=k8s.io/{}", release.name);
+    let ours = "nameOverride=ingress-nginx,controller.image.repository=tidegate,controller.image.tag=e2e";
+    let sets = ["--set", &class, "--set", &owner, "--set", ours, "--set", "controller.service.type=ClusterIP"];
+    release.run(&[&["upgrade", &release.name, CHART][..], &sets].concat()).await;
+    assert_eq!(release.service(&service).await.address, front.address);
+    answers(&front, "nobody.example", 404).await;
+    answers(&front, "old.example", 200).await;
+
+    release.run(&["rollback", &release.name, "1"]).await;
+    assert_eq!(release.service(&service).await.address, front.address);
+    answers(&front, "nobody.example", 200).await;
 }

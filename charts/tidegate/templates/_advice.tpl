@@ -13,7 +13,7 @@
 {{- $flags := include "tidegate.flags" . | fromJson -}}
 {{- $drain := include "tidegate.seconds" (default "240s" (get (default dict .Values.controller.config) "worker-shutdown-timeout")) -}}
 {{- $grace := include "tidegate.seconds" (get $flags "shutdown-grace-period") -}}
-{{- $after := include "tidegate.seconds" (default 0 (get $flags "post-shutdown-grace-period")) -}}
+{{- $after := include "tidegate.seconds" (default 0 (get (include "tidegate.flags.extra" . | fromJson) "post-shutdown-grace-period")) -}}
 {{- if and $drain $grace $after -}}
 {{- add (int $drain) (int $grace) (int $after) -}}
 {{- end -}}
@@ -22,6 +22,12 @@
 {{/* What an operator should know about these values. */}}
 {{- define "tidegate.advice" -}}
 {{- $controller := .Values.controller -}}
+{{- if and .Release.IsUpgrade (not $controller.scope.enabled) (not (.Capabilities.APIVersions.Has "tidegate.dev/v1alpha1")) }}
+
+This cluster has no IngressClassParameters (settings of a class): helm upgrade makes no CustomResourceDefinitions. To have them:
+
+  kubectl apply -f charts/tidegate/crds
+{{- end }}
 {{- $leaving := include "tidegate.leaving" . -}}
 {{- $grace := int $controller.terminationGracePeriodSeconds -}}
 {{- if and $leaving (gt (int $leaving) $grace) }}
@@ -35,6 +41,11 @@ A Pod that is told to leave may take {{ $leaving }} s until its last connections
 controller.readinessProbe asks for {{ $probe.httpGet.path }}; the probe is /readyz nevertheless: /healthz only says that the process
 is alive, and a new Pod would get traffic before it serves anything. Your timings are kept.
 {{- end }}
+{{- with include "tidegate.weakened" . }}
+
+controller.containerSecurityContext and controller.image make the containers less closed than they are by default:
+{{ . }}. Tidegate needs none of it.
+{{- end }}
 {{- if $controller.hostNetwork }}
 
 On the node's own network, this release takes the ports {{ include "tidegate.port" (list . "http") }}, {{ include "tidegate.port" (list . "https") }} and {{ include "tidegate.port" (list . "healthz") }}{{ if $controller.split }}, {{ $controller.metrics.controllerPort }}{{ end }}{{ if $controller.admissionWebhooks.enabled }}, {{ $controller.admissionWebhooks.port }}{{ end }}.
@@ -45,6 +56,11 @@ runs containers in a user namespace or has their files on a volume without exten
 {{- if eq $controller.dnsPolicy "ClusterFirst" }}
 Names of the cluster are not known there with controller.dnsPolicy=ClusterFirst; ClusterFirstWithHostNet knows them.
 {{- end }}
+{{- end }}
+{{- if and $controller.split (or $controller.extraContainers $controller.extraInitContainers) .Values.serviceAccount.automountServiceAccountToken }}
+
+controller.extraContainers and .extraInitContainers get no token of the account: only the controller has it. One that needs
+it mounts the volume kube-api-access at /var/run/secrets/kubernetes.io/serviceaccount.
 {{- end }}
 {{- $placement := tpl (toYaml (dict "a" $controller.affinity "b" $controller.topologySpreadConstraints)) . }}
 {{- if and (contains "ingress-nginx" $placement) (ne (include "tidegate.name" .) "ingress-nginx") }}

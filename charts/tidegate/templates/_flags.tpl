@@ -84,19 +84,14 @@ the kubelet.
 {{- $_ := set $flags $flag $value -}}
 {{- end -}}
 {{- end -}}
-{{- merge (dict) (default dict $controller.extraArgs) $flags | toJson -}}
+{{- /* A controller that left before its data plane would leave it alone while it still accepts. */ -}}
+{{- $grace := pick (default dict $controller.dataplane.extraArgs) "shutdown-grace-period" -}}
+{{- merge (dict) $grace (default dict $controller.extraArgs) $flags | toJson -}}
 {{- end -}}
 
-{{/* Who takes a flag where there are two containers. What is not here is the controller's. */}}
-{{- define "tidegate.planes" -}}
-access-log: [dataplane]
-controller-class: [controller, dataplane]
-healthz-host: [controller, dataplane]
-log-format: [controller, dataplane]
-metrics-per-host: [dataplane]
-post-shutdown-grace-period: [dataplane]
-shutdown-grace-period: [controller, dataplane]
-workers: [dataplane]
+{{/* The program's flags as JSON, from files/flags.json (make generated). */}}
+{{- define "tidegate.flags.known" -}}
+{{- .Files.Get "files/flags.json" -}}
 {{- end -}}
 
 {{/* The flags of one container as JSON: (root, run, controller or dataplane). */}}
@@ -106,7 +101,7 @@ workers: [dataplane]
 {{- $flags := include "tidegate.flags" $root | fromJson -}}
 {{- $dataplane := $root.Values.controller.dataplane -}}
 {{- if ne $plane "run" -}}
-{{- $takers := include "tidegate.planes" $root | fromYaml -}}
+{{- $takers := (include "tidegate.flags.known" $root | fromJson).served -}}
 {{- range $flag, $_ := $flags -}}
 {{- if not (has $plane (default (list "controller") (get $takers $flag))) -}}
 {{- $_ := unset $flags $flag -}}
@@ -140,4 +135,35 @@ workers: [dataplane]
 {{- $text := ternary "" (include "tidegate.text" $value) (kindIs "invalid" $value) }}
 - {{ printf "--%s%s%s" $flag (ternary "=" "" (ne $text "")) $text | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* Flags of users that would keep Pods from starting. */}}
+{{- define "tidegate.refuse.flags" -}}
+{{- $known := include "tidegate.flags.known" . | fromJson -}}
+{{- $given := dict "controller.extraArgs" .Values.controller.extraArgs "controller.dataplane.extraArgs" .Values.controller.dataplane.extraArgs -}}
+{{- range $name, $flags := $given -}}
+{{- range $flag, $_ := $flags -}}
+{{- $takers := get $known.served $flag -}}
+{{- if hasKey $known.replaced $flag -}}
+{{- fail (printf "%s.%s is not supported: %s." $name $flag (get $known.replaced $flag)) -}}
+{{- else if and $takers (eq $name "controller.dataplane.extraArgs") (not (has "dataplane" $takers)) -}}
+{{- fail (printf "%s.%s is not supported: it is a flag of the controller; name it in controller.extraArgs." $name $flag) -}}
+{{- else if not (or $takers (hasKey $known.ignored $flag)) -}}
+{{- fail (printf "%s.%s is not supported: Tidegate has no such flag, and no Pod would start." $name $flag) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Flags of users that have no effect, for the notes. */}}
+{{- define "tidegate.ignored.flags" -}}
+{{- $known := include "tidegate.flags.known" . | fromJson -}}
+{{- $given := dict "controller.extraArgs" .Values.controller.extraArgs "controller.dataplane.extraArgs" .Values.controller.dataplane.extraArgs -}}
+{{- range $name, $flags := $given -}}
+{{- range $flag, $_ := $flags -}}
+{{- if hasKey $known.ignored $flag }}
+  {{ $name }}.{{ $flag }}: {{ default "it concerns how ingress-nginx works inside" (get $known.ignored $flag) }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -50,6 +50,7 @@ empty. Those that are set to something else are named in the notes.
   {{ first . }}: {{ index . 1 }}
 {{- end -}}
 {{- end -}}
+{{- include "tidegate.ignored.flags" . -}}
 {{- end -}}
 
 {{/* Values that have no effect together with others, likewise: whether it is so, name, why. */}}
@@ -58,9 +59,11 @@ empty. Those that are set to something else are named in the notes.
 {{- $metrics := $controller.metrics -}}
 {{- $scraped := and $metrics.enabled $metrics.service.enabled -}}
 {{- $scales := eq $controller.kind "Deployment" -}}
+{{- $context := default dict $controller.containerSecurityContext -}}
 {{- $imageless := and .Values.defaultBackend.enabled (ne "true" (include "tidegate.defaultBackend.runs" .)) -}}
 {{- $idle := list
-  (list (include "tidegate.image.foreign" .) "controller.image.tag and .digest" "they are those of the image that controller.image.image names")
+  (list (include "tidegate.image.foreign" .) "controller.image.tag and .digest" "they are of ingress-nginx's image, and not used; if they are not, write controller.image.repository=REPOSITORY:TAG")
+  (list (and (include "tidegate.image.whole" $controller.image.repository) (or $controller.image.tag $controller.image.digest)) "controller.image.tag and .digest" "controller.image.repository says which")
   (list $imageless "defaultBackend.enabled" "what no rule matches gets a 404 from Tidegate itself; name defaultBackend.image.repository to have yours run")
   (list (and $controller.autoscaling.enabled (not $scales)) "controller.autoscaling.enabled" "a DaemonSet has one Pod on each node")
   (list (and $controller.keda.enabled (not $scales)) "controller.keda.enabled" "a DaemonSet has one Pod on each node")
@@ -68,6 +71,8 @@ empty. Those that are set to something else are named in the notes.
   (list (and $metrics.prometheusRule.enabled (not $metrics.enabled)) "controller.metrics.prometheusRule.enabled" "controller.metrics.enabled is false")
   (list (and $controller.networkPolicy.enabled $controller.hostNetwork) "controller.networkPolicy.enabled" "no NetworkPolicy holds on the node's own network")
   (list (and $controller.split $controller.extraVolumeMounts) "controller.extraVolumeMounts" "they are in the controller's container only; controller.dataplane.extraVolumeMounts has those of the data plane")
+  (list (and $controller.split (hasKey $context "runAsUser") (not (kindIs "invalid" $context.runAsUser))) "controller.containerSecurityContext.runAsUser" "it is the controller's only, so that the two containers stay two users; the data plane's is controller.dataplane.runAsUser")
+  (list (and $controller.split ($context.capabilities).add) "controller.containerSecurityContext.capabilities.add" "they are in the data plane's container only")
   (list (and $controller.scope.enabled $controller.scope.namespaceSelector) "controller.scope.namespaceSelector" "controller.scope.enabled looks at one namespace")
 -}}
 {{- range $idle }}

@@ -61,14 +61,16 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: {{ include "tidegate.name" . }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- end -}}
+
+{{/* The labels of a part's objects: (root, those by which its Pods are found, which nothing may change). */}}
+{{- define "tidegate.labels.of" -}}
+{{- $root := first . -}}
+{{- include "tidegate.labels.joined" (list (last . | fromYaml) $root.Values.commonLabels (include "tidegate.commonLabels" $root | fromYaml)) -}}
 {{- end -}}
 
 {{- define "tidegate.labels" -}}
-{{ include "tidegate.selectorLabels" . }}
-{{ include "tidegate.commonLabels" . }}
+{{- include "tidegate.labels.of" (list . (include "tidegate.selectorLabels" .)) -}}
 {{- end -}}
 
 {{/* Labels of several maps as YAML; where two have one name, the first wins. */}}
@@ -77,7 +79,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- range . -}}
 {{- $joined = merge $joined (default dict .) -}}
 {{- end -}}
-{{- toYaml $joined -}}
+{{- include "tidegate.texts" $joined -}}
 {{- end -}}
 
 {{/* Name, namespace, labels and annotations: {root, name, namespace?, own?, labels?, annotations?}. */}}
@@ -86,13 +88,32 @@ name: {{ .name }}
 namespace: {{ default (include "tidegate.namespace" .root) .namespace }}
 labels: {{- include "tidegate.labels.joined" (list (default (include "tidegate.labels" .root) .own | fromYaml) .labels) | nindent 2 }}
 {{- with .annotations }}
-annotations: {{- toYaml . | nindent 2 }}
+annotations: {{- include "tidegate.texts" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
 {{/* A value as text. Helm reads numbers as floats: printed plainly, ten million would become 1e+07. */}}
 {{- define "tidegate.text" -}}
 {{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end -}}
+
+{{/* A map of texts as YAML: annotations and labels are texts, and files have numbers and booleans there without quotes. */}}
+{{- define "tidegate.texts" -}}
+{{- $texts := dict -}}
+{{- range $key, $value := . -}}
+{{- $_ := set $texts $key (include "tidegate.text" $value) -}}
+{{- end -}}
+{{- toYaml $texts -}}
+{{- end -}}
+
+{{/* A map of texts as JSON, with their templates carried out: (root, map). */}}
+{{- define "tidegate.texts.templated" -}}
+{{- $root := first . -}}
+{{- $texts := dict -}}
+{{- range $key, $value := last . -}}
+{{- $_ := set $texts $key (include "tidegate.templated" (list $root $value)) -}}
+{{- end -}}
+{{- toJson $texts -}}
 {{- end -}}
 
 {{/* A value as text, in which templates are carried out, as ingress-nginx's chart does here: (root, value). */}}
@@ -111,16 +132,33 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{/* The name of an image, with the tag where it says none: (image, tag). */}}
+{{/* The name of an image, with the tag where it says none: (image, tag). A repository may say tag or digest itself. */}}
 {{- define "tidegate.image" -}}
 {{- $image := first . -}}
-{{- $image.repository }}:{{ include "tidegate.text" (default (last .) $image.tag) }}{{ with $image.digest }}@{{ . }}{{ end -}}
+{{- $image.repository }}
+{{- if not (include "tidegate.image.whole" $image.repository) -}}
+{{- with default (last .) $image.tag }}:{{ include "tidegate.text" . }}{{ end -}}
+{{- with $image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
 {{- end -}}
 
-{{/* Whether tag and digest are those of ingress-nginx's image, in a file that was written for its chart. */}}
+{{/* Whether a repository says a tag or digest; a registry's port is before the last slash. */}}
+{{- define "tidegate.image.whole" -}}
+{{- if regexMatch "[:@][^/]+$" . }}true{{ end -}}
+{{- end -}}
+
+{{/*
+Whether tag and digest are those of ingress-nginx's image, in a file that was written for its chart: its tags are v1.12.0
+(mirrors leave out the v), ours have no v. What only looks like one can be written in the repository.
+*/}}
 {{- define "tidegate.image.foreign" -}}
 {{- $image := .Values.controller.image -}}
-{{- if and (contains "ingress-nginx" (default "" $image.image)) (not (contains "ingress-nginx" $image.repository)) (or $image.tag $image.digest) -}}
+{{- $tag := ternary "" (include "tidegate.text" $image.tag) (kindIs "invalid" $image.tag) -}}
+{{- $named := contains "ingress-nginx" (default "" $image.image) -}}
+{{- if include "tidegate.image.whole" $image.repository -}}
+{{- else if regexMatch (ternary "^(controller-)?v?1\\.[0-9]+\\.[0-9]+" "^(controller-)?v1\\.[0-9]+\\.[0-9]+" $named) $tag -}}
+true
+{{- else if and $named $image.digest (not $tag) -}}
 true
 {{- end -}}
 {{- end -}}

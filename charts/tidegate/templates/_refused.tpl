@@ -14,15 +14,21 @@ whether it is set so, its name, and the reason.
 {{- $scoped := $controller.scope.enabled -}}
 {{- $nodes := eq "nodes" (include "tidegate.status" .) -}}
 {{- $webhook := $controller.admissionWebhooks -}}
+{{- $flags := include "tidegate.flags.extra" . | fromJson -}}
 {{- $refused := list
+  (list (regexMatch "(^|/)ingress-nginx/controller(-chroot)?([:@].*)?$" $image) (printf "controller.image.repository %s" $image) "that is ingress-nginx's own image. Build Tidegate's (make image), load or push it, and name it here")
   (list $controller.allowSnippetAnnotations "controller.allowSnippetAnnotations" "there is no nginx to run snippets, and a rule that one enforces would not hold. Ingresses with snippets are reported, see /problems")
   (list $controller.proxySetHeaders "controller.proxySetHeaders" "these headers are not sent yet, and backends may rely on them")
   (list $controller.addHeaders "controller.addHeaders" "these headers are not sent yet, and browsers may rely on them")
   (list (and .Values.rbac.scope (not $scoped)) "rbac.scope without controller.scope.enabled" "it would look at all namespaces, and may not")
   (list (and $scoped $nodes) "controller.scope.enabled without a Service whose address is published" "addresses of nodes need a ClusterRole. Set extraArgs.publish-status-address, or extraArgs.update-status=false")
   (list (and $scoped $controller.ingressClassResource.aliases) "controller.ingressClassResource.aliases with controller.scope.enabled" "IngressClasses are cluster-wide and not read then: the class is the one name in controller.ingressClass")
+  (list (and $scoped $controller.ingressClassResource.parameters) "controller.ingressClassResource.parameters with controller.scope.enabled" "IngressClasses and their parameters are cluster-wide and not read then: settings are those of controller.config")
   (list (and $scoped (ne $controller.ingressClass $controller.ingressClassResource.name)) "controller.ingressClass that is not controller.ingressClassResource.name, with controller.scope.enabled," "IngressClasses are cluster-wide and not read then, so the name of the class decides")
-  (list (pick (default dict $controller.extraArgs) "socket" "socket-peer-uid" "state-dir" "manifests") "extraArgs.socket, .socket-peer-uid, .state-dir or .manifests" "the chart says where the two containers meet, and what is served is the cluster's")
+  (list (pick $flags "socket" "socket-peer-uid" "state-dir" "manifests") "extraArgs.socket, .socket-peer-uid, .state-dir or .manifests" "the chart says where the two containers meet, and what is served is the cluster's")
+  (list (include "tidegate.oneUser" .) "one runAsUser for both containers" "the data plane could reach what the controller holds. Leave controller.dataplane.runAsUser another one, or set both to null where the cluster gives out users")
+  (list (and (eq "true" (include "tidegate.defaultBackend.runs" .)) (not (include "tidegate.image.whole" (include "tidegate.defaultBackend.image" .)))) "defaultBackend.image without tag and digest" "it would be latest, which is another image tomorrow")
+  (list (and (not $controller.split) (hasKey $flags "supervised")) "extraArgs.supervised without controller.split" "one process of both planes has no supervisor")
   (list (omit $controller.containerPort "http" "https") "a further controller.containerPort" "only configuration of nginx's own would listen there")
   (list (and $controller.configMapNamespace $controller.config) "controller.config with controller.configMapNamespace" "the ConfigMap is read from that namespace, and is not this chart's")
   (list (and (not $controller.configMapNamespace) (get (default dict $controller.extraArgs) "configmap") $controller.config) "controller.config with extraArgs.configmap" "another ConfigMap is read")
@@ -36,6 +42,8 @@ whether it is set so, its name, and the reason.
 {{- fail (printf "%s is not supported: %s." (index . 1) (index . 2)) -}}
 {{- end -}}
 {{- end -}}
+{{- include "tidegate.refuse.flags" . -}}
+{{- include "tidegate.refuse.ports" . -}}
 {{- end -}}
 
 {{- define "tidegate.networkSysctls" -}}

@@ -8,6 +8,7 @@
 {{- $root := first . -}}
 {{- $service := last . -}}
 {{- $both := $root.Values.controller.service -}}
+{{- $onNodes := has $service.type (list "NodePort" "LoadBalancer") -}}
 type: {{ $service.type }}
 {{ include "tidegate.service.fields" $service }}
 ports:
@@ -20,7 +21,7 @@ ports:
     {{- if $service.appProtocol }}
     appProtocol: {{ $name }}
     {{- end }}
-    {{- with get $service.nodePorts $name }}
+    {{- with and $onNodes (get $service.nodePorts $name) }}
     nodePort: {{ . }}
     {{- end }}
   {{- end }}
@@ -31,7 +32,7 @@ ports:
     port: {{ $port }}
     targetPort: {{ include "tidegate.services.port" (list $root $transport $port) }}
     protocol: {{ upper $transport }}
-    {{- with get (default dict (get $service.nodePorts $transport)) (toString $port) }}
+    {{- with and $onNodes (get (default dict (get $service.nodePorts $transport)) (toString $port)) }}
     nodePort: {{ . }}
     {{- end }}
   {{- end }}

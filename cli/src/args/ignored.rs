@@ -56,6 +56,9 @@ const IGNORED: &[Ignored] = &[
     switch("profiling"),
     value("profiler-host"),
     value("profiler-port"),
+    not_served("deep-inspect", false, "annotations are always checked"),
+    // Which CA signed the certificate of --apiserver-host, and nothing without it.
+    value("certificate-authority"),
     // Its metrics: ours are always on, with the buckets that its dashboards use.
     switch("enable-metrics"),
     value("monitor-max-batch-size"),
@@ -75,6 +78,10 @@ const IGNORED: &[Ignored] = &[
     not_served("maxmind-retries-count", true, "no GeoIP data is used"),
     not_served("maxmind-retries-timeout", true, "no GeoIP data is used"),
 ];
+
+/// Flags that must not be left out silently, and what to do instead.
+const REPLACED: &[(&str, &str)] =
+    &[("apiserver-host", "use --kubeconfig: it names the API server, its certificate authority and who we are")];
 
 /// What only the data plane needs, and users of ingress-nginx have among the flags of their controller.
 const OF_THE_DATA_PLANE: &[Ignored] = &[switch("metrics-per-host"), value("post-shutdown-grace-period")];
@@ -101,6 +108,16 @@ pub fn remove(arguments: impl IntoIterator<Item = OsString>) -> (Vec<OsString>, 
         }
     }
     (kept, warnings)
+}
+
+/// Every flag that has no effect, and what follows.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    IGNORED.iter().map(|Ignored { name, consequence, .. }| (*name, *consequence))
+}
+
+/// Every flag that is refused, and what to do instead.
+pub fn replaced() -> impl Iterator<Item = (&'static str, &'static str)> {
+    REPLACED.iter().copied()
 }
 
 fn find(argument: &OsString, mut among: impl Iterator<Item = &'static Ignored>) -> Option<&'static Ignored> {

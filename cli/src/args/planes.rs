@@ -7,7 +7,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::CommandLine;
+use super::{CommandLine, ignored};
 
 /// The commands that serve.
 const SERVING: [&str; 3] = ["run", "controller", "dataplane"];
@@ -17,13 +17,16 @@ pub fn named(arguments: &[OsString]) -> Option<&'static str> {
     arguments.iter().find_map(|argument| SERVING.into_iter().find(|name| argument == name))
 }
 
-/// Where a flag is unknown because it is one of another command: says so.
+/// Where a flag is unknown because it is one of another command, or one of ingress-nginx that has another name here: says so.
 pub fn explain(error: clap::Error, command: Option<&str>) -> clap::Error {
     let (ErrorKind::UnknownArgument, Some(command), Some(ContextValue::String(flag))) =
         (error.kind(), command, error.get(ContextKind::InvalidArg))
     else {
         return error;
     };
+    if let Some((_, instead)) = ignored::replaced().find(|(name, _)| flag.strip_prefix("--") == Some(name)) {
+        return CommandLine::command().error(ErrorKind::UnknownArgument, format!("{flag} is not served: {instead}\n"));
+    }
     let owners: Vec<String> = SERVING[1..].iter().filter(|name| has(name, flag)).map(|name| called(name)).collect();
     if owners.is_empty() {
         return error;

@@ -8,7 +8,9 @@
 {{- $registry := default (((.Values.global).image).registry) $image.registry -}}
 {{- $whole := default (ternary (printf "%s/%s" $registry $image.image) $image.image (not (empty $registry))) $image.repository -}}
 {{- if or $image.repository $image.image -}}
-{{- include "tidegate.image" (list (dict "repository" $whole "tag" $image.tag "digest" $image.digest) "latest") -}}
+{{- /* Files of ingress-nginx may leave out the tag of the image that its chart has. */ -}}
+{{- $default := ternary "1.5" "" (regexMatch "(^|/)defaultbackend-amd64$" $whole) -}}
+{{- include "tidegate.image" (list (dict "repository" $whole "tag" $image.tag "digest" $image.digest) $default) -}}
 {{- end -}}
 {{- end -}}
 
@@ -23,8 +25,7 @@ app.kubernetes.io/component: default-backend
 {{- end -}}
 
 {{- define "tidegate.defaultBackend.labels" -}}
-{{ include "tidegate.defaultBackend.selectorLabels" . }}
-{{ include "tidegate.commonLabels" . }}
+{{- include "tidegate.labels.of" (list . (include "tidegate.defaultBackend.selectorLabels" .)) -}}
 {{- end -}}
 
 {{- define "tidegate.defaultBackend.serviceAccountName" -}}
