@@ -28,6 +28,12 @@ This cluster has no IngressClassParameters (settings of a class): helm upgrade m
 
   kubectl apply -f charts/tidegate/crds
 {{- end }}
+{{- if and .Values.rbac.create (eq "true" (include "tidegate.chosen" .)) }}
+
+The namespaces that controller.scope.namespaceSelector chooses are served once this was done in each:
+
+  kubectl create rolebinding {{ include "tidegate.fullname" . }} --namespace NAMESPACE --clusterrole={{ include "tidegate.fullname" . }}-chosen --serviceaccount={{ include "tidegate.namespace" . }}:{{ include "tidegate.serviceAccountName" . }}
+{{- end }}
 {{- $leaving := include "tidegate.leaving" . -}}
 {{- $grace := int $controller.terminationGracePeriodSeconds -}}
 {{- if and $leaving (gt (int $leaving) $grace) }}

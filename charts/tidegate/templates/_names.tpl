@@ -45,6 +45,12 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Whether namespaces that a selector chooses are read by a role in each, and not all of them by one. */}}
+{{- define "tidegate.chosen" -}}
+{{- $controller := .Values.controller -}}
+{{- and .Values.rbac.scope (not $controller.scope.enabled) (not (empty $controller.scope.namespaceSelector)) -}}
+{{- end -}}
+
 {{- define "tidegate.serviceAccountName" -}}
 {{- default (ternary (include "tidegate.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
 {{- end -}}

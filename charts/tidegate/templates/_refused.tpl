@@ -20,7 +20,7 @@ whether it is set so, its name, and the reason.
   (list $controller.allowSnippetAnnotations "controller.allowSnippetAnnotations" "there is no nginx to run snippets, and a rule that one enforces would not hold. Ingresses with snippets are reported, see /problems")
   (list $controller.proxySetHeaders "controller.proxySetHeaders" "these headers are not sent yet, and backends may rely on them")
   (list $controller.addHeaders "controller.addHeaders" "these headers are not sent yet, and browsers may rely on them")
-  (list (and .Values.rbac.scope (not $scoped)) "rbac.scope without controller.scope.enabled" "it would look at all namespaces, and may not")
+  (list (and .Values.rbac.scope (not $scoped) (ne "true" (include "tidegate.chosen" .))) "rbac.scope without controller.scope" "it would look at all namespaces, and may not")
   (list (and $scoped $nodes) "controller.scope.enabled without a Service whose address is published" "addresses of nodes need a ClusterRole. Set extraArgs.publish-status-address, or extraArgs.update-status=false")
   (list (and $scoped $controller.ingressClassResource.aliases) "controller.ingressClassResource.aliases with controller.scope.enabled" "IngressClasses are cluster-wide and not read then: the class is the one name in controller.ingressClass")
   (list (and $scoped $controller.ingressClassResource.parameters) "controller.ingressClassResource.parameters with controller.scope.enabled" "IngressClasses and their parameters are cluster-wide and not read then: settings are those of controller.config")

@@ -67,12 +67,12 @@
 {{- end }}
 {{- end -}}
 
-{{/* Single objects that flags name: {flag: resource}. Of those that are not ConfigMaps, all are read anyway, unless there is a scope. */}}
+{{/* Single objects that flags name: {flag: resource}. Of those that are not ConfigMaps, all are read anyway, where all namespaces are. */}}
 {{- define "tidegate.rules.named" -}}
 configmap: configmaps
 tcp-services-configmap: configmaps
 udp-services-configmap: configmaps
-{{- if include "tidegate.scope" . }}
+{{- if or (include "tidegate.scope" .) (eq "true" (include "tidegate.chosen" .)) }}
 publish-service: services
 default-ssl-certificate: secrets
 default-backend-service: services
@@ -92,9 +92,9 @@ default-backend-service: services
 {{- end }}
 {{- end -}}
 
-{{/* A role and its binding to our account: {root, kind, name, namespace, rules}; a ClusterRole has no namespace. */}}
+{{/* A role and its binding to our account: {root, kind, name, namespace, rules, unbound}; a ClusterRole has no namespace. */}}
 {{- define "tidegate.role" -}}
-{{- range $kind := list .kind (printf "%sBinding" .kind) }}
+{{- range $kind := ternary (list .kind) (list .kind (printf "%sBinding" .kind)) (eq true .unbound) }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}
