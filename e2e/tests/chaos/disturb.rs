@@ -1,5 +1,7 @@
 //! What may happen.
 
+use std::collections::BTreeSet;
+
 use fastrand::Rng;
 
 use crate::stage::{APPS, SITES, Stage};
@@ -162,4 +164,12 @@ fn junk(rng: &mut Rng) -> Vec<u8> {
         bytes.splice(..0, head);
     }
     bytes
+}
+
+/// Not in a cluster: whoever waits for a kind to be drawn would wait for ever.
+#[test]
+fn every_kind_is_drawn() {
+    let mut rng = Rng::with_seed(1);
+    let drawn: BTreeSet<_> = (0..10_000).map(|_| Disturbance::draw(&mut rng).kind()).collect();
+    assert_eq!(drawn, BTreeSet::from(Disturbance::KINDS));
 }
