@@ -89,14 +89,23 @@ impl Leave {
 }
 
 impl Crowd {
-    /// They come. Requests go to the two Pods of `app`, sessions to the one of `talk`: what happens to the first is
-    /// no reason for the second to end.
+    /// They come, to one Pod of Tidegate: a test before this one may have failed and left more. Requests go to the two Pods of
+    /// `app`, sessions to the one of `talk`: what happens to the first is no reason for the second to end.
     ///
     /// # Errors
     /// One of them cannot begin.
     pub async fn gather() -> anyhow::Result<Self> {
+        Self::gather_at(1).await
+    }
+
+    /// The same where Tidegate has so many Pods.
+    ///
+    /// # Errors
+    /// One of them cannot begin.
+    pub async fn gather_at(replicas: usize) -> anyhow::Result<Self> {
         let cluster = Cluster::from_env()?;
         let (tidegate, fleet) = (Tidegate::find(&cluster).await?, Fleet::new(&cluster));
+        fleet.scale(replicas).await?;
         let namespace = cluster.namespace("crowd").await?;
         namespace.apply(&[EchoApp::new("app", 2).objects(), EchoApp::new("talk", 1).objects()].concat()).await?;
         let [app, talk, grpc] = ["app", "talk", "grpc"].map(|name| format!("{name}.{}", namespace.name()));

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use anyhow::Context;
 use serde_json::{Value, json};
 
+use crate::client::Target;
 use crate::cluster::{Cluster, endpoints, items};
-use crate::tidegate::{NAMESPACE, SELECTOR};
+use crate::tidegate::{ADMIN_PORT, NAMESPACE, SELECTOR};
 use crate::wait;
 
 /// Until Pods are there, or gone: with the time that those have which leave.
@@ -50,6 +52,18 @@ impl Pod {
                 .collect(),
         }
     }
+
+    /// How often its controller was started again beside a container that went on, which Kubernetes does not count.
+    ///
+    /// # Errors
+    /// The controller does not answer, or does not say.
+    pub async fn controller_restarts(&self) -> anyhow::Result<u64> {
+        let target = Target { http_port: ADMIN_PORT, ..Target::new(self.address.parse()?) };
+        let page = target.get("admin", "/metrics").await?.text();
+        let line = page.lines().find(|line| line.starts_with("tidegate_controller_restarts_total"));
+        let (_, count) = line.and_then(|line| line.rsplit_once(' ')).context("no restarts among its metrics")?;
+        count.parse().with_context(|| format!("{count} restarts"))
+    }
 }
 
 impl Fleet {
@@ -84,16 +98,24 @@ impl Fleet {
         Ok(self.pods().await?.into_iter().filter(|pod| !pod.leaves).collect())
     }
 
+    /// The Pods that the Service sends new connections to.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub async fn behind(&self) -> anyhow::Result<BTreeSet<String>> {
+        let selector = format!("kubernetes.io/service-name={SERVICE}");
+        let slices = self.cluster.json(&["get", "endpointslices", "-n", NAMESPACE, "-l", &selector]).await?;
+        let listed = items(&slices["items"]).flat_map(endpoints).filter(|(_, ready)| *ready);
+        Ok(listed.map(|(pod, _)| pod).collect())
+    }
+
     /// Waits until the Service has the Pods that are ready behind it, and no others.
     ///
     /// # Errors
     /// It has not in time.
     pub async fn listed(&self) -> anyhow::Result<()> {
-        let selector = format!("kubernetes.io/service-name={SERVICE}");
         let differs = || async {
-            let slices = self.cluster.json(&["get", "endpointslices", "-n", NAMESPACE, "-l", &selector]).await?;
-            let listed = items(&slices["items"]).flat_map(endpoints).filter(|(_, ready)| *ready);
-            let listed: BTreeSet<_> = listed.map(|(pod, _)| pod).collect();
+            let listed = self.behind().await?;
             let ready = self.staying().await?.into_iter().filter(|pod| pod.ready);
             let ready: BTreeSet<_> = ready.map(|pod| pod.name).collect();
             Ok((listed == ready).then_some(()).ok_or((listed, ready)))
@@ -144,6 +166,19 @@ impl Fleet {
         self.rolled_out().await?;
         let staying = || async { Ok(self.staying().await?.len()) };
         wait::until_eq("the Pods", LIMIT, replicas, staying).await.map(drop)
+    }
+
+    /// Has one Pod and waits until all others are gone: what a test before this one left, too.
+    ///
+    /// # Errors
+    /// They are not in time.
+    pub async fn alone(&self) -> anyhow::Result<Pod> {
+        self.scale(1).await?;
+        let only = || async {
+            let mut pods = self.pods().await?;
+            Ok(pods.pop().filter(|pod| pods.is_empty() && pod.ready))
+        };
+        wait::until("the only Pod", LIMIT, only).await.map(|(pod, _)| pod)
     }
 
     /// Asks for a Pod to leave, as who drains a node does.

@@ -29,6 +29,7 @@ pub struct Kept {
     target: Target,
     protocol: Protocol,
     sender: Option<Sender>,
+    opened: u64,
 }
 
 #[derive(Debug)]
@@ -41,7 +42,13 @@ impl Kept {
     /// None yet: it is opened by the first request.
     #[must_use]
     pub fn new(target: Target, protocol: Protocol) -> Self {
-        Self { target, protocol, sender: None }
+        Self { target, protocol, sender: None, opened: 0 }
+    }
+
+    /// How many connections were begun so far: as long as it stays the same, it is the same connection.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened
     }
 
     /// Sends one request. A connection that was closed before anything of it was sent is replaced, as every client
@@ -57,6 +64,7 @@ impl Kept {
                 Err(unsent) => request = unsent,
             }
         }
+        self.opened += 1;
         let sender = timeout(DEADLINE, self.open()).await??;
         self.send(sender, request).await.map_err(|_| anyhow!("a new connection was closed at once"))?
     }

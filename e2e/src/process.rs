@@ -34,16 +34,6 @@ impl Process {
         Self::all().into_iter().filter(runs).collect()
     }
 
-    /// The one process of Tidegate that runs this subcommand.
-    ///
-    /// # Errors
-    /// There is none, or there are several.
-    pub fn plane(subcommand: &str) -> anyhow::Result<Self> {
-        let mut found = Self::planes(subcommand);
-        ensure!(found.len() == 1, "{} processes are a {subcommand}", found.len());
-        Ok(found.swap_remove(0))
-    }
-
     /// A Pod's process of Tidegate that runs this subcommand.
     ///
     /// # Errors
@@ -51,6 +41,13 @@ impl Process {
     pub fn plane_of(pod: &str, subcommand: &str) -> anyhow::Result<Self> {
         let found = Self::planes(subcommand).into_iter().find(|process| process.pod == pod);
         found.with_context(|| format!("{pod} has no {subcommand}"))
+    }
+
+    /// All of a Pod's processes of Tidegate, those too that supervise one.
+    #[must_use]
+    pub fn of_pod(pod: &str) -> Vec<Self> {
+        let is_it = |process: &Self| process.pod == pod && process.program().ends_with("tidegate");
+        Self::all().into_iter().filter(is_it).collect()
     }
 
     /// The process of a Pod of the echo backend.
@@ -126,11 +123,88 @@ impl Process {
         self.folder().join("root").join(path.trim_start_matches('/'))
     }
 
+    /// What is mounted where it lives, and with which options.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn mounts(&self) -> anyhow::Result<Vec<Mount>> {
+        let text = fs::read_to_string(self.folder().join("mountinfo")).with_context(|| format!("{self:?}"))?;
+        Ok(text.lines().filter_map(Mount::read).collect())
+    }
+
+    /// A field of its status in /proc, such as `Uid`. None: it is gone.
+    #[must_use]
+    pub fn status(&self, field: &str) -> Option<String> {
+        let status = fs::read_to_string(self.folder().join("status")).ok()?;
+        let value = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+        Some(value.trim().to_owned())
+    }
+
     /// Its memory, bytes: at present (`VmRSS`), or the most so far (`VmHWM`). None: it is gone.
     #[must_use]
     pub fn memory(&self, field: &str) -> Option<u64> {
-        let status = fs::read_to_string(self.folder().join("status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+        self.status(field)?.strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+    }
+
+    /// The address of its Pod, which the kubelet writes into its `/etc/hosts`. None: it is gone.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        address(&fs::read_to_string(self.path("/etc/hosts")).ok()?, &self.pod)
+    }
+}
+
+/// A line of proc_pid_mountinfo(5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it is, as the process sees it.
+    pub point: String,
+    /// Whether nobody can write there by this mount, whatever its file system allows.
+    pub read_only: bool,
+}
+
+impl Mount {
+    fn read(line: &str) -> Option<Self> {
+        let mut words = line.split(' ').skip(4);
+        let (point, options) = (words.next()?.to_owned(), words.next()?);
+        Some(Self { point, read_only: options.split(',').any(|option| option == "ro") })
+    }
+}
+
+fn address(hosts: &str, pod: &str) -> Option<String> {
+    hosts.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let address = words.next()?;
+        words.any(|name| name == pod).then(|| address.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_pod_is_in_its_hosts_file() {
+        let hosts = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n10.244.1.7\ttidegate-controller-1\n";
+        assert_eq!(address(hosts, "tidegate-controller-1"), Some("10.244.1.7".to_owned()));
+        assert_eq!(address(hosts, "tidegate-controller-2"), None);
+    }
+
+    #[test]
+    fn mounts_are_read() {
+        let read = |line| Mount::read(line).map(|mount| (mount.point, mount.read_only));
+        let root = "36 35 98:0 / / ro,relatime master:1 - overlay overlay rw,errors=continue";
+        assert_eq!(read(root), Some(("/".to_owned(), true)));
+        let state = "37 36 0:50 / /run/tidegate/state rw,relatime - tmpfs tmpfs ro,size=1k";
+        assert_eq!(read(state), Some(("/run/tidegate/state".to_owned(), false)));
+        assert_eq!(read("36 35"), None);
+    }
+
+    #[test]
+    fn a_status_has_fields() {
+        let this =
+            Process { pid: std::process::id(), pod: String::new(), command: Default::default(), supervises: false };
+        assert!(this.memory("VmRSS").is_some_and(|bytes| bytes > 1 << 20));
+        assert!(this.status("Uid").is_some_and(|ids| ids.split_whitespace().count() == 4));
+        assert_eq!(this.status("NoSuchField"), None);
     }
 }

@@ -14,7 +14,7 @@ use crate::wait;
 /// The namespace it is installed in.
 pub const NAMESPACE: &str = "tidegate";
 /// The controller's healthz port, which has `/problems`; the data plane's is another.
-const ADMIN_PORT: u16 = 10255;
+pub(crate) const ADMIN_PORT: u16 = 10255;
 /// How its Pods are found.
 pub const SELECTOR: &str = "app.kubernetes.io/name=tidegate,app.kubernetes.io/component=controller";
 /// Everything from an object's creation to its address in the status.

@@ -2,9 +2,9 @@
 //! long-lived connection ends but at the end of the time that a leaving Pod has.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use e2e::client::Target;
 use e2e::crowd::{Crowd, Leave};
 use e2e::fleet::{Fleet, Pod};
 use e2e::objects::ingress_for;
@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 /// Until a controller that was killed is there again, and has seen what it missed.
 const LIMIT: Duration = Duration::from_secs(60);
+/// Until a change of endpoints is seen by who asks.
+const FOLLOWED: Duration = Duration::from_secs(15);
 /// Without an answer for so long, it hangs.
 const HANGS: Duration = Duration::from_secs(60);
 
@@ -66,22 +68,55 @@ fn slice(service: &str, addresses: &[String]) -> Value {
     })
 }
 
-/// Endpoints come and go dozens of times a second, of the requests' app and of that of the sessions, whose own stays.
+/// Who answers for a host of the crowd, on new connections.
+async fn who_answers(crowd: &Crowd, app: &str, requests: usize) -> anyhow::Result<BTreeSet<String>> {
+    let host = format!("{app}.{}", crowd.namespace.name());
+    let mut pods = BTreeSet::new();
+    for _ in 0..requests {
+        pods.insert(crowd.tidegate.front.get(&host, "/").await?.echo("pod"));
+    }
+    Ok(pods)
+}
+
+/// These are the endpoints of an app from now on: soon all of them answer, and nobody else.
+async fn only_these_answer(crowd: &Crowd, app: &str, pods: &BTreeSet<String>) {
+    let answering = || who_answers(crowd, app, 30);
+    wait::until_eq(&format!("who answers for {app}"), FOLLOWED, pods.clone(), answering).await.unwrap();
+    assert_eq!(who_answers(crowd, app, 200).await.unwrap(), *pods, "of {app}");
+}
+
+/// Endpoints come and go dozens of times a second, of the requests' app and of that of the sessions, whose own stays. Now
+/// and then they rest: then exactly those answer that are there.
 #[tokio::test(flavor = "multi_thread")]
 async fn endpoints_that_come_and_go_disturb_nobody() {
     let crowd = gather().await;
-    let pods = crowd.namespace.json(&["get", "pods"]).await.unwrap();
-    let addresses = pods["items"].as_array().unwrap().iter().map(|pod| pod["status"]["podIP"].as_str().unwrap().into());
-    let addresses: Vec<String> = addresses.collect();
+    let list = crowd.namespace.json(&["get", "pods"]).await.unwrap();
+    let pod = |pod: &Value| {
+        let [name, app, address] =
+            ["/metadata/name", "/metadata/labels/app", "/status/podIP"].map(|path| pod.pointer(path)?.as_str());
+        (name.unwrap().to_owned(), app.unwrap().to_owned(), address.unwrap().to_owned())
+    };
+    let pods: Vec<_> = list["items"].as_array().unwrap().iter().map(pod).collect();
+    let all: BTreeSet<_> = pods.iter().map(|(name, ..)| name.clone()).collect();
+    let of = |service: &str| -> BTreeSet<_> {
+        pods.iter().filter(|(_, app, _)| app == service).map(|(name, ..)| name.clone()).collect()
+    };
+    let addresses: Vec<String> = pods.iter().map(|(.., address)| address.clone()).collect();
     // kubectl applies them one after the other: each is a change that is seen.
     let changes: Vec<_> = (0..200)
         .map(|round| slice(["app", "talk"][round % 2], &addresses[..(round / 2) % (addresses.len() + 1)]))
         .collect();
-    let begun = std::time::Instant::now();
-    for part in changes.chunks(50) {
-        crowd.namespace.apply(part).await.unwrap();
+    for (part, changes) in changes.chunks(50).enumerate() {
+        let begun = std::time::Instant::now();
+        crowd.namespace.apply(changes).await.unwrap();
+        eprintln!("{} changes in {:?}", changes.len(), begun.elapsed());
+        let is_full = part % 2 == 0;
+        for app in ["app", "talk"] {
+            let extra: &[String] = if is_full { &addresses } else { &[] };
+            crowd.namespace.apply(&[slice(app, extra)]).await.unwrap();
+            only_these_answer(&crowd, app, &if is_full { all.clone() } else { of(app) }).await;
+        }
     }
-    eprintln!("{} changes in {:?}", changes.len(), begun.elapsed());
     crowd.go_home(None).await.unwrap();
 }
 
@@ -97,21 +132,13 @@ async fn a_new_app_is_not_noticed() {
     crowd.go_home(None).await.unwrap();
 }
 
-/// What a Pod's controller says of how often it was started again.
-async fn restarts(pod: &Pod) -> u64 {
-    let target = Target { http_port: 10255, ..Target::new(pod.address.parse().unwrap()) };
-    let page = target.get("admin", "/metrics").await.unwrap().text();
-    let line = page.lines().find(|line| line.starts_with("tidegate_controller_restarts_total"));
-    line.and_then(|line| line.rsplit_once(' ')?.1.parse().ok()).unwrap()
-}
-
 /// The controller of the only Pod is killed, in the middle of changes. Its container goes on, so that new connections come
 /// all the while; the data plane serves on, and the next controller goes on from it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_that_dies_is_not_noticed() {
     let crowd = gather().await;
     let [pod]: [Pod; 1] = crowd.fleet.staying().await.unwrap().try_into().expect("one Pod");
-    let before = restarts(&pod).await;
+    let before = pod.controller_restarts().await.unwrap();
     for round in 1..=3 {
         let host = format!("during-{round}.{}", crowd.namespace.name());
         crowd.namespace.apply(&[ingress_for("during", &host, "app")]).await.unwrap();
@@ -120,7 +147,7 @@ async fn a_controller_that_dies_is_not_noticed() {
         let another = || async { Ok(controller.successor()) };
         wait::until("another controller", LIMIT, another).await.unwrap();
         a_change_is_served(&crowd, &format!("after-{round}")).await;
-        assert_eq!(restarts(&pod).await, before + round);
+        assert_eq!(pod.controller_restarts().await.unwrap(), before + round);
     }
     // Neither readiness nor the counts of Kubernetes have changed.
     assert_eq!(crowd.fleet.staying().await.unwrap(), [pod]);
@@ -144,9 +171,8 @@ async fn a_controller_that_hangs_is_not_noticed() {
 /// Of three controllers the one that leads is killed: its data plane, too, has all that it had.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_dies_is_not_noticed() {
-    let fleet = Fleet::new(&e2e::cluster::Cluster::from_env().unwrap());
-    fleet.scale(3).await.unwrap();
-    let crowd = gather().await;
+    let crowd = Crowd::gather_at(3).await.unwrap();
+    let fleet = crowd.fleet.clone();
     let (leader, _) = wait::until("a leader", LIMIT, || fleet.leader()).await.unwrap();
     Process::plane_of(&leader, "controller").unwrap().kill().unwrap();
     a_change_is_served(&crowd, "after").await;
@@ -158,9 +184,7 @@ async fn a_leader_that_dies_is_not_noticed() {
 /// Scaling up disturbs nobody; scaling down ends sessions at the end of the leaving Pod's time, and loses no request.
 #[tokio::test(flavor = "multi_thread")]
 async fn more_and_fewer_replicas_lose_nothing() {
-    let fleet = Fleet::new(&e2e::cluster::Cluster::from_env().unwrap());
-    fleet.scale(2).await.unwrap();
-    let crowd = gather().await;
+    let crowd = Crowd::gather_at(2).await.unwrap();
     crowd.fleet.scale(3).await.unwrap();
     let before = Leave::now(crowd.fleet.staying().await.unwrap());
     crowd.fleet.scale(1).await.unwrap();
@@ -169,7 +193,8 @@ async fn more_and_fewer_replicas_lose_nothing() {
     crowd.go_home(Some(leave)).await.unwrap();
 }
 
-/// A node is drained: its Pods are evicted, one by one as the PodDisruptionBudget allows.
+/// What draining a node does to a Pod of Tidegate: it is evicted where another one is there. There is one node here, and no
+/// PodDisruptionBudget, which the chart has for two replicas and more: that one is there is seen to by this test.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_eviction_loses_no_request() {
     let crowd = gather().await;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use e2e::cluster::Cluster;
+use e2e::fleet::Fleet;
 use e2e::objects::{EchoApp, ingress_for};
 use e2e::process::Process;
 use e2e::tidegate::Tidegate;
@@ -17,6 +18,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 async fn a_data_plane_that_dies_alone_serves_what_it_served() {
     let cluster = Cluster::from_env().unwrap();
     let tidegate = Tidegate::find(&cluster).await.unwrap();
+    let pod = Fleet::new(&cluster).alone().await.unwrap();
     let namespace = cluster.namespace("alone").await.unwrap();
     namespace.apply(&EchoApp::new("app", 1).objects()).await.unwrap();
     let host = format!("app.{}", namespace.name());
@@ -27,7 +29,8 @@ async fn a_data_plane_that_dies_alone_serves_what_it_served() {
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     cluster.apiserver(&["stop"]).await.unwrap();
-    let killed = ["controller", "dataplane"].map(|plane| Process::plane(plane).and_then(|process| process.kill()));
+    let kill = |plane| Process::plane_of(&pod.name, plane).and_then(|process| process.kill());
+    let killed = ["controller", "dataplane"].map(kill);
     let status = || async { Ok(tidegate.front.get(&host, "/").await?.status.as_u16()) };
     let served = wait::until_eq("what was served", LIMIT, 200, status).await;
     // Before anything can end this test: all others need it.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use e2e::client::complete;
 use e2e::cluster::{Cluster, Namespace};
 use e2e::echo::Body;
+use e2e::fleet::Fleet;
 use e2e::objects::{EchoApp, ingress_for};
 use e2e::process::Process;
 use e2e::tidegate::Tidegate;
@@ -37,8 +38,9 @@ async fn scene() -> (Namespace, Tidegate, String) {
 struct Dataplane(Process);
 
 impl Dataplane {
-    fn find() -> Self {
-        Self(Process::plane("dataplane").unwrap())
+    async fn find(cluster: &Cluster) -> Self {
+        let pod = Fleet::new(cluster).alone().await.unwrap();
+        Self(Process::plane_of(&pod.name, "dataplane").unwrap())
     }
 
     /// Resident memory in bytes: at present (`VmRSS`), or the most so far (`VmHWM`).
@@ -76,7 +78,7 @@ async fn download(tidegate: &Tidegate, host: &str, length: u64) -> u64 {
 /// few MiB of memory.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gibibyte_up_and_down_takes_no_memory() {
-    let (_namespace, tidegate, host) = scene().await;
+    let (namespace, tidegate, host) = scene().await;
     let host = host.as_str();
     let status = |length| {
         let tidegate = &tidegate;
@@ -86,7 +88,7 @@ async fn a_gibibyte_up_and_down_takes_no_memory() {
     tidegate.set("tidegate-controller", "proxy-body-size", Some("0")).await.unwrap();
     wait::until_eq("no limit", Duration::from_secs(5), 200, || status(2 * MIB)).await.unwrap();
 
-    let process = Dataplane::find();
+    let process = Dataplane::find(namespace.cluster()).await;
     process.forget_peak();
     let before = process.memory("VmRSS");
     assert_eq!(upload(&tidegate, host, GIB).await.unwrap(), (200, GIB));

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail};
 use hyper::header::LOCATION;
 
-use super::history::{History, Spans};
+use super::crash::Crashes;
+use super::history::{History, Patience, Spans};
 use super::site::{Certificate, Expected, Routes, expected, mark};
+use super::{BOUND, PROMPT};
 use crate::client::Answer;
 
 /// A request, and what became of it.
@@ -23,6 +25,8 @@ pub struct Seen {
     pub from: Instant,
     /// When it ended.
     pub to: Instant,
+    /// The address of the Pod of Tidegate that its connection went through before. None: it is new, or nobody said.
+    pub via: Option<String>,
     /// The answer, or why there is none.
     pub outcome: Result<Reply, String>,
 }
@@ -62,7 +66,39 @@ pub struct Model {
     /// When changes were not seen: the API server was down, or a process of Tidegate had been killed.
     pub blind: Spans,
     /// When a data plane had been killed and was not back: its connections broke, and new ones were refused.
-    pub crashed: Spans,
+    pub crashed: Crashes,
+}
+
+/// Why something is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// So it is to be, or was to be [`PROMPT`] before.
+    Prompt,
+    /// A change may take so long ([`BOUND`]).
+    Bounded,
+    /// It took longer, and something was away meanwhile.
+    Late,
+    /// There is no answer: a data plane had been killed, beside another Pod that was ready.
+    Lost,
+    /// The same where no other was.
+    LostAlone,
+}
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Prompt, Self::Bounded, Self::Late, Self::Lost, Self::LostAlone];
+
+    /// In a few words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prompt => "right",
+            Self::Bounded => "right by the bound alone",
+            Self::Late => "right since something had been away",
+            Self::Lost => "lost to a kill beside a ready Pod",
+            Self::LostAlone => "lost to a kill where no other was ready",
+        }
+    }
 }
 
 /// One host.
@@ -75,31 +111,50 @@ pub struct Site {
 }
 
 impl Model {
-    /// Whether this is as it should be.
+    /// Whether this is as it should be, and why.
     ///
     /// # Errors
     /// It is not; the error has all that would have been right.
-    pub fn judge(&self, seen: &Seen) -> anyhow::Result<()> {
+    pub fn judge(&self, seen: &Seen) -> anyhow::Result<Verdict> {
         let reply = match &seen.outcome {
             Ok(reply) => reply,
-            Err(_) if self.crashed.meet(seen.from, seen.to) => return Ok(()),
-            Err(error) => anyhow::bail!("no answer: {error}"),
+            Err(error) => return self.excuse(seen).with_context(|| format!("no answer: {error}")),
         };
         let site = self.sites.get(&seen.host).with_context(|| format!("nobody knows {}", seen.host))?;
-        let allowed: Vec<_> = site.routes.seen(seen.from, seen.to, &self.blind).collect();
+        let never = Spans::default();
+        let patience =
+            [(Verdict::Prompt, PROMPT, &never), (Verdict::Bounded, BOUND, &never), (Verdict::Late, BOUND, &self.blind)];
+        for (verdict, bound, away) in patience {
+            if self.answers(site, seen, reply, Patience { bound, away }) {
+                return Ok(verdict);
+            }
+        }
+        let widest = Patience { bound: BOUND, away: &self.blind };
+        bail!(
+            "{reply:?} is none of {:?} with {:?}",
+            site.routes.seen(seen.from, seen.to, widest).collect::<Vec<_>>(),
+            site.certificate.seen(seen.from, seen.to, widest).collect::<Vec<_>>()
+        )
+    }
+
+    /// Why there may be no answer.
+    fn excuse(&self, seen: &Seen) -> Option<Verdict> {
+        let alone = self.crashed.excuse(seen.via.as_deref(), seen.from, seen.to)?;
+        Some(if alone { Verdict::LostAlone } else { Verdict::Lost })
+    }
+
+    /// Whether this is one of the answers that are right where changes may take so long.
+    fn answers(&self, site: &Site, seen: &Seen, reply: &Reply, patience: Patience<'_>) -> bool {
+        let allowed: Vec<_> = site.routes.seen(seen.from, seen.to, patience).collect();
         let fits = |routes: &&Option<Routes>| {
             let expected = expected(routes.as_ref(), seen.https, &seen.path);
             self.fits(&expected, seen, reply)
         };
+        let certificates: Vec<_> = site.certificate.seen(seen.from, seen.to, patience).collect();
         // The handshake comes first: its certificate may be that of an earlier state than the answer's, never of a later.
-        let shown = allowed.iter().position(|routes| self.shows(site, routes.as_ref(), seen, reply));
+        let shown = allowed.iter().position(|routes| shows(&certificates, routes.as_ref(), seen, reply));
         let answered = allowed.iter().rposition(fits);
-        ensure!(
-            shown.zip(answered).is_some_and(|(shown, answered)| shown <= answered),
-            "{reply:?} is none of {allowed:?} with {:?}",
-            site.certificate.seen(seen.from, seen.to, &self.blind).collect::<Vec<_>>()
-        );
-        Ok(())
+        shown.zip(answered).is_some_and(|(shown, answered)| shown <= answered)
     }
 
     fn fits(&self, expected: &Expected, seen: &Seen, reply: &Reply) -> bool {
@@ -113,22 +168,22 @@ impl Model {
             Expected::Unavailable => reply.status == 503,
         }
     }
+}
 
-    /// Whether the certificate is the host's own where it has one, and another one's where it has not.
-    fn shows(&self, site: &Site, routes: Option<&Routes>, seen: &Seen, reply: &Reply) -> bool {
-        if !seen.https {
-            return reply.names.is_none();
-        }
-        let Some(names) = &reply.names else { return false };
-        let is_another = !names.contains(&seen.host);
-        if !routes.is_some_and(|routes| routes.tls) {
-            return is_another;
-        }
-        site.certificate.seen(seen.from, seen.to, &self.blind).any(|certificate| match certificate {
-            Certificate::Marked(number) => *names == [seen.host.clone(), mark(*number, &seen.host)],
-            Certificate::Broken => is_another,
-        })
+/// Whether the certificate is the host's own where it has one, and another one's where it has not.
+fn shows(allowed: &[&Certificate], routes: Option<&Routes>, seen: &Seen, reply: &Reply) -> bool {
+    if !seen.https {
+        return reply.names.is_none();
     }
+    let Some(names) = &reply.names else { return false };
+    let is_another = !names.contains(&seen.host);
+    if !routes.is_some_and(|routes| routes.tls) {
+        return is_another;
+    }
+    allowed.iter().any(|certificate| match certificate {
+        Certificate::Marked(number) => *names == [seen.host.clone(), mark(*number, &seen.host)],
+        Certificate::Broken => is_another,
+    })
 }
 
 /// Where a redirect leads: to the same, but for one slash at the end of the path (`preserve-trailing-slash`).
@@ -144,7 +199,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::chaos::{BOUND, Backend};
+    use crate::chaos::Backend;
 
     const HOST: &str = "a.example";
 
@@ -155,7 +210,7 @@ mod tests {
     fn model(routes: Option<Routes>) -> Model {
         let site = Site { routes: History::new(routes), certificate: History::new(Certificate::Marked(1)) };
         let sites = BTreeMap::from([(HOST.to_owned(), site)]);
-        Model { namespace: "ns".into(), sites, blind: Spans::default(), crashed: Spans::default() }
+        Model { namespace: "ns".into(), sites, blind: Spans::default(), crashed: Crashes::default() }
     }
 
     fn later() -> Instant {
@@ -169,7 +224,7 @@ mod tests {
 
     fn seen(reply: Reply) -> Seen {
         let (host, path, https) = (HOST.to_owned(), "/?id=7".to_owned(), reply.names.is_some());
-        Seen { host, path, https, from: later(), to: later(), outcome: Ok(reply) }
+        Seen { host, path, https, from: later(), to: later(), via: None, outcome: Ok(reply) }
     }
 
     fn over_tls(names: &[&str]) -> Reply {
@@ -207,10 +262,27 @@ mod tests {
         model.judge(&at(soon, reply(503, ""))).unwrap_err();
         model.judge(&at(taken + BOUND, reply(200, "one"))).unwrap_err();
         model.judge(&at(taken + BOUND, reply(404, ""))).unwrap();
-        let down = model.blind.begin(soon);
+        let down = model.blind.begin(soon, BOUND);
         model.judge(&at(taken + BOUND, reply(200, "one"))).unwrap();
         model.blind.end(down, soon);
         model.judge(&at(soon + BOUND, reply(200, "one"))).unwrap_err();
+    }
+
+    #[test]
+    fn what_is_right_by_patience_alone_is_told() {
+        let mut model = model(Some(routes("one", false)));
+        let taken = later();
+        let site = model.sites.get_mut(HOST).unwrap();
+        site.routes.ask(None, taken);
+        site.routes.take(taken);
+        let down = model.blind.begin(taken + BOUND - Duration::from_secs(1), BOUND);
+        model.blind.end(down, taken + BOUND);
+        let old = |at| model.judge(&Seen { from: at, to: at, ..seen(reply(200, "one")) }).unwrap();
+        assert_eq!(old(taken), Verdict::Prompt);
+        assert_eq!(old(taken + PROMPT), Verdict::Bounded);
+        assert_eq!(old(taken + BOUND), Verdict::Late);
+        let new = Seen { from: taken + BOUND, to: taken + BOUND, ..seen(reply(404, "")) };
+        assert_eq!(model.judge(&new).unwrap(), Verdict::Prompt);
     }
 
     #[test]
@@ -218,12 +290,17 @@ mod tests {
         let mut model = model(Some(routes("one", false)));
         let lost = Seen { outcome: Err("reset".into()), ..seen(reply(200, "one")) };
         model.judge(&lost).unwrap_err();
-        let crash = model.crashed.begin(lost.from - Duration::from_secs(1));
-        model.judge(&lost).unwrap();
+        let crash = model.crashed.begin(Some("10.0.0.1".into()), false, lost.from - Duration::from_secs(1));
+        assert_eq!(model.judge(&lost).unwrap(), Verdict::Lost);
+        let through = |pod: &str| Seen { via: Some(pod.into()), ..lost.clone() };
+        assert_eq!(model.judge(&through("10.0.0.1")).unwrap(), Verdict::Lost);
+        model.judge(&through("10.0.0.2")).unwrap_err();
         model.judge(&seen(reply(502, ""))).unwrap_err();
         model.judge(&seen(reply(200, "two"))).unwrap_err();
         model.crashed.end(crash, lost.from - Duration::from_millis(1));
         model.judge(&lost).unwrap_err();
+        model.crashed.begin(Some("10.0.0.1".into()), true, lost.from);
+        assert_eq!(model.judge(&lost).unwrap(), Verdict::LostAlone);
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use e2e::chaos::BOUND;
 use e2e::client::Target;
 use e2e::cluster::Cluster;
 use e2e::objects::EchoApp;
 use e2e::wait;
 
+use crate::disturb::Outcome;
 use crate::stage::{Stage, insist};
 
 /// An app that nobody asks but us: what becomes of it shows whether the cluster works.
@@ -16,11 +18,11 @@ const CAUGHT_UP: Duration = Duration::from_secs(180);
 
 /// The API server is killed and comes back. Not while Pods come and go, and none may before all others have noticed that
 /// it is back: whether traffic still reaches one that leaves is then no longer ours to say.
-pub async fn stop(stage: &Stage, ms: u64) -> anyhow::Result<()> {
-    let Ok(_api) = stage.api.try_write() else { return Ok(()) };
+pub async fn stop(stage: &Stage, ms: u64) -> anyhow::Result<Outcome> {
+    let Ok(_api) = stage.api.try_write() else { return Ok(Outcome::LeftOut) };
     let cluster = stage.namespace.cluster();
     stage.note(format!("the API server is killed, for {ms} ms"));
-    let blind = stage.model().blind.begin(Instant::now());
+    let blind = stage.model().blind.begin(Instant::now(), BOUND);
     cluster.apiserver(&["stop"]).await?;
     tokio::time::sleep(Duration::from_millis(ms)).await;
     cluster.apiserver(&["start"]).await?;
@@ -29,7 +31,7 @@ pub async fn stop(stage: &Stage, ms: u64) -> anyhow::Result<()> {
     stage.note("the API server is back");
     caught_up(stage).await?;
     stage.note("the cluster follows it again");
-    Ok(())
+    Ok(Outcome::Happened)
 }
 
 /// Replaces a Pod, and waits until it is the one that is behind its Service and answers there. The controllers of

@@ -1,5 +1,7 @@
 //! What may happen.
 
+use std::collections::BTreeSet;
+
 use fastrand::Rng;
 
 use crate::stage::{APPS, SITES, Stage};
@@ -41,7 +43,66 @@ pub enum Disturbance {
     Wreck(usize),
 }
 
+/// What became of a disturbance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came about.
+    Happened,
+    /// There was nothing that it could happen to, or another one was in its way.
+    LeftOut,
+}
+
 impl Disturbance {
+    /// All kinds.
+    pub const KINDS: [&str; 15] = [
+        "KillController",
+        "KillDataplane",
+        "DeletePod",
+        "Evict",
+        "RestartTidegate",
+        "ScaleTidegate",
+        "StopApi",
+        "Junk",
+        "KillBackend",
+        "DeleteBackend",
+        "RestartBackend",
+        "ScaleBackend",
+        "ChangeRoutes",
+        "ChangeCertificate",
+        "Wreck",
+    ];
+
+    /// Which of them it is.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::KillController(_) => "KillController",
+            Self::KillDataplane(_) => "KillDataplane",
+            Self::DeletePod(_) => "DeletePod",
+            Self::Evict(_) => "Evict",
+            Self::RestartTidegate => "RestartTidegate",
+            Self::ScaleTidegate(_) => "ScaleTidegate",
+            Self::StopApi(_) => "StopApi",
+            Self::Junk(..) => "Junk",
+            Self::KillBackend(_) => "KillBackend",
+            Self::DeleteBackend(_) => "DeleteBackend",
+            Self::RestartBackend(_) => "RestartBackend",
+            Self::ScaleBackend(..) => "ScaleBackend",
+            Self::ChangeRoutes(..) => "ChangeRoutes",
+            Self::ChangeCertificate(..) => "ChangeCertificate",
+            Self::Wreck(_) => "Wreck",
+        }
+    }
+
+    /// Draws one of this kind.
+    pub fn draw_kind(rng: &mut Rng, kind: &str) -> Self {
+        loop {
+            let drawn = Self::draw(rng);
+            if drawn.kind() == kind {
+                return drawn;
+            }
+        }
+    }
+
     /// Draws one.
     pub fn draw(rng: &mut Rng) -> Self {
         let (app, site, any) = (rng.usize(..APPS.len()), rng.usize(..SITES), rng.usize(..));
@@ -65,8 +126,15 @@ impl Disturbance {
         }
     }
 
-    /// Lets it happen, and waits until it is over.
-    pub async fn happen(self, stage: &Stage) -> anyhow::Result<()> {
+    /// Lets it happen, waits until it is over, and counts it.
+    pub async fn happen(self, stage: &Stage) -> anyhow::Result<Outcome> {
+        let kind = self.kind();
+        let outcome = self.begin(stage).await?;
+        stage.count(kind, outcome);
+        Ok(outcome)
+    }
+
+    async fn begin(self, stage: &Stage) -> anyhow::Result<Outcome> {
         match self {
             Self::KillController(any) => planes::kill_controller(stage, any).await,
             Self::KillDataplane(any) => planes::kill_dataplane(stage, any).await,
@@ -96,4 +164,12 @@ fn junk(rng: &mut Rng) -> Vec<u8> {
         bytes.splice(..0, head);
     }
     bytes
+}
+
+/// Not in a cluster: whoever waits for a kind to be drawn would wait for ever.
+#[test]
+fn every_kind_is_drawn() {
+    let mut rng = Rng::with_seed(1);
+    let drawn: BTreeSet<_> = (0..10_000).map(|_| Disturbance::draw(&mut rng).kind()).collect();
+    assert_eq!(drawn, BTreeSet::from(Disturbance::KINDS));
 }

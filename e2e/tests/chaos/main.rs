@@ -15,7 +15,7 @@ mod watchman;
 
 use std::time::{Duration, Instant};
 
-use disturb::Disturbance;
+use disturb::{Disturbance, Outcome};
 use stage::{Shared, Stage};
 use tokio::task::JoinSet;
 use traffic::Traffic;
@@ -25,6 +25,10 @@ use watchman::Watchman;
 const AT_ONCE: usize = 6;
 /// The longest pause before the next one, ms.
 const PAUSE: u64 = 1500;
+/// A run of so long must have had everything, and is long enough to count what was excused.
+const LONG: Duration = Duration::from_secs(600);
+/// How often something is tried that has never happened.
+const TRIES: usize = 10;
 /// Until everything that was begun has ended.
 const CALM: Duration = Duration::from_secs(240);
 
@@ -47,29 +51,57 @@ async fn chaos(seed: u64, duration: Duration) -> anyhow::Result<()> {
     let stage = Shared::set(seed).await?;
     let traffic = Traffic::start(&stage);
     let watchman = Watchman::start(&stage);
-    let ran = run(&stage, fastrand::Rng::with_seed(seed), duration).await;
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut ran = run(&stage, &mut rng, duration).await;
+    if ran.is_ok() && duration >= LONG {
+        ran = make_up(&stage, &mut rng).await;
+    }
     // Also after a failure: the next test needs a cluster with an API server and one Tidegate.
     let calm = stage.fleet.scale(1).await;
     if ran.is_ok() && stage.violation().is_none() {
         // All that is right now is what the model ended with.
         tokio::time::sleep(e2e::chaos::BOUND + Duration::from_secs(3)).await;
     }
-    let answers = traffic.stop().await;
+    let tally = traffic.stop().await;
     let watched = watchman.stop().await;
-    eprintln!("{answers:?}");
+    eprintln!("{tally}\n{}", stage.counts());
     match stage.violation() {
         Some(violation) => anyhow::bail!("{violation}\n{}", stage.journal()),
         None => ran.and(calm).and(watched).map_err(|error| error.context(stage.journal()))?,
     }
-    anyhow::ensure!(answers.values().sum::<u64>() > duration.as_secs() * 10, "too few answers: {answers:?}");
+    anyhow::ensure!(tally.sent() > duration.as_secs() * 10, "too few answers: {tally}");
+    if duration >= LONG {
+        let never = stage.never_happened();
+        anyhow::ensure!(never.is_empty(), "never happened: {never:?}");
+        tally.check(stage.model().crashed.beside_others())?;
+    }
+    Ok(())
+}
+
+/// What was left out each time it was drawn happens now, with nothing else in its way: to two Pods that are new.
+async fn make_up(stage: &Stage, rng: &mut fastrand::Rng) -> anyhow::Result<()> {
+    let never = stage.never_happened();
+    if never.is_empty() || stage.violation().is_some() {
+        return Ok(());
+    }
+    stage.note(format!("not yet: {never:?}"));
+    stage.fleet.scale(2).await?;
+    stage.fleet.restart().await?;
+    for kind in never {
+        for _ in 0..TRIES {
+            if Disturbance::draw_kind(rng, kind).happen(stage).await? == Outcome::Happened {
+                break;
+            }
+        }
+    }
     Ok(())
 }
 
 /// Begins one disturbance after the other until the time is over or an answer was wrong, and waits for their ends.
-async fn run(stage: &Stage, mut rng: fastrand::Rng, duration: Duration) -> anyhow::Result<()> {
+async fn run(stage: &Stage, rng: &mut fastrand::Rng, duration: Duration) -> anyhow::Result<()> {
     let (begun, mut running) = (Instant::now(), JoinSet::new());
     while begun.elapsed() < duration && stage.violation().is_none() {
-        let (next, pause) = (Disturbance::draw(&mut rng), rng.u64(..PAUSE));
+        let (next, pause) = (Disturbance::draw(rng), rng.u64(..PAUSE));
         let stage = stage.clone();
         running.spawn(async move { next.happen(&stage).await });
         tokio::time::sleep(Duration::from_millis(pause)).await;

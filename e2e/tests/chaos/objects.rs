@@ -8,6 +8,7 @@ use fastrand::Rng;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
+use crate::disturb::Outcome;
 use crate::stage::{APPS, Stage, insist};
 
 /// How long something broken lies around.
@@ -86,8 +87,8 @@ pub fn secret(site: usize, host: &str, certificate: Certificate) -> Value {
 }
 
 /// The Ingress of a host is made, changed or deleted.
-pub async fn change_routes(stage: &Stage, site: usize, Draw(routes): Draw) -> anyhow::Result<()> {
-    let Ok(_site) = stage.sites[site][0].try_lock() else { return Ok(()) };
+pub async fn change_routes(stage: &Stage, site: usize, Draw(routes): Draw) -> anyhow::Result<Outcome> {
+    let Ok(_site) = stage.sites[site][0].try_lock() else { return Ok(Outcome::LeftOut) };
     let host = stage.host(site);
     let what = routes.as_ref().map_or_else(|| "is gone".to_owned(), |routes| format!("is {routes:?}"));
     stage.note(format!("Ingress {} {what}", name(site)));
@@ -105,12 +106,12 @@ pub async fn change_routes(stage: &Stage, site: usize, Draw(routes): Draw) -> an
     })
     .await?;
     stage.model().sites.get_mut(&host).unwrap().routes.take(Instant::now());
-    Ok(())
+    Ok(Outcome::Happened)
 }
 
 /// The Secret of a host gets another certificate, or something that is none.
-pub async fn change_certificate(stage: &Stage, site: usize, good: bool) -> anyhow::Result<()> {
-    let Ok(_site) = stage.sites[site][1].try_lock() else { return Ok(()) };
+pub async fn change_certificate(stage: &Stage, site: usize, good: bool) -> anyhow::Result<Outcome> {
+    let Ok(_site) = stage.sites[site][1].try_lock() else { return Ok(Outcome::LeftOut) };
     let host = stage.host(site);
     let certificate = if good { Certificate::Marked(fastrand::u32(1..)) } else { Certificate::Broken };
     stage.note(format!("Secret {} is {certificate:?}", name(site)));
@@ -118,12 +119,12 @@ pub async fn change_certificate(stage: &Stage, site: usize, good: bool) -> anyho
     stage.model().sites.get_mut(&host).unwrap().certificate.ask(certificate, Instant::now());
     insist(|| stage.namespace.apply(std::slice::from_ref(&object))).await?;
     stage.model().sites.get_mut(&host).unwrap().certificate.take(Instant::now());
-    Ok(())
+    Ok(Outcome::Happened)
 }
 
 /// Something that cannot be served, of no host that is looked at.
-pub async fn wreck(stage: &Stage, any: usize) -> anyhow::Result<()> {
-    let Ok(_one) = stage.wreck.try_lock() else { return Ok(()) };
+pub async fn wreck(stage: &Stage, any: usize) -> anyhow::Result<Outcome> {
+    let Ok(_one) = stage.wreck.try_lock() else { return Ok(Outcome::LeftOut) };
     let host = format!("wreck.{}", stage.namespace.name());
     let plain = ingress_for("wreck", &host, APPS[any % APPS.len()]);
     let secret = json!({
@@ -147,14 +148,16 @@ pub async fn wreck(stage: &Stage, any: usize) -> anyhow::Result<()> {
     insist(|| stage.namespace.apply(&objects)).await?;
     tokio::time::sleep(LIES).await;
     let arguments = ["delete", "ingress,secret,endpointslice", "wreck", "--ignore-not-found"];
-    insist(|| async { stage.namespace.kubectl(&arguments).await.map(drop) }).await
+    insist(|| async { stage.namespace.kubectl(&arguments).await.map(drop) }).await?;
+    Ok(Outcome::Happened)
 }
 
 /// A setting for everybody that means nothing.
-async fn wrong_setting(stage: &Stage) -> anyhow::Result<()> {
+async fn wrong_setting(stage: &Stage) -> anyhow::Result<Outcome> {
     let key = "proxy-connect-timeout";
     stage.note(format!("a wreck: {key} of everybody"));
     insist(|| stage.tidegate.set(SETTINGS, key, Some("whenever it suits"))).await?;
     tokio::time::sleep(LIES).await;
-    insist(|| stage.tidegate.set(SETTINGS, key, None)).await
+    insist(|| stage.tidegate.set(SETTINGS, key, None)).await?;
+    Ok(Outcome::Happened)
 }

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use e2e::chaos::SETTLES;
 use e2e::fleet::Pod;
 use e2e::process::Process;
 use e2e::wait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::stage::Stage;
+use crate::disturb::Outcome;
+use crate::stage::{CONTROLLER, Stage};
 
 /// Of a Pod, its container.
 const DATAPLANE: &str = "dataplane";
@@ -32,38 +34,54 @@ pub enum How {
 
 /// kill -9 for a controller. Until the next one is there, changes are not seen; nobody notices anything else, since its
 /// container goes on.
-pub async fn kill_controller(stage: &Stage, any: usize) -> anyhow::Result<()> {
-    let Some(victim) = one_of(Process::planes("controller"), any) else { return Ok(()) };
-    let blind = stage.model().blind.begin(Instant::now());
-    stage.note(format!("kill -9 of the controller of {} (pid {})", victim.pod, victim.pid));
-    if shoot(&victim).await {
+pub async fn kill_controller(stage: &Stage, any: usize) -> anyhow::Result<Outcome> {
+    let Some(victim) = one_of(Process::planes("controller"), any) else { return Ok(Outcome::LeftOut) };
+    let blind = stage.model().blind.begin(Instant::now(), SETTLES);
+    let killed = count_and_shoot(stage, &victim, CONTROLLER).await;
+    if killed.is_some() {
         is_succeeded(stage, &victim).await?;
         stage.note(format!("{} has another controller", victim.pod));
     }
     stage.model().blind.end(blind, Instant::now());
-    Ok(())
+    Ok(killed.map_or(Outcome::LeftOut, |_| Outcome::Happened))
 }
 
-/// kill -9 for a data plane. Until its Pod is back, changes are not seen, and its connections are lost.
-pub async fn kill_dataplane(stage: &Stage, any: usize) -> anyhow::Result<()> {
+/// kill -9 for a data plane. Until its Pod is back, changes are not seen there, and its connections are lost; new ones are
+/// until the Service sends them elsewhere.
+pub async fn kill_dataplane(stage: &Stage, any: usize) -> anyhow::Result<Outcome> {
     let mut able = Process::planes(DATAPLANE);
     able.retain(|process| stage.kills(&process.pod, DATAPLANE) < MOST_KILLS);
-    let Some(victim) = one_of(able, any) else { return Ok(()) };
+    let Some(victim) = one_of(able, any) else { return Ok(Outcome::LeftOut) };
+    let (address, alone) = (victim.address(), is_alone(stage, &victim.pod).await);
+    stage.note(format!("{} has the address {address:?}, alone: {alone}", victim.pod));
     let began = Instant::now();
-    let blind = stage.model().blind.begin(began);
-    let crashed = stage.model().crashed.begin(began);
-    if let Some(times) = count_and_shoot(stage, &victim).await {
-        is_back(stage, &victim.pod, times).await?;
-        // Whoever took the API server away waits until all others follow it again: before that, they do not know.
-        drop(stage.api.read().await);
-        stage.fleet.listed().await?;
-        tokio::time::sleep(KNOWN).await;
-        stage.note(format!("the data plane of {} is back", victim.pod));
-    }
-    let (now, mut model) = (Instant::now(), stage.model());
-    model.blind.end(blind, now);
-    model.crashed.end(crashed, now);
-    Ok(())
+    let blind = stage.model().blind.begin(began, SETTLES);
+    let crashed = stage.model().crashed.begin(address, alone, began);
+    let killed = count_and_shoot(stage, &victim, DATAPLANE).await;
+    let reachable = async {
+        if let Some(times) = killed {
+            is_reachable(stage, &victim.pod, times).await?;
+        }
+        stage.model().crashed.end(crashed, Instant::now());
+        anyhow::Ok(())
+    };
+    let back = async {
+        if let Some(times) = killed {
+            let back = || async { Ok(is_back(stage, &victim.pod, times).await?.then_some(())) };
+            wait::until(&format!("a new data plane in {}", victim.pod), RECOVERS, back).await?;
+            stage.note(format!("the data plane of {} is back", victim.pod));
+        }
+        stage.model().blind.end(blind, Instant::now());
+        anyhow::Ok(())
+    };
+    tokio::try_join!(reachable, back)?;
+    Ok(killed.map_or(Outcome::LeftOut, |_| Outcome::Happened))
+}
+
+/// Whether no other Pod is ready; also where nobody can say.
+async fn is_alone(stage: &Stage, pod: &str) -> bool {
+    let staying = stage.fleet.staying().await.unwrap_or_default();
+    !staying.iter().any(|one| one.ready && one.name != pod)
 }
 
 fn one_of(mut processes: Vec<Process>, any: usize) -> Option<Process> {
@@ -80,15 +98,20 @@ async fn shoot(victim: &Process) -> bool {
     is_killed
 }
 
-/// Kills a data plane, and returns how often its container was killed by now. None: it has ended already.
-async fn count_and_shoot(stage: &Stage, victim: &Process) -> Option<u64> {
+/// Kills a plane, and returns how often that of its Pod was killed by now. None: it has ended already.
+async fn count_and_shoot(stage: &Stage, victim: &Process, plane: &'static str) -> Option<u64> {
     let _one_at_a_time = stage.killing.lock().await;
     if !victim.lives() {
         return None;
     }
-    let times = stage.count_kill(&victim.pod, DATAPLANE);
-    stage.note(format!("kill -9 of the data plane of {} (pid {}, number {times})", victim.pod, victim.pid));
-    shoot(victim).await.then_some(times)
+    // Before it happens: the watchman may see at once what comes of it.
+    let times = stage.count_kill(&victim.pod, plane);
+    stage.note(format!("kill -9 of the {plane} of {} (pid {}, number {times})", victim.pod, victim.pid));
+    let is_killed = shoot(victim).await;
+    if !is_killed {
+        stage.forget_kill(&victim.pod, plane);
+    }
+    is_killed.then_some(times)
 }
 
 /// Waits until a Pod has another controller, or leaves.
@@ -103,24 +126,42 @@ async fn is_succeeded(stage: &Stage, victim: &Process) -> anyhow::Result<()> {
     wait::until(&format!("another controller in {}", victim.pod), RECOVERS, succeeded).await.map(drop)
 }
 
-/// Waits until a data plane is there again, or its Pod leaves.
-async fn is_back(stage: &Stage, pod: &str, times: u64) -> anyhow::Result<()> {
-    let back = || async {
-        let pods = stage.fleet.pods().await?;
-        // It may have been killed once more.
-        let started = |one: &Pod| one.restarts.iter().any(|(name, count)| name == DATAPLANE && *count >= times);
-        let is_back = |one: &Pod| one.leaves || (one.ready && started(one));
-        Ok(pods.iter().find(|one| one.name == pod).is_none_or(is_back).then_some(()))
-    };
-    wait::until(&format!("a new data plane in {pod}"), RECOVERS, back).await.map(drop)
+/// Whether a data plane is there again, or its Pod leaves.
+async fn is_back(stage: &Stage, pod: &str, times: u64) -> anyhow::Result<bool> {
+    let pods = stage.fleet.pods().await?;
+    // It may have been killed once more.
+    let started = |one: &Pod| one.restarts.iter().any(|(name, count)| name == DATAPLANE && *count >= times);
+    Ok(pods.iter().find(|one| one.name == pod).is_none_or(|one| one.leaves || (one.ready && started(one))))
+}
+
+/// Waits until new connections come to Pods that serve, and for what every node needs to know it.
+async fn is_reachable(stage: &Stage, pod: &str, times: u64) -> anyhow::Result<()> {
+    loop {
+        let well = || async { Ok(goes_well(stage, pod, times).await?.then_some(())) };
+        wait::until(&format!("a Service without the dead {pod}"), RECOVERS, well).await?;
+        tokio::time::sleep(KNOWN).await;
+        // Whoever took the API server away waits until all others follow it again: before that, they do not know.
+        drop(stage.api.read().await);
+        // The others may have left meanwhile.
+        if goes_well(stage, pod, times).await.unwrap_or(false) {
+            stage.note(format!("nobody is sent to the killed data plane of {pod}"));
+            return Ok(());
+        }
+    }
+}
+
+/// Whether there are Pods behind the Service, and this one only where it is back.
+async fn goes_well(stage: &Stage, pod: &str, times: u64) -> anyhow::Result<bool> {
+    let behind = stage.fleet.behind().await?;
+    Ok(!behind.is_empty() && (!behind.contains(pod) || is_back(stage, pod, times).await?))
 }
 
 /// A Pod leaves where another one is there, as its PodDisruptionBudget would have it.
-pub async fn take_away(stage: &Stage, any: usize, how: How) -> anyhow::Result<()> {
-    let (Ok(_api), Ok(_pods)) = (stage.api.try_read(), stage.pods.try_lock()) else { return Ok(()) };
+pub async fn take_away(stage: &Stage, any: usize, how: How) -> anyhow::Result<Outcome> {
+    let (Ok(_api), Ok(_pods)) = (stage.api.try_read(), stage.pods.try_lock()) else { return Ok(Outcome::LeftOut) };
     let staying = stage.fleet.staying().await?;
     if staying.len() < 2 || staying.iter().any(|pod| !pod.ready) {
-        return Ok(());
+        return Ok(Outcome::LeftOut);
     }
     let pod = &staying[any % staying.len()].name;
     stage.note(format!("{how:?} {pod}"));
@@ -130,38 +171,40 @@ pub async fn take_away(stage: &Stage, any: usize, how: How) -> anyhow::Result<()
     };
     if let Err(error) = asked {
         stage.note(format!("{how:?} {pod}: {error:#}"));
+        return Ok(Outcome::LeftOut);
     }
-    stage.fleet.rolled_out().await
+    stage.fleet.rolled_out().await?;
+    Ok(Outcome::Happened)
 }
 
 /// All Pods are replaced, one after the other.
-pub async fn restart(stage: &Stage) -> anyhow::Result<()> {
-    let (Ok(_api), Ok(_pods)) = (stage.api.try_read(), stage.pods.try_lock()) else { return Ok(()) };
+pub async fn restart(stage: &Stage) -> anyhow::Result<Outcome> {
+    let (Ok(_api), Ok(_pods)) = (stage.api.try_read(), stage.pods.try_lock()) else { return Ok(Outcome::LeftOut) };
     stage.note("Tidegate is replaced");
     stage.fleet.restart().await?;
     stage.note("Tidegate was replaced");
-    Ok(())
+    Ok(Outcome::Happened)
 }
 
 /// There are more Pods, or fewer.
-pub async fn scale(stage: &Stage, replicas: usize) -> anyhow::Result<()> {
-    let (Ok(_api), Ok(_pods)) = (stage.api.try_read(), stage.pods.try_lock()) else { return Ok(()) };
+pub async fn scale(stage: &Stage, replicas: usize) -> anyhow::Result<Outcome> {
+    let (Ok(_api), Ok(_pods)) = (stage.api.try_read(), stage.pods.try_lock()) else { return Ok(Outcome::LeftOut) };
     stage.note(format!("Tidegate gets {replicas} Pods"));
     stage.fleet.scale(replicas).await?;
     stage.note(format!("Tidegate has {replicas} Pods"));
-    Ok(())
+    Ok(Outcome::Happened)
 }
 
 /// Somebody who speaks something else comes to a controller's socket.
-pub async fn junk(stage: &Stage, any: usize, bytes: &[u8]) -> anyhow::Result<()> {
-    let Some(controller) = one_of(Process::planes("controller"), any) else { return Ok(()) };
+pub async fn junk(stage: &Stage, any: usize, bytes: &[u8]) -> anyhow::Result<Outcome> {
+    let Some(controller) = one_of(Process::planes("controller"), any) else { return Ok(Outcome::LeftOut) };
     // It may have been killed in this moment.
-    let Ok(mut socket) = UnixStream::connect(controller.path(SOCKET)).await else { return Ok(()) };
+    let Ok(mut socket) = UnixStream::connect(controller.path(SOCKET)).await else { return Ok(Outcome::LeftOut) };
     stage.note(format!("{} bytes of junk for the controller of {}", bytes.len(), controller.pod));
     if socket.write_all(bytes).await.is_ok() {
         let mut said = Vec::new();
         let listen = socket.read_to_end(&mut said);
         tokio::time::timeout(Duration::from_secs(1), listen).await.ok();
     }
-    Ok(())
+    Ok(Outcome::Happened)
 }

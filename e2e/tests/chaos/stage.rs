@@ -5,19 +5,22 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use e2e::chaos::{Certificate, History, Model, Seen, Site, Spans};
+use e2e::chaos::{Certificate, Crashes, History, Model, Seen, Site, Spans, Verdict};
 use e2e::cluster::{Cluster, Namespace};
 use e2e::fleet::Fleet;
 use e2e::objects::EchoApp;
 use e2e::tidegate::Tidegate;
 use tokio::sync::RwLock;
 
+use crate::disturb::{Disturbance, Outcome};
 use crate::objects;
 
 /// Hosts under traffic.
 pub const SITES: usize = 5;
 /// The apps behind them.
 pub const APPS: [&str; 3] = ["red", "green", "blue"];
+/// Of a Pod, the process that its container starts again by itself: Kubernetes counts none of these restarts.
+pub const CONTROLLER: &str = "controller's process";
 /// Lines of the journal that are shown after a failure.
 const LINES: usize = 60;
 /// Wrong answers that are told.
@@ -52,6 +55,8 @@ pub struct Shared {
     journal: Mutex<VecDeque<String>>,
     violations: Mutex<Vec<String>>,
     kills: Mutex<BTreeMap<(String, String), u64>>,
+    /// How many disturbances of each kind happened, and how many were left out.
+    counts: Mutex<BTreeMap<&'static str, [u64; 2]>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -78,8 +83,12 @@ impl Shared {
             namespace.endpoints_ready(app, 2).await?;
         }
         let kills = restarts(&fleet).await?;
-        let model =
-            Model { namespace: namespace.name().to_owned(), sites, blind: Spans::default(), crashed: Spans::default() };
+        let model = Model {
+            namespace: namespace.name().to_owned(),
+            sites,
+            blind: Spans::default(),
+            crashed: Crashes::default(),
+        };
         let stage = Self {
             begun: Instant::now(),
             namespace,
@@ -95,6 +104,7 @@ impl Shared {
             journal: Mutex::default(),
             violations: Mutex::default(),
             kills: Mutex::new(kills),
+            counts: Mutex::default(),
         };
         stage.note(format!("the stage is set for {seed}"));
         Ok(Arc::new(stage))
@@ -127,18 +137,21 @@ impl Shared {
     }
 
     /// Holds an answer against the model. The first one that is wrong ends everything.
-    pub fn judge(&self, seen: &Seen) {
-        if let Err(error) = self.model().judge(seen) {
+    pub fn judge(&self, seen: &Seen) -> Option<Verdict> {
+        let judged = self.model().judge(seen);
+        let told = |error: &anyhow::Error| {
             let took = |at: Instant| at.saturating_duration_since(self.begun).as_secs_f64();
             self.violate(format!(
-                "{}{}{} from {:.3} s to {:.3} s: {error:#}",
+                "{}{}{} from {:.3} s to {:.3} s, via {:?}: {error:#}",
                 if seen.https { "https://" } else { "http://" },
                 seen.host,
                 seen.path,
                 took(seen.from),
                 took(seen.to),
+                seen.via,
             ));
-        }
+        };
+        judged.inspect_err(told).ok()
     }
 
     /// Something is wrong: what follows most likely comes of the same, so only a few are told.
@@ -155,6 +168,28 @@ impl Shared {
         lock(&self.violations).first().cloned()
     }
 
+    /// Counts a disturbance.
+    pub fn count(&self, kind: &'static str, outcome: Outcome) {
+        let mut counts = lock(&self.counts);
+        let [happened, left_out] = counts.entry(kind).or_default();
+        *(if outcome == Outcome::Happened { happened } else { left_out }) += 1;
+    }
+
+    /// How many disturbances there were of each kind.
+    pub fn counts(&self) -> String {
+        let counts = lock(&self.counts);
+        let one =
+            |(kind, [happened, left_out]): (&&str, &[u64; 2])| format!("{kind} {happened} (left out: {left_out})");
+        counts.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The kinds of which there was none yet.
+    pub fn never_happened(&self) -> Vec<&'static str> {
+        let counts = lock(&self.counts);
+        let never = |kind: &&str| counts.get(kind).is_none_or(|[happened, _]| *happened == 0);
+        Disturbance::KINDS.into_iter().filter(never).collect()
+    }
+
     /// How often a container was killed by us, with what it had been started again before.
     pub fn kills(&self, pod: &str, container: &str) -> u64 {
         lock(&self.kills).get(&(pod.to_owned(), container.to_owned())).copied().unwrap_or_default()
@@ -166,6 +201,13 @@ impl Shared {
         let count = kills.entry((pod.to_owned(), container.to_owned())).or_default();
         *count += 1;
         *count
+    }
+
+    /// It was none.
+    pub fn forget_kill(&self, pod: &str, container: &str) {
+        if let Some(count) = lock(&self.kills).get_mut(&(pod.to_owned(), container.to_owned())) {
+            *count -= 1;
+        }
     }
 }
 
@@ -187,9 +229,12 @@ fn host(site: usize, namespace: &str) -> String {
 }
 
 async fn restarts(fleet: &Fleet) -> anyhow::Result<BTreeMap<(String, String), u64>> {
-    let pods = fleet.pods().await?;
-    let restarts = |pod: e2e::fleet::Pod| {
-        pod.restarts.into_iter().map(move |(container, times)| ((pod.name.clone(), container), times))
-    };
-    Ok(pods.into_iter().flat_map(restarts).collect())
+    let mut restarts = BTreeMap::new();
+    for pod in fleet.pods().await? {
+        if !pod.leaves {
+            restarts.insert((pod.name.clone(), CONTROLLER.to_owned()), pod.controller_restarts().await?);
+        }
+        restarts.extend(pod.restarts.into_iter().map(|(container, times)| ((pod.name.clone(), container), times)));
+    }
+    Ok(restarts)
 }

@@ -6,14 +6,17 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use e2e::fleet::Pod;
 use e2e::process::Process;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::stage::Stage;
+use crate::stage::{CONTROLLER, Stage};
 
 /// Between two looks: what a Pod logs in its last moments is gone with it.
 const PERIOD: Duration = Duration::from_secs(1);
+/// A controller that has not told its metrics by then is asked again at the next look.
+const ASKED: Duration = Duration::from_secs(1);
 /// Where the kubelet keeps what Pods of Tidegate's namespace log.
 const LOGS: &str = "/var/log/pods";
 const POD: &str = "tidegate_";
@@ -34,7 +37,7 @@ impl Watchman {
     pub fn start(stage: &Stage) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let stage = Stage::clone(stage);
-        let mut eyes = Eyes { ends: BTreeMap::new(), memory: BTreeMap::new(), most: BTreeMap::new() };
+        let mut eyes = Eyes { ends: BTreeMap::new(), memory: BTreeMap::new(), most: BTreeMap::new(), told: 0 };
         for line in eyes.new_lines() {
             drop(line);
         }
@@ -46,6 +49,7 @@ impl Watchman {
             eyes.look(&stage).await;
             stage.note(format!("the most memory: {:?}", eyes.most));
             anyhow::ensure!(eyes.most.len() == 2, "memory of {:?} alone was seen", eyes.most);
+            anyhow::ensure!(eyes.told > 0, "no controller told how often it was started again");
             Ok(())
         });
         Self { stop, task }
@@ -65,6 +69,8 @@ struct Eyes {
     memory: BTreeMap<u32, (Instant, Option<u64>)>,
     /// The most of each plane, MiB.
     most: BTreeMap<&'static str, u64>,
+    /// How often a controller told how often it was started again.
+    told: u64,
 }
 
 impl Eyes {
@@ -87,6 +93,19 @@ impl Eyes {
                 if *restarts > stage.kills(&pod.name, container) {
                     stage.violate(format!("{container} of {} ended by itself", pod.name));
                 }
+            }
+            if pod.ready && !pod.leaves {
+                self.count_restarts(stage, &pod).await;
+            }
+        }
+    }
+
+    /// The supervisor starts a controller again that ended, so only the next one tells. It does not answer while it starts.
+    async fn count_restarts(&mut self, stage: &Stage, pod: &Pod) {
+        if let Ok(Ok(restarts)) = tokio::time::timeout(ASKED, pod.controller_restarts()).await {
+            self.told += 1;
+            if restarts > stage.kills(&pod.name, CONTROLLER) {
+                stage.violate(format!("the controller of {} ended by itself, or hung", pod.name));
             }
         }
     }
