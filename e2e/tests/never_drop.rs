@@ -5,10 +5,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use e2e::cluster::Cluster;
 use e2e::crowd::{Crowd, Leave};
 use e2e::fleet::{Fleet, Pod};
 use e2e::objects::ingress_for;
 use e2e::process::Process;
+use e2e::tidegate::NAMESPACE;
 use e2e::wait;
 use serde_json::{Value, json};
 
@@ -18,6 +20,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 const FOLLOWED: Duration = Duration::from_secs(15);
 /// Without an answer for so long, it hangs.
 const HANGS: Duration = Duration::from_secs(60);
+/// The node that nothing comes to but by a test, and what keeps the rest away (e2e/run).
+const SPARE: &str = "node2";
+const TAINT: &str = "tidegate.dev/spare";
 
 async fn gather() -> Crowd {
     Crowd::gather().await.unwrap()
@@ -193,8 +198,7 @@ async fn more_and_fewer_replicas_lose_nothing() {
     crowd.go_home(Some(leave)).await.unwrap();
 }
 
-/// What draining a node does to a Pod of Tidegate: it is evicted where another one is there. There is one node here, and no
-/// PodDisruptionBudget, which the chart has for two replicas and more: that one is there is seen to by this test.
+/// An eviction, which is what a drain does to each Pod, of the only one, where another one came first.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_eviction_loses_no_request() {
     let crowd = gather().await;
@@ -206,6 +210,33 @@ async fn an_eviction_loses_no_request() {
     crowd.fleet.rolled_out().await.unwrap();
     crowd.fleet.scale(1).await.unwrap();
     crowd.go_home(Some(leave)).await.unwrap();
+}
+
+/// A node is drained, as an operator does it: Tidegate's Pod there is evicted, and comes again on the other node.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_node_loses_no_request() {
+    let cluster = Cluster::from_env().unwrap();
+    let fleet = Fleet::new(&cluster);
+    let kubectl = async |arguments: &[&str]| cluster.kubectl(arguments).await.unwrap();
+    fleet.alone().await.unwrap();
+    // The second Pod is on the spare node, and everything that comes after it is not.
+    kubectl(&["cordon", "node1"]).await;
+    kubectl(&["taint", "node", SPARE, &format!("{TAINT}-")]).await;
+    fleet.scale(2).await.unwrap();
+    kubectl(&["taint", "node", SPARE, &format!("{TAINT}=:NoSchedule")]).await;
+    kubectl(&["uncordon", "node1"]).await;
+    let crowd = Crowd::gather_at(2).await.unwrap();
+    let there = ["get", "pods", "-n", NAMESPACE, "-o", "name", "--field-selector", &format!("spec.nodeName={SPARE}")];
+    let there = kubectl(&there).await;
+    let is_there = |pod: &Pod| there.contains(&pod.name);
+    let leave = Leave::now(fleet.staying().await.unwrap().into_iter().filter(is_there).collect());
+    assert_eq!(leave.pods().len(), 1, "on {SPARE}: {there}");
+
+    kubectl(&["drain", SPARE, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s"]).await;
+    fleet.rolled_out().await.unwrap();
+    crowd.go_home(Some(leave)).await.unwrap();
+    kubectl(&["uncordon", SPARE]).await;
+    fleet.scale(1).await.unwrap();
 }
 
 /// An update of Tidegate: the new Pod serves before the old one leaves, and the old one tells its clients to come again
