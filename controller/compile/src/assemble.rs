@@ -1,6 +1,7 @@
 //! Drafts → route tables: merged by host, in precedence order, one winner for each path.
 
 mod client_cert;
+mod closed;
 mod host;
 mod precedence;
 mod tls;
@@ -87,8 +88,6 @@ struct Claims<'a> {
     drafts: Vec<&'a Draft>,
     /// The most senior draft's first.
     routes: Vec<Claim<'a>>,
-    /// Why nothing of the host may be served.
-    denied: Option<&'a Arc<str>>,
 }
 
 fn by_host<'a>(drafts: &'a [Arc<Draft>], backends: &'a Backends) -> BTreeMap<&'a HostPattern, Claims<'a>> {
@@ -103,7 +102,6 @@ fn by_host<'a>(drafts: &'a [Arc<Draft>], backends: &'a Backends) -> BTreeMap<&'a
             // The routes come first: `zip` then takes no backend of the next host when they end.
             let routes = host.routes.iter().zip(backends.by_ref());
             claims.routes.extend(routes.map(|(route, backend)| Claim { draft, route, backend }));
-            claims.denied = claims.denied.or(draft.host_denied.as_ref());
         }
     }
     hosts
@@ -126,8 +124,8 @@ impl HostAssembler<'_> {
         let certs = client_cert::of_host(host, &claims.drafts, parts.client_cas, prefix, problems);
         let (winners, lost) = precedence::settle(host, claims.routes);
         problems.extend(lost);
-        let unserved = claims.denied.or(parts.policy.denied.as_ref()).map(unserved);
-        let denied = certs.denied.or(unserved);
+        let closed = closed::of_host(host, &claims.drafts, parts.policy, problems);
+        let denied = certs.denied.or_else(|| closed.as_ref().map(unserved));
         let builder = Builder { parts, covered, denied, refused: &certs.refused };
         let table = RouteTable { routes: builder.routes(&winners), client_cert: certs.rule, hsts };
         if let Some(rule) = &table.client_cert {

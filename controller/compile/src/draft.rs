@@ -30,6 +30,8 @@ pub(crate) struct Draft {
     pub denied: Option<Arc<str>>,
     /// Why every route of its hosts must answer 503, those of other objects too.
     pub host_denied: Option<Arc<str>>,
+    /// Whether all paths of its hosts are patterns, those of other objects too. None of them is served as one yet.
+    pub patterns: bool,
     pub stated: Stated,
     pub problems: Vec<Problem>,
 }

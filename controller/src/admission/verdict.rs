@@ -64,8 +64,10 @@ pub(super) fn judge(candidate: &Origin, own_before: &[&Problem], before: &[Probl
         }
         let text = if own { format!("{}: {}", problem.field, problem.message) } else { problem.to_string() };
         let stood = own && stood.contains(&(problem.reason, &*problem.message));
+        let reason = problem.reason;
+        let refused = if own { !stood && !reason.awaits_other_object() } else { reason.is_taken_away() };
         match problem.severity {
-            Severity::Error if !stood && !problem.reason.awaits_other_object() => verdict.errors.push(text),
+            Severity::Error if refused => verdict.errors.push(text),
             Severity::Error | Severity::Warning => verdict.warnings.push(text),
         }
     }

@@ -11,6 +11,8 @@ enum EndedBy {
     Itself,
     /// That of another object, which may come, or be repaired, after the one that names it.
     Another,
+    /// That of another object, which takes something from the one that has the problem.
+    Taker,
 }
 
 /// The one list of reasons: each says what it means, and whose change ends it.
@@ -100,6 +102,8 @@ reasons! {
     FolderNotWatched: Itself,
     /// A folder is not there any more.
     FolderVanished: Itself,
+    /// All paths of a host answer 503 on account of another Ingress.
+    HostClosed: Taker,
     /// What is of a host as a whole is stated differently by another Ingress.
     HostConflict: Itself,
     /// A backend is none.
@@ -202,11 +206,19 @@ reasons! {
 
 impl Reason {
     /// Whether it ends by a change of another object than the one that has the problem: a Service that is yet to be made,
-    /// a Secret.
+    /// a Secret, an Ingress that has closed a host.
     pub fn awaits_other_object(self) -> bool {
         match self.ended_by() {
             EndedBy::Itself => false,
-            EndedBy::Another => true,
+            EndedBy::Another | EndedBy::Taker => true,
+        }
+    }
+
+    /// Whether something is taken from the object that has the problem, by the change that brings it.
+    pub fn is_taken_away(self) -> bool {
+        match self.ended_by() {
+            EndedBy::Another => false,
+            EndedBy::Itself | EndedBy::Taker => true,
         }
     }
 }
