@@ -78,6 +78,8 @@ reasons! {
     ClientCaUnusable: Another,
     /// Two Ingresses of a host state different rules about client certificates.
     ClientCertConflict: Itself,
+    /// The rule about client certificates of another Ingress holds on a host, whose own ones state none.
+    ClientCertImposed: Taker,
     /// Client certificates are asked for, and plain HTTP is served beside.
     ClientCertInTheClear: Itself,
     /// A compile failed as a whole.
