@@ -31,6 +31,7 @@ pub use stream::StreamSettings;
 
 use crate::{NamespacedName, Problem, Reason, Severity};
 use setting::Setting;
+use unserved::Effect;
 
 /// The global settings, defaults where the ConfigMap says nothing. Names and defaults are ingress-nginx's.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +102,8 @@ pub struct Settings {
     pub worker_shutdown_timeout: Duration,
     /// Why every path must answer 503: the ConfigMap restricts access in a way that is not served.
     pub denied: Option<String>,
+    /// Why no TCP or UDP service may be served, for the same reason.
+    pub stream_denied: Option<String>,
 }
 
 /// Reads the global ConfigMap. A value that cannot be used leaves the default in place and is a [`Problem`] of the
@@ -171,6 +174,7 @@ impl Reader {
 
     fn served(&mut self, setting: &Setting, value: &str) {
         if let Err(error) = (setting.parse)(value, &mut self.settings) {
+            self.close(setting);
             let error = shortened(&error);
             let otherwise = setting.otherwise();
             self.problem(Severity::Error, setting.key, Reason::BadSetting, format!("{error}; {otherwise}"));
@@ -181,14 +185,25 @@ impl Reader {
 
     fn unserved(&mut self, key: &str, value: &str) {
         let Some(verdict) = unserved::verdict(key, value) else { return };
+        let why = || format!("setting `{key}`: {}", verdict.message);
+        if verdict.effect.denies_paths() {
+            self.settings.denied.get_or_insert_with(why);
+        }
+        if verdict.effect.denies_streams() {
+            self.settings.stream_denied.get_or_insert_with(why);
+        }
         match verdict.effect {
-            unserved::Effect::Lessened => {}
-            unserved::Effect::NobodyTrusted => self.settings.proxy_real_ip_cidr.clear(),
-            unserved::Effect::Denied => {
-                self.settings.denied.get_or_insert_with(|| format!("setting `{key}`: {}", verdict.message));
-            }
+            Effect::NobodyTrusted => self.settings.proxy_real_ip_cidr.clear(),
+            Effect::Closed(setting) => self.close(setting),
+            Effect::Lessened | Effect::Denied | Effect::AllDenied | Effect::StreamsDenied => {}
         }
         self.problem(verdict.effect.severity(), key, verdict.reason, verdict.message);
+    }
+
+    fn close(&mut self, setting: &Setting) {
+        if let Some((_, close)) = setting.fail_closed {
+            close(&mut self.settings);
+        }
     }
 
     fn problem(&mut self, severity: Severity, key: &str, reason: Reason, message: String) {

@@ -156,6 +156,8 @@ reasons! {
     PathConflict: Itself,
     /// A path is below a host that is handed on as a whole.
     PathNotPassed: Itself,
+    /// A setting restricts access to TCP and UDP services in a way that is not served.
+    PortClosed: Another,
     /// A Service does not have the port.
     PortNotFound: Another,
     /// Somebody else has the port.

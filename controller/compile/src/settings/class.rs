@@ -176,7 +176,7 @@ impl Reader<'_> {
             return self.problem(Severity::Warning, name, Reason::UnknownParameter, message);
         }
         let verdict = unserved::verdict(&key, value.as_str().unwrap_or("?"));
-        if let Some(verdict) = verdict.filter(|verdict| verdict.effect == unserved::Effect::Denied) {
+        if let Some(verdict) = verdict.filter(|verdict| verdict.effect.denies_paths()) {
             self.settings.denied.get_or_insert_with(|| format!("parameter `{name}`: {}", verdict.message));
             return self.problem(Severity::Error, name, verdict.reason, verdict.message);
         }

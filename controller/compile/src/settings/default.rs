@@ -65,6 +65,7 @@ impl Default for Settings {
             connections: ConnectionLimits { per_worker: NonZeroU32::new(16_384), per_client: None },
             worker_shutdown_timeout: Duration::from_secs(240),
             denied: None,
+            stream_denied: None,
         }
     }
 }
