@@ -36,6 +36,13 @@ pub(crate) struct Draft {
     pub problems: Vec<Problem>,
 }
 
+impl Draft {
+    /// Whether its annotations may name a Secret. One that they may not is never asked for.
+    pub fn may_name(&self, secret: &NamespacedName) -> bool {
+        secret.namespace == self.name.namespace || self.policy.allow_cross_namespace_resources
+    }
+}
+
 /// What an object asks for on one host. Without routes it still claims the host: no less specific host serves it.
 #[derive(Debug)]
 pub(crate) struct HostDraft {
