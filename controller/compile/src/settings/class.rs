@@ -168,7 +168,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The API server lets no such field through; a folder of manifests does.
+    /// The schema lets such fields through, so that they can be told here, and closed.
     fn unknown(&mut self, name: &str, value: &Value) {
         let key = key(name);
         if let Some(Setting { scope: Scope::All(why), .. }) = served().find(|setting| setting.key == key) {
