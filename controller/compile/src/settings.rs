@@ -72,8 +72,10 @@ pub struct Settings {
     pub http_redirect_code: u16,
     /// `no-tls-redirect-locations`: paths of Ingresses that begin with one of these are not redirected.
     pub no_tls_redirect_locations: Vec<String>,
-    /// `hsts`, `hsts-max-age`, `hsts-include-subdomains`, `hsts-preload`.
-    pub hsts: Option<Hsts>,
+    /// `hsts`.
+    pub hsts_on: bool,
+    /// `hsts-max-age`, `hsts-include-subdomains`, `hsts-preload`, also where it is off: a class may want it.
+    pub hsts: Hsts,
     /// `ssl-protocols`, `ssl-ciphers`, `ssl-prefer-server-ciphers`, `ssl-reject-handshake`.
     pub tls: TlsOptions,
     /// `enable-ocsp`.
@@ -104,6 +106,13 @@ pub struct Settings {
     pub denied: Option<String>,
     /// Why no TCP or UDP service may be served, for the same reason.
     pub stream_denied: Option<String>,
+}
+
+impl Settings {
+    /// What answers over https say; none: nothing.
+    pub fn hsts(&self) -> Option<Hsts> {
+        self.hsts_on.then_some(self.hsts)
+    }
 }
 
 /// Reads the global ConfigMap. A value that cannot be used leaves the default in place and is a [`Problem`] of the

@@ -72,8 +72,8 @@ fn both_header_buffer_settings_bound_the_head() {
 
 #[test]
 fn hsts_is_off_whatever_else_is_said_of_it() {
-    assert_eq!(good(&[("hsts", "false"), ("hsts-max-age", "5"), ("hsts-preload", "true")]).hsts, None);
-    let hsts = good(&[("hsts-max-age", "5"), ("hsts-include-subdomains", "false")]).hsts.unwrap();
+    assert_eq!(good(&[("hsts", "false"), ("hsts-max-age", "5"), ("hsts-preload", "true")]).hsts(), None);
+    let hsts = good(&[("hsts-max-age", "5"), ("hsts-include-subdomains", "false")]).hsts().unwrap();
     assert_eq!((hsts.max_age, hsts.include_subdomains, hsts.preload), (5, false, false));
 }
 
