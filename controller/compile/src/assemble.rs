@@ -4,6 +4,7 @@ mod client_cert;
 mod closed;
 mod host;
 mod precedence;
+mod share;
 mod tls;
 
 use std::{
@@ -124,10 +125,11 @@ impl HostAssembler<'_> {
         let certs = client_cert::of_host(host, &claims.drafts, parts.client_cas, prefix, problems);
         let (winners, lost) = precedence::settle(host, claims.routes);
         problems.extend(lost);
-        let closed = closed::of_host(host, &claims.drafts, parts.policy, problems);
+        let share = share::bounded(host, &claims.drafts, winners, problems);
+        let closed = closed::of_host(host, &claims.drafts, parts.policy, problems).or(share.closed);
         let denied = certs.denied.or_else(|| closed.as_ref().map(unserved));
         let builder = Builder { parts, covered, denied, refused: &certs.refused };
-        let table = RouteTable { routes: builder.routes(&winners), client_cert: certs.rule, hsts };
+        let table = RouteTable { routes: builder.routes(&share.claims), client_cert: certs.rule, hsts };
         if let Some(rule) = &table.client_cert {
             client_cert::note_clear(host, rule, answers_in_the_clear(&table, &rule.origin), prefix, problems);
         }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::draft::PathClass;
 
+/// Bytes of a path: no target is longer that the data plane takes by default.
+const LONGEST: usize = 8 << 10;
+
 /// A path that can match something.
 pub(crate) struct RulePath {
     pub class: PathClass,
@@ -31,6 +34,9 @@ pub(crate) fn parse(path: Option<&str>, path_type: &str) -> Result<RulePath, Str
         "" => return Err(format!("pathType {path_type} needs a path")),
         text => text,
     };
+    if text.len() > LONGEST {
+        return Err(format!("a path of {} bytes is longer than {LONGEST}", text.len()));
+    }
     can_match(text)?;
     let path = if class == PathClass::Exact { text } else { text.strip_suffix('/').unwrap_or(text) };
     Ok(RulePath { class, path: path.into(), label: text.into() })

@@ -29,7 +29,7 @@ pub use handshake::Sessions;
 pub use reference::{chart, reference};
 pub use stream::StreamSettings;
 
-use crate::{NamespacedName, Problem, Reason, Severity};
+use crate::{NamespacedName, Problem, Reason, Severity, notes::shortened};
 use setting::Setting;
 use unserved::Effect;
 
@@ -218,15 +218,6 @@ impl Reader {
     fn problem(&mut self, severity: Severity, key: &str, reason: Reason, message: String) {
         let (object, field) = (self.origin.clone(), format!("data[{key}]"));
         self.problems.push(Problem { object, severity, field, message, reason });
-    }
-}
-
-/// A ConfigMap may hold a megabyte; a message that quotes a value does not.
-fn shortened(text: &str) -> String {
-    const MOST: usize = 300;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
     }
 }
 

@@ -108,6 +108,8 @@ reasons! {
     HostClosed: Taker,
     /// What is of a host as a whole is stated differently by another Ingress.
     HostConflict: Itself,
+    /// A host has more paths than one may have.
+    HostTooLarge: Itself,
     /// A backend is none.
     InvalidBackend: Itself,
     /// A Service of type ExternalName names no host.
