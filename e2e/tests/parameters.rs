@@ -61,6 +61,10 @@ async fn a_class_has_settings_of_its_own() {
     tidegate.answers(&host, "/", 200).await.unwrap();
     wait::until_eq("the other condition", limit, (2, "False".to_owned()), condition).await.unwrap();
 
+    // A field that nobody knows is kept, and denies what it was likely meant to keep out.
+    cluster.apply(&[parameters(name, &json!({ "whitelistSourceRange": "10.0.0.0/8" }))]).await.unwrap();
+    tidegate.answers(&host, "/", 503).await.unwrap();
+
     namespace.kubectl(&["delete", "ingressclass", name]).await.unwrap();
     namespace.kubectl(&["delete", "ingressclassparameters", name]).await.unwrap();
 }

@@ -14,15 +14,10 @@ pub fn rule(data: &[u8]) {
     if let (true, Ok(normal)) = (is_path, route::normalize(path)) {
         assert_eq!(compile::can_match(&normal), Ok(()), "{path:?} is matched as {normal:?}");
     }
-    if compile::can_match(path).is_ok() && !holds_encoded_utf8(path) && !is_ambiguous(path) {
+    if compile::can_match(path).is_ok() && !is_ambiguous(path) {
         let asked = encode(path);
         assert_eq!(route::normalize(&asked).as_deref(), Ok(path), "a rule, and the request {asked:?}");
     }
-}
-
-/// Bytes that are no ASCII stay encoded only where they are no UTF-8, which a rule is not asked for.
-fn holds_encoded_utf8(path: &str) -> bool {
-    path.split('%').skip(1).any(|rest| rest.starts_with(|first: char| matches!(first, '8'..='9' | 'A'..='F')))
 }
 
 /// Such requests are refused.

@@ -31,6 +31,32 @@ fn ingress(index: usize) -> Ingress {
     serde_json::from_value(json!({ "spec": spec })).unwrap()
 }
 
+/// One object of very many hosts, of which `spec.tls` lists others.
+fn large(hosts: usize) -> Objects {
+    let backend = json!({ "service": { "name": "app", "port": { "number": 80 } } });
+    let paths = json!([{ "path": "/", "pathType": "Prefix", "backend": backend }]);
+    let rule = |at| json!({ "host": format!("a{at}.example.com"), "http": { "paths": paths } });
+    let rules: Vec<_> = (0..hosts).map(rule).collect();
+    let others: Vec<_> = (0..hosts).map(|at| format!("b{at}.example.com")).collect();
+    let ingress = json!({ "spec": { "rules": rules, "tls": [{ "hosts": others }] } });
+    let mut objects = Objects::default();
+    let ingress: Ingress = serde_json::from_value(ingress).unwrap();
+    objects.ingresses.insert(NamespacedName::new("team", "large"), Arc::new(ingress));
+    objects
+}
+
+fn large_object(criterion: &mut Criterion) {
+    let options = Options { watch_ingress_without_class: true, ..Options::default() };
+    let objects = large(20_000);
+    let mut group = criterion.benchmark_group("1 Ingress x 20000 hosts, spec.tls with as many others");
+    group.sample_size(10);
+    group.bench_function("cold", |bencher| {
+        let compile = |mut memo| black_box(compile(&objects, &options, &mut memo));
+        bencher.iter_batched(Memo::default, compile, BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
 fn benches(criterion: &mut Criterion) {
     let options = Options { watch_ingress_without_class: true, ..Options::default() };
     for ingresses in [5_000, 20_000] {
@@ -60,5 +86,5 @@ fn benches(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(all, benches);
+criterion_group!(all, benches, large_object);
 criterion_main!(all);

@@ -43,7 +43,7 @@ use snapshot::Origin;
 pub use passthrough::passthrough;
 pub use reference::reference;
 
-use crate::{Problem, Reason, Severity, draft::Stated, settings::Settings};
+use crate::{Problem, Reason, Severity, draft::Stated, notes::shortened, settings::Settings};
 use key::{Annotation, Loss, Risk, Scope, Support};
 use verdict::{Effect, Verdict};
 
@@ -117,7 +117,8 @@ impl Annotations {
     }
 
     fn add(&mut self, origin: &Arc<Origin>, name: &str, verdict: &Verdict) {
-        let why = || Arc::from(format!("annotation `{name}` {}", verdict.message));
+        // It stands at each route, and may quote a value of any length.
+        let why = || Arc::from(shortened(&format!("annotation `{name}` {}", verdict.message)));
         match verdict.effect {
             Effect::Lessened | Effect::Unanswered | Effect::Unmatched | Effect::Broken => {}
             Effect::Denied => {

@@ -1,8 +1,10 @@
 //! Drafts → route tables: merged by host, in precedence order, one winner for each path.
 
 mod client_cert;
+mod closed;
 mod host;
 mod precedence;
+mod share;
 mod tls;
 
 use std::{
@@ -87,8 +89,6 @@ struct Claims<'a> {
     drafts: Vec<&'a Draft>,
     /// The most senior draft's first.
     routes: Vec<Claim<'a>>,
-    /// Why nothing of the host may be served.
-    denied: Option<&'a Arc<str>>,
 }
 
 fn by_host<'a>(drafts: &'a [Arc<Draft>], backends: &'a Backends) -> BTreeMap<&'a HostPattern, Claims<'a>> {
@@ -103,7 +103,6 @@ fn by_host<'a>(drafts: &'a [Arc<Draft>], backends: &'a Backends) -> BTreeMap<&'a
             // The routes come first: `zip` then takes no backend of the next host when they end.
             let routes = host.routes.iter().zip(backends.by_ref());
             claims.routes.extend(routes.map(|(route, backend)| Claim { draft, route, backend }));
-            claims.denied = claims.denied.or(draft.host_denied.as_ref());
         }
     }
     hosts
@@ -126,10 +125,11 @@ impl HostAssembler<'_> {
         let certs = client_cert::of_host(host, &claims.drafts, parts.client_cas, prefix, problems);
         let (winners, lost) = precedence::settle(host, claims.routes);
         problems.extend(lost);
-        let unserved = claims.denied.or(parts.policy.denied.as_ref()).map(unserved);
-        let denied = certs.denied.or(unserved);
+        let share = share::bounded(host, &claims.drafts, winners, problems);
+        let closed = closed::of_host(host, &claims.drafts, parts.policy, problems).or(share.closed);
+        let denied = certs.denied.or_else(|| closed.as_ref().map(unserved));
         let builder = Builder { parts, covered, denied, refused: &certs.refused };
-        let table = RouteTable { routes: builder.routes(&winners), client_cert: certs.rule, hsts };
+        let table = RouteTable { routes: builder.routes(&share.claims), client_cert: certs.rule, hsts };
         if let Some(rule) = &table.client_cert {
             client_cert::note_clear(host, rule, answers_in_the_clear(&table, &rule.origin), prefix, problems);
         }

@@ -17,7 +17,8 @@ use snapshot::{Cert, CertId, Origin, PrivateKey, Snapshot};
 
 use crate::{NamespacedName, Objects, Options, Problem, Reason, draft::Draft, memo::Memo, notes::Notes};
 
-pub(crate) use cover::covers;
+use cover::CoveredNames;
+pub(crate) use cover::names_covering;
 pub(crate) use leaf::{fingerprint, hexadecimal};
 
 /// The key of a Secret that holds the certificate chain, the leaf first.
@@ -31,6 +32,8 @@ pub(crate) struct Pair {
     pub id: CertId,
     pub cert: Arc<Cert>,
     pub key: Key,
+    /// Which hosts it is for.
+    pub names: CoveredNames,
     /// Why no CA can be asked about it, though it says which.
     hindrance: Option<String>,
 }
@@ -145,7 +148,9 @@ pub(crate) fn parse(name: &NamespacedName, secret: &Secret) -> Parsed {
         return Err(format!("the key in {KEY} does not belong to the certificate in {CHAIN}"));
     }
     let hindrance = issuer::hindrance(&cert.chain);
-    Ok(Pair { id: CertId::from(name.to_string()), cert: Arc::new(cert), key: Key(Arc::new(key.private)), hindrance })
+    let names = CoveredNames::new(&cert.names);
+    let (id, key) = (CertId::from(name.to_string()), Key(Arc::new(key.private)));
+    Ok(Pair { id, cert: Arc::new(cert), key, names, hindrance })
 }
 
 /// A value of the Secret. `stringData` is merged into `data` by the API server; manifests still have it.

@@ -37,6 +37,11 @@ pub(crate) struct ClientCas {
 }
 
 impl ClientCas {
+    /// Whether there is such a Secret, whatever it holds.
+    pub fn is_known(&self, secret: &NamespacedName) -> bool {
+        self.by_secret.contains_key(secret)
+    }
+
     /// The bundle of a Secret, or why there is none.
     pub fn find(&self, secret: &NamespacedName) -> Result<&Arc<CaBundle>, String> {
         match self.by_secret.get(secret).map(|parsed| &**parsed) {

@@ -50,7 +50,7 @@ impl AllCredentials {
 
 /// The Secret that a draft speaks TLS to backends with.
 pub(crate) fn named(draft: &Draft) -> Option<&NamespacedName> {
-    draft.stated.upstream.as_ref()?.tls.secret.as_ref()
+    draft.stated.upstream.as_ref()?.tls.secret.as_ref().filter(|secret| draft.may_name(secret))
 }
 
 /// Parses each Secret that a draft names.

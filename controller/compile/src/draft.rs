@@ -30,8 +30,17 @@ pub(crate) struct Draft {
     pub denied: Option<Arc<str>>,
     /// Why every route of its hosts must answer 503, those of other objects too.
     pub host_denied: Option<Arc<str>>,
+    /// Whether all paths of its hosts are patterns, those of other objects too. None of them is served as one yet.
+    pub patterns: bool,
     pub stated: Stated,
     pub problems: Vec<Problem>,
+}
+
+impl Draft {
+    /// Whether its annotations may name a Secret. One that they may not is never asked for.
+    pub fn may_name(&self, secret: &NamespacedName) -> bool {
+        secret.namespace == self.name.namespace || self.policy.allow_cross_namespace_resources
+    }
 }
 
 /// What an object asks for on one host. Without routes it still claims the host: no less specific host serves it.

@@ -39,6 +39,7 @@ pub(crate) fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options,
         passthrough: false,
         denied: None,
         host_denied: None,
+        patterns: false,
         stated: Stated::default(),
         problems: drafter.notes.into_problems(),
     }

@@ -80,6 +80,9 @@ impl Reader<'_> {
     }
 
     fn entry(&mut self, key: &str, value: &str) -> Result<(), (Reason, String)> {
+        if let Some(why) = &self.settings.stream_denied {
+            return Err((Reason::PortClosed, why.trim_end_matches('.').to_owned()));
+        }
         let port = port(key).map_err(|message| (Reason::BadPort, message))?;
         if let Some(whose) = self.reserved(port) {
             return Err((Reason::PortTaken, format!("port {port} is that of {whose}")));

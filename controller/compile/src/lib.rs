@@ -210,6 +210,7 @@ fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, setting: &
     let read = annotation::read(&draft.origin, annotations, prefix, settings);
     draft.denied = read.denied;
     draft.host_denied = read.host_denied;
+    draft.patterns = read.patterns;
     draft.stated = read.stated;
     draft.problems.extend(read.problems);
     if draft.stated.passthrough {

@@ -42,7 +42,7 @@ fn http_options(options: &Options, settings: &Settings) -> HttpOptions {
         http2: settings.http2,
         body_buffer: settings.client_body_buffer_size,
         server_tokens: settings.server_tokens,
-        hsts: settings.hsts,
+        hsts: settings.hsts(),
         trusted_proxies: if settings.use_forwarded_headers { settings.proxy_real_ip_cidr.clone() } else { Vec::new() },
         health_check_path: options.health_check_path.as_str().into(),
     }

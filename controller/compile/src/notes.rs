@@ -36,3 +36,12 @@ impl Notes {
         self.problems.push(Problem { object, severity, field: field.to_owned(), message, reason });
     }
 }
+
+/// A value may be of a megabyte; a message that quotes it is not.
+pub(crate) fn shortened(text: &str) -> String {
+    const MOST: usize = 300;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

@@ -69,10 +69,12 @@ impl JsonSchema for IngressClassParametersSpec {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // What is not known has to arrive: left out by the API server, a misspelled field would close nothing.
         let schema = json!({
             "type": "object",
             "description": "Each field is a key of the ConfigMap in camel case.",
             "properties": settings::class::properties(),
+            "x-kubernetes-preserve-unknown-fields": true,
         });
         Schema::try_from(schema).unwrap_or_default()
     }

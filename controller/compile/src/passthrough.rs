@@ -3,10 +3,7 @@
 //! As in ingress-nginx, the path `/` of such a host names its backend over TLS, and http is served as of any other
 //! Ingress.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use snapshot::{HostPattern, ServicePort, TcpService};
 
@@ -58,23 +55,23 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     fn draft(&mut self, draft: &Draft, owners: &BTreeMap<&HostPattern, &Draft>) {
         let mut notes = Notes::new(&draft.origin);
-        for host in draft.hosts.iter().map(|host| &host.host).collect::<BTreeSet<_>>() {
+        for (host, routes) in routes_by_host(draft) {
             let owner = owners.get(host).copied().unwrap_or(draft);
             if owner.name != draft.name {
                 conflict(draft, owner, host, &mut notes);
             } else if draft.passthrough {
-                self.host(draft, host, &mut notes);
+                self.host(draft, host, &routes, &mut notes);
             }
         }
         self.found.problems.extend(notes.into_problems());
     }
 
-    fn host(&mut self, draft: &Draft, host: &HostPattern, notes: &mut Notes) {
+    fn host(&mut self, draft: &Draft, host: &HostPattern, routes: &[&RouteDraft], notes: &mut Notes) {
         if *host == HostPattern::Any {
             let message = "TLS is handed on by the name of a host, and a rule names none: its TLS ends here";
             return notes.error("spec.rules", Reason::PassthroughWithoutHost, message);
         }
-        let Some(route) = root(draft, host, notes) else {
+        let Some(route) = root(host, routes, notes) else {
             let message = format!("no rule of host {host} has the path /, by which TLS is handed on: it ends here");
             return notes.error("spec.rules", Reason::PassthroughWithoutRoot, message);
         };
@@ -97,18 +94,26 @@ impl Resolver<'_> {
     }
 }
 
+/// A host may come twice in an object.
+fn routes_by_host(draft: &Draft) -> BTreeMap<&HostPattern, Vec<&RouteDraft>> {
+    let mut by_host: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for host in &draft.hosts {
+        by_host.entry(&host.host).or_default().extend(&host.routes);
+    }
+    by_host
+}
+
 /// The route of the path `/`. The other ones do not count over TLS.
-fn root<'a>(draft: &'a Draft, host: &HostPattern, notes: &mut Notes) -> Option<&'a RouteDraft> {
+fn root<'a>(host: &HostPattern, routes: &[&'a RouteDraft], notes: &mut Notes) -> Option<&'a RouteDraft> {
     let is_root = |route: &RouteDraft| match route.class {
         PathClass::Exact => &*route.path == "/",
         PathClass::Prefix | PathClass::ImplementationSpecific | PathClass::Default => route.path.is_empty(),
     };
-    let routes = || draft.hosts.iter().filter(|own| own.host == *host).flat_map(|own| &own.routes);
-    for route in routes().filter(|route| !is_root(route)) {
+    for route in routes.iter().filter(|route| !is_root(route)) {
         let message = format!("over TLS the path {} does not count: host {host} is handed on", route.label);
         notes.warning(&route.place.to_string(), Reason::PathNotPassed, message);
     }
-    routes().filter(|route| is_root(route)).min_by_key(|route| route.class)
+    routes.iter().copied().filter(|route| is_root(route)).min_by_key(|route| route.class)
 }
 
 /// Two drafts of one host of which one at least wants it to be handed on.

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::draft::PathClass;
 
+/// Bytes of a path: no target is longer that the data plane takes by default.
+const LONGEST: usize = 8 << 10;
+
 /// A path that can match something.
 pub(crate) struct RulePath {
     pub class: PathClass,
@@ -31,6 +34,9 @@ pub(crate) fn parse(path: Option<&str>, path_type: &str) -> Result<RulePath, Str
         "" => return Err(format!("pathType {path_type} needs a path")),
         text => text,
     };
+    if text.len() > LONGEST {
+        return Err(format!("a path of {} bytes is longer than {LONGEST}", text.len()));
+    }
     can_match(text)?;
     let path = if class == PathClass::Exact { text } else { text.strip_suffix('/').unwrap_or(text) };
     Ok(RulePath { class, path: path.into(), label: text.into() })
@@ -49,6 +55,22 @@ fn is_kept(rest: &str) -> bool {
     is_upper && u8::from_str_radix(digits, 16).is_ok_and(|byte| byte != 0 && stays_encoded(byte))
 }
 
+/// Whether encoded bytes make a character together. Those are decoded, and only bytes that are no UTF-8 stay as they are.
+fn holds_encoded_character(path: &str) -> bool {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut parts = path.split('%');
+    bytes.extend(parts.next().unwrap_or_default().bytes());
+    for part in parts {
+        let byte = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let encoded = byte.filter(|byte| !byte.is_ascii());
+        bytes.extend(encoded);
+        bytes.extend(part.bytes().skip(if encoded.is_some() { 2 } else { 0 }));
+    }
+    let beyond_ascii = |text: &str| text.chars().filter(|c| !c.is_ascii()).count();
+    let decoded: usize = bytes.utf8_chunks().map(|chunk| beyond_ascii(chunk.valid())).sum();
+    decoded > beyond_ascii(path)
+}
+
 /// Whether the path of a request can look like this once the data plane has normalised it.
 ///
 /// # Errors
@@ -63,7 +85,7 @@ pub fn can_match(path: &str) -> Result<(), String> {
     if path.split('/').any(|element| matches!(element, "." | "..")) {
         return Err(format!("path {path:?} can match nothing: `.` and `..` of a request are resolved before"));
     }
-    if !path.split('%').skip(1).all(is_kept) {
+    if !path.split('%').skip(1).all(is_kept) || holds_encoded_character(path) {
         return Err(format!("path {path:?} can match nothing: write the character instead of its percent-encoding"));
     }
     if path.contains(['?', '#']) || path.chars().any(|c| c.is_ascii_control()) {
@@ -113,6 +135,10 @@ mod tests {
             "/a?b",
             "/a#b",
             "/a%00",
+            "/caf%C3%A9",
+            "/%F0%9F%8C%8A",
+            "/%A9%C3%A9",
+            "/é%C3%A9",
             "/a\0",
             "/a\n",
         ] {
@@ -125,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_stays_encoded_can_match() {
-        for path in ["/a/100%25/%23/%3F", "/%0A", "/%FF"] {
+        for path in ["/a/100%25/%23/%3F", "/%0A", "/%FF", "/café%A9", "/%C3é", "/%E2%82", "/%C3%25%A9", "/%C3/%A9"] {
             assert_eq!(read(path, "ImplementationSpecific").unwrap(), path);
         }
     }

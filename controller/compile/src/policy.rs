@@ -68,7 +68,7 @@ impl From<&Settings> for Policy {
             },
             allow_cross_namespace_resources: settings.allow_cross_namespace_resources,
             ciphers: settings.tls.ciphers.clone(),
-            hsts: settings.hsts,
+            hsts: settings.hsts(),
             denied: settings.denied.as_deref().map(Arc::from),
         }
     }

@@ -161,7 +161,7 @@ impl<'a> Resolver<'a> {
             let why = "wants the CA of a `proxy-ssl-secret`, and there is none";
             return if tls.verify { Err(refused("proxy-ssl-verify", why.to_owned())) } else { Ok(()) };
         };
-        if secret.namespace != draft.name.namespace && !draft.policy.allow_cross_namespace_resources {
+        if !draft.may_name(secret) {
             let why =
                 format!("names Secret {secret} of another namespace, which `allow-cross-namespace-resources` forbids");
             return Err(refused("proxy-ssl-secret", why));

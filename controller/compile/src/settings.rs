@@ -29,8 +29,9 @@ pub use handshake::Sessions;
 pub use reference::{chart, reference};
 pub use stream::StreamSettings;
 
-use crate::{NamespacedName, Problem, Reason, Severity};
+use crate::{NamespacedName, Problem, Reason, Severity, notes::shortened};
 use setting::Setting;
+use unserved::Effect;
 
 /// The global settings, defaults where the ConfigMap says nothing. Names and defaults are ingress-nginx's.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,8 +72,10 @@ pub struct Settings {
     pub http_redirect_code: u16,
     /// `no-tls-redirect-locations`: paths of Ingresses that begin with one of these are not redirected.
     pub no_tls_redirect_locations: Vec<String>,
-    /// `hsts`, `hsts-max-age`, `hsts-include-subdomains`, `hsts-preload`.
-    pub hsts: Option<Hsts>,
+    /// `hsts`.
+    pub hsts_on: bool,
+    /// `hsts-max-age`, `hsts-include-subdomains`, `hsts-preload`, also where it is off: a class may want it.
+    pub hsts: Hsts,
     /// `ssl-protocols`, `ssl-ciphers`, `ssl-prefer-server-ciphers`, `ssl-reject-handshake`.
     pub tls: TlsOptions,
     /// `enable-ocsp`.
@@ -101,6 +104,15 @@ pub struct Settings {
     pub worker_shutdown_timeout: Duration,
     /// Why every path must answer 503: the ConfigMap restricts access in a way that is not served.
     pub denied: Option<String>,
+    /// Why no TCP or UDP service may be served, for the same reason.
+    pub stream_denied: Option<String>,
+}
+
+impl Settings {
+    /// What answers over https say; none: nothing.
+    pub fn hsts(&self) -> Option<Hsts> {
+        self.hsts_on.then_some(self.hsts)
+    }
 }
 
 /// Reads the global ConfigMap. A value that cannot be used leaves the default in place and is a [`Problem`] of the
@@ -171,6 +183,7 @@ impl Reader {
 
     fn served(&mut self, setting: &Setting, value: &str) {
         if let Err(error) = (setting.parse)(value, &mut self.settings) {
+            self.close(setting);
             let error = shortened(&error);
             let otherwise = setting.otherwise();
             self.problem(Severity::Error, setting.key, Reason::BadSetting, format!("{error}; {otherwise}"));
@@ -181,28 +194,30 @@ impl Reader {
 
     fn unserved(&mut self, key: &str, value: &str) {
         let Some(verdict) = unserved::verdict(key, value) else { return };
+        let why = || format!("setting `{key}`: {}", verdict.message);
+        if verdict.effect.denies_paths() {
+            self.settings.denied.get_or_insert_with(why);
+        }
+        if verdict.effect.denies_streams() {
+            self.settings.stream_denied.get_or_insert_with(why);
+        }
         match verdict.effect {
-            unserved::Effect::Lessened => {}
-            unserved::Effect::NobodyTrusted => self.settings.proxy_real_ip_cidr.clear(),
-            unserved::Effect::Denied => {
-                self.settings.denied.get_or_insert_with(|| format!("setting `{key}`: {}", verdict.message));
-            }
+            Effect::NobodyTrusted => self.settings.proxy_real_ip_cidr.clear(),
+            Effect::Closed(setting) => self.close(setting),
+            Effect::Lessened | Effect::Denied | Effect::AllDenied | Effect::StreamsDenied => {}
         }
         self.problem(verdict.effect.severity(), key, verdict.reason, verdict.message);
+    }
+
+    fn close(&mut self, setting: &Setting) {
+        if let Some((_, close)) = setting.fail_closed {
+            close(&mut self.settings);
+        }
     }
 
     fn problem(&mut self, severity: Severity, key: &str, reason: Reason, message: String) {
         let (object, field) = (self.origin.clone(), format!("data[{key}]"));
         self.problems.push(Problem { object, severity, field, message, reason });
-    }
-}
-
-/// A ConfigMap may hold a megabyte; a message that quotes a value does not.
-fn shortened(text: &str) -> String {
-    const MOST: usize = 300;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
     }
 }
 

@@ -16,14 +16,22 @@ pub struct StatusPatch {
     pub addresses: Vec<IngressLoadBalancerIngress>,
 }
 
-/// The Ingresses of ours that have another status than `addresses`. Those of which nothing is served get none: an
-/// address is a promise that somebody answers there.
+/// The Ingresses of ours that have another status than `addresses`. Those of which nothing is served get none, and lose
+/// these: an address is a promise that somebody answers there. What others wrote stays.
 pub fn status(objects: &Objects, compiled: &Compiled, addresses: &[IngressLoadBalancerIngress]) -> Vec<StatusPatch> {
     let wanted = in_order(addresses);
     let served = served(&compiled.snapshot);
-    let ours = compiled.attached.iter().filter(|name| served.contains(&(&*name.namespace, &*name.name)));
-    let differs = |name: &&NamespacedName| current(objects, name).is_some_and(|current| current != wanted);
-    ours.filter(differs).map(|name| StatusPatch { ingress: name.clone(), addresses: wanted.clone() }).collect()
+    let patch = |name: &NamespacedName| {
+        let current = current(objects, name)?;
+        let is_served = served.contains(&(&*name.namespace, &*name.name));
+        let addresses = match current == wanted {
+            false if is_served => wanted.clone(),
+            true if !is_served && !wanted.is_empty() => Vec::new(),
+            _ => return None,
+        };
+        Some(StatusPatch { ingress: name.clone(), addresses })
+    };
+    compiled.attached.iter().filter_map(patch).collect()
 }
 
 /// Namespace and name of each Ingress that has a route.

@@ -72,8 +72,8 @@ fn both_header_buffer_settings_bound_the_head() {
 
 #[test]
 fn hsts_is_off_whatever_else_is_said_of_it() {
-    assert_eq!(good(&[("hsts", "false"), ("hsts-max-age", "5"), ("hsts-preload", "true")]).hsts, None);
-    let hsts = good(&[("hsts-max-age", "5"), ("hsts-include-subdomains", "false")]).hsts.unwrap();
+    assert_eq!(good(&[("hsts", "false"), ("hsts-max-age", "5"), ("hsts-preload", "true")]).hsts(), None);
+    let hsts = good(&[("hsts-max-age", "5"), ("hsts-include-subdomains", "false")]).hsts().unwrap();
     assert_eq!((hsts.max_age, hsts.include_subdomains, hsts.preload), (5, false, false));
 }
 
@@ -208,8 +208,47 @@ fn global_restrictions_that_are_not_served_deny_everything() {
 }
 
 #[test]
+fn what_closes_addresses_or_streams_opens_no_port() {
+    let cases = [
+        ("bind-address", "10.0.0.5", true),
+        ("bind-address-ipv4", "10.0.0.5", true),
+        ("bind-adress", "10.0.0.5", true),
+        ("stream-snippet", "allow 10.0.0.0/8; deny all;", false),
+        ("stream-snipet", "deny all;", false),
+    ];
+    for (key, value, paths) in cases {
+        let (settings, problems) = read(&[(key, value)]);
+        assert!(settings.stream_denied.as_ref().is_some_and(|why| why.contains(key)), "{key}: {value}");
+        assert_eq!(settings.denied.is_some(), paths, "{key}");
+        let [problem] = problems.as_slice() else { panic!("{key}: {problems:?}") };
+        assert!(problem.severity == Severity::Error && problem.message.contains("no TCP or UDP port is open"), "{key}");
+    }
+    for (key, value) in [("stream-snippet", "map $a $b { x 1; }"), ("whitelist-source-range", "10.0.0.0/8")] {
+        assert_eq!(read(&[(key, value)]).0.stream_denied, None, "{key}");
+    }
+}
+
+#[test]
+fn a_misspelled_key_about_trust_trusts_nobody() {
+    let trusting = ("use-forwarded-headers", "true");
+    for key in ["proxy-real-ip-cidrs", "proxy-real-ip-cird", "forwarded-for-headers", "forward-for-header"] {
+        let (settings, problems) = read(&[trusting, (key, "10.0.0.0/8")]);
+        assert_eq!(networks(&settings), Vec::<String>::new(), "{key}");
+        let [problem] = problems.as_slice() else { panic!("{key}: {problems:?}") };
+        assert_eq!((problem.severity, problem.reason), (Severity::Error, Reason::UnknownSetting), "{key}");
+        assert!(problem.message.contains("nobody's forwarded headers"), "{}", problem.message);
+    }
+    let (settings, problems) = read(&[("ssl-reject-handshakes", "true")]);
+    assert!(settings.tls.reject_unknown_names);
+    assert_eq!(problems[0].severity, Severity::Error);
+    // What is merely like them closes nothing.
+    assert_eq!(read(&[trusting, ("proxy-real-ip-header", "x")]).0.proxy_real_ip_cidr.len(), 1);
+}
+
+#[test]
 fn restrictions_that_are_off_restrict_nothing() {
     let off = [
+        ("stream-snippet", ""),
         ("whitelist-source-range", ""),
         ("enable-modsecurity", "false"),
         ("block-cidrs", ""),

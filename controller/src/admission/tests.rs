@@ -150,6 +150,47 @@ fn a_path_that_somebody_has_is_refused_whichever_would_win() {
 }
 
 #[test]
+fn what_is_taken_on_one_host_more_is_refused() {
+    let rules = |path: &str, hosts: &[&str]| -> Vec<Value> {
+        hosts.iter().map(|host| ingress("x", host, path, 0)["spec"]["rules"][0].clone()).collect()
+    };
+    let annotations = json!({"nginx.ingress.kubernetes.io/auth-tls-verify-client": "on"});
+    let closing = |hosts: &[&str]| {
+        let closing =
+            with(ingress("closing", "a.example", "/closing", 9), "/spec/rules", json!(rules("/closing", hosts)));
+        with(closing, "/metadata/annotations", annotations.clone())
+    };
+    let bystander =
+        with(ingress("bystander", "a.example", "/", 5), "/spec/rules", json!(rules("/", &["a.example", "b.example"])));
+    // It stands on one host already, and says nothing new of itself on the other.
+    let basis = basis(&[bystander, closing(&["a.example"])]);
+    let message = denial(&basis, "UPDATE", &closing(&["a.example", "b.example"]));
+    assert!(message.contains("- Ingress default/bystander: spec.rules: all paths of host b.example"), "{message}");
+    assert!(!message.contains("spec.rules: all paths of host a.example"), "{message}");
+    let labels = with(closing(&["a.example"]), "/metadata/labels", json!({"changed": "yes"}));
+    assert_eq!(answer(&basis, "UPDATE", &labels).1, Outcome::Allowed);
+}
+
+#[test]
+fn what_closes_the_paths_of_others_is_refused() {
+    let annotated = |key: &str, value: &str| {
+        let annotations = json!({format!("nginx.ingress.kubernetes.io/{key}"): value});
+        with(ingress("closing", "a.example", "/closing", 1), "/metadata/annotations", annotations)
+    };
+    let message =
+        denial(&basis(&[ingress("other", "a.example", "/", 5)]), "CREATE", &annotated("auth-tls-verify-client", "on"));
+    assert!(message.contains("- Ingress default/other: spec.rules: all paths of host a.example"), "{message}");
+    // A Secret that is named for the first time is not known here, and may well be there.
+    let basis = basis(&[ingress("other", "a.example", "/", 5)]);
+    let (response, outcome) = answer(&basis, "CREATE", &annotated("auth-tls-secret", "default/ca"));
+    assert_eq!(outcome, Outcome::Allowed);
+    assert!(
+        response["warnings"].to_string().contains("Ingress default/other: spec.rules: all paths of host"),
+        "{response}"
+    );
+}
+
+#[test]
 fn what_stays_the_same_is_no_conflict() {
     let basis = basis(&[ingress("a", "a.example", "/", 9), ingress("b", "a.example", "/", 5)]);
     // Both are there, and one lost: neither may be kept from being changed elsewhere.

@@ -1,6 +1,6 @@
 //! From problems to yes or no.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compile::{Problem, Reason, Severity};
 use snapshot::Origin;
@@ -55,26 +55,55 @@ impl Verdict {
 pub(super) fn judge(candidate: &Origin, own_before: &[&Problem], before: &[Problem], after: &[Problem]) -> Verdict {
     let stood: BTreeSet<(Reason, &str)> =
         own_before.iter().map(|problem| (problem.reason, &*problem.message)).collect();
-    let others_stood: BTreeSet<_> = before.iter().map(place).collect();
+    let others_stood = by_place(before);
+    let more = more_than(&others_stood, &by_place(after));
     let mut verdict = Verdict::default();
     for problem in after {
         let own = *problem.object == *candidate;
-        if !own && others_stood.contains(&place(problem)) {
+        if !own && !more.contains(&(place(problem), &*problem.message)) {
             continue;
         }
         let text = if own { format!("{}: {}", problem.field, problem.message) } else { problem.to_string() };
         let stood = own && stood.contains(&(problem.reason, &*problem.message));
+        let reason = problem.reason;
+        let refused = if own { !stood && !reason.awaits_other_object() } else { reason.is_taken_away() };
         match problem.severity {
-            Severity::Error if !stood && !problem.reason.awaits_other_object() => verdict.errors.push(text),
+            Severity::Error if refused => verdict.errors.push(text),
             Severity::Error | Severity::Warning => verdict.warnings.push(text),
         }
     }
     verdict
 }
 
+/// Where somebody has a problem, and which.
+type Place<'a> = (&'a Origin, &'a str, Reason, Severity);
+
 /// Of somebody else's problem the message may change without anything getting worse, such as who has a path instead.
-fn place(problem: &Problem) -> (&Origin, &str, Reason, Severity) {
+fn place(problem: &Problem) -> Place<'_> {
     (&problem.object, &problem.field, problem.reason, problem.severity)
+}
+
+/// The messages at each place.
+type Places<'a> = BTreeMap<Place<'a>, BTreeSet<&'a str>>;
+
+fn by_place(problems: &[Problem]) -> Places<'_> {
+    let mut places = Places::new();
+    for problem in problems {
+        places.entry(place(problem)).or_default().insert(&problem.message);
+    }
+    places
+}
+
+/// What is said anew at the places that have more problems than before: of a field that is for several hosts each is one.
+fn more_than<'a>(before: &Places<'a>, after: &Places<'a>) -> BTreeSet<(Place<'a>, &'a str)> {
+    let none = BTreeSet::new();
+    let of_place = |(place, messages): (&Place<'a>, &BTreeSet<&'a str>)| {
+        let stood = before.get(place).unwrap_or(&none);
+        let new = if messages.len() > stood.len() { messages.difference(stood).copied().collect() } else { Vec::new() };
+        let place = *place;
+        new.into_iter().map(move |message| (place, message))
+    };
+    after.iter().flat_map(of_place).collect()
 }
 
 fn more(all: usize, told: usize) -> Option<String> {

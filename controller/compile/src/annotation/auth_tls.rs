@@ -5,9 +5,9 @@ use std::sync::Arc;
 use regex::RegexBuilder;
 use snapshot::{Origin, VerifyClient};
 
-use super::{Annotation, Loss, Risk, Scope, Verdict, value::boolean, verdict::Effect};
+use super::{Annotation, Loss, Risk, Scope, Verdict, value, value::boolean, verdict::Effect};
 use crate::{
-    NamespacedName, Reason,
+    Reason,
     draft::{AuthTls, ClientCertAsk, Stated},
     nginx::FALSE,
     settings::Settings,
@@ -62,7 +62,7 @@ pub(super) static KEYS: &[Annotation] = &[
         doc: "The CA that clients' certificates must come from (`ca.crt`), and what it revoked (`ca.crl`); of another namespace only with the global `allow-cross-namespace-resources`.",
         example: "apps/client-ca",
         loss: Loss::Access,
-        parse: Some(|value, stated| secret(value).map(|secret| stated.auth_tls.secret = Some(secret))),
+        parse: Some(|text, stated| value::secret(text).map(|secret| stated.auth_tls.secret = Some(secret))),
         ..Annotation::BASE
     },
     Annotation {
@@ -90,17 +90,6 @@ pub(super) static KEYS: &[Annotation] = &[
         ..Annotation::BASE
     },
 ];
-
-fn secret(text: &str) -> Result<NamespacedName, String> {
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
-    };
-    match text.split_once('/') {
-        Some((namespace, name)) if is_name(namespace) && is_name(name) => Ok(NamespacedName::new(namespace, name)),
-        _ => Err(format!("`{text}` is not a Secret as `namespace/name`")),
-    }
-}
 
 fn verify(text: &str) -> Result<Option<VerifyClient>, String> {
     match text {

@@ -4,9 +4,8 @@
 
 use rustls_pki_types::ServerName;
 
-use super::{Annotation, Loss, Risk, Scope, value::on_or_off};
+use super::{Annotation, Loss, Risk, Scope, value, value::on_or_off};
 use crate::{
-    NamespacedName,
     draft::{Stated, UpstreamTlsDraft},
     nginx,
 };
@@ -61,12 +60,7 @@ pub(super) static KEYS: &[Annotation] = &[
         doc: "The CA that backends are checked against (`ca.crt`), and the certificate and key that we show them (`tls.crt`, \
               `tls.key`); of another namespace only with the global `allow-cross-namespace-resources`.",
         example: "apps/backend-tls",
-        parse: Some(|value, stated| {
-            let name = value.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
-            let (namespace, name) = name.ok_or_else(|| format!("`{value}` is not of the form `namespace/name`"))?;
-            tls(stated).secret = Some(NamespacedName::new(namespace, name));
-            Ok(())
-        }),
+        parse: Some(|text, stated| value::secret(text).map(|secret| tls(stated).secret = Some(secret))),
         loss: Loss::Access,
         ..Annotation::BASE
     },

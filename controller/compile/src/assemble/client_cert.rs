@@ -5,11 +5,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use snapshot::{ClientAuth, ClientCertRule, Deny, HostPattern};
+use snapshot::{ClientAuth, ClientCertRule, Deny, HostPattern, VerifyClient};
 
 use super::host::{Settled, settle};
 use crate::{
-    NamespacedName, Problem, Reason,
+    NamespacedName, Problem, Reason, Severity,
     client_ca::ClientCas,
     draft::{ClientCertAsk, Draft},
     notes::Notes,
@@ -40,10 +40,14 @@ pub(super) fn of_host<'a>(
     let Some(settled) = settle(drafts, |draft| draft.stated.client_cert.as_ref()) else {
         return HostCertRule::default();
     };
-    let missing = drafts.iter().filter_map(|draft| missing(draft, cas, prefix, problems));
-    let missing: Vec<Deny> = missing.collect();
+    let missing = drafts.iter().filter_map(|draft| Some((*draft, missing(draft, cas, prefix, problems)?)));
+    let closed = missing.collect::<Vec<_>>().into_iter().next();
     let (winner, ask) = settled.winner;
-    let mut found = HostCertRule { denied: missing.into_iter().next(), ..HostCertRule::default() };
+    problems.extend(match &closed {
+        Some((by, _)) => told_closed(host, by, drafts, cas),
+        None => told_rule(host, winner, ask, drafts),
+    });
+    let mut found = HostCertRule { denied: closed.map(|(_, deny)| deny), ..HostCertRule::default() };
     if let Ok(ca) = cas.find(&ask.secret) {
         let auth = ask.verify.map(|verify| ClientAuth { ca: Arc::clone(ca), verify, depth: ask.depth });
         found.rule = Some(Arc::new(rule(winner, ask, auth.map(Arc::new))));
@@ -73,6 +77,53 @@ fn missing(draft: &Draft, cas: &ClientCas, prefix: &str, problems: &mut Vec<Prob
     );
     problems.extend(problem(draft, prefix, Reason::ClientCaUnusable, message.clone()));
     Some(Deny { status: FORBIDDEN, reason: message.into() })
+}
+
+/// Tells those whose paths a CA has closed that is missing to somebody else.
+fn told_closed(host: &HostPattern, by: &Draft, drafts: &[&Draft], cas: &ClientCas) -> Vec<Problem> {
+    let secret = |draft: &Draft| draft.stated.client_cert.as_ref().map(|ask| ask.secret.clone());
+    // One that nobody has named so far may be there, and come with the Ingress that names it.
+    let reason = if secret(by).is_some_and(|secret| cas.is_known(&secret)) {
+        Reason::HostClosed
+    } else {
+        Reason::ClientCaUnusable
+    };
+    let message = format!(
+        "all paths of host {host} answer {FORBIDDEN} on account of {}, which asks for client certificates there and has no CA \
+         to check them with",
+        by.origin
+    );
+    let others = drafts.iter().filter(|draft| secret(draft).is_none_or(|secret| cas.find(&secret).is_ok()));
+    others.flat_map(|draft| told(draft, Severity::Error, reason, &message)).collect()
+}
+
+/// Tells those who state no rule that nobody without a certificate gets at their paths.
+fn told_rule(host: &HostPattern, by: &Draft, ask: &ClientCertAsk, drafts: &[&Draft]) -> Vec<Problem> {
+    if ask.verify != Some(VerifyClient::Required) {
+        return Vec::new();
+    }
+    let message = format!(
+        "on host {host} the rule about client certificates of {} holds: nobody without one gets at the paths of this Ingress \
+         either",
+        by.origin
+    );
+    let others = drafts.iter().filter(|draft| draft.stated.client_cert.is_none());
+    let problem = |draft: &&Draft| {
+        // Who shares a namespace is likely to have meant it for all of the host.
+        let is_own = draft.name.namespace == by.name.namespace;
+        let severity = if is_own { Severity::Warning } else { Severity::Error };
+        told(draft, severity, Reason::ClientCertImposed, &message)
+    };
+    others.flat_map(problem).collect()
+}
+
+fn told(draft: &Draft, severity: Severity, reason: Reason, message: &str) -> Vec<Problem> {
+    let mut notes = Notes::new(&draft.origin);
+    match severity {
+        Severity::Error => notes.error("spec.rules", reason, message),
+        Severity::Warning => notes.warning("spec.rules", reason, message),
+    }
+    notes.into_problems()
 }
 
 fn lost(

@@ -5,6 +5,8 @@
 //! default one. Beyond that, and as Kubernetes has it, a listed wildcard covers the hosts under it, and an entry that
 //! lists no host is for all hosts of its Ingress.
 
+mod entries;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -14,10 +16,11 @@ use snapshot::{CertId, HostPattern, Origin};
 
 use crate::{
     Problem, Reason,
-    cert::{Certs, Pair, covers},
+    cert::{Certs, Pair},
     draft::{Draft, TlsDraft, TlsHosts},
     notes::Notes,
 };
+use entries::Entries;
 
 /// What `spec.tls` of all drafts comes to.
 pub(super) struct Tls {
@@ -65,12 +68,13 @@ impl<'a> Assigner<'a> {
                 notes.error(&secret_field(tls), Reason::CertificateUnusable, message);
             }
         }
-        for host in draft.hosts.iter().map(|host| &host.host).collect::<BTreeSet<_>>() {
-            let Some(tls) = covering(draft, host, self.certs) else { continue };
+        let entries = Entries::new(draft, self.certs);
+        for host in own_hosts(draft) {
+            let Some(tls) = entries.find(host) else { continue };
             self.covered.insert(host.clone());
             // Every host: the names that it is asked by come later.
             let Some(pair) = pair(tls, self.certs).filter(|_| *host != HostPattern::Any) else { continue };
-            if !covers(&pair.cert.names, host) {
+            if !pair.names.cover(host) {
                 let message = format!("its certificate does not cover host {host}; the default one is served there");
                 notes.warning(&secret_field(tls), Reason::CertificateNotForHost, message);
             } else if let Err(message) = self.claim(host, pair, draft) {
@@ -84,13 +88,17 @@ impl<'a> Assigner<'a> {
     /// object serves: a listed name under a wildcard rule, any name with a rule for every host.
     fn names_under_rules(&mut self, draft: &Draft) {
         let mut notes = Notes::new(&draft.origin);
+        let (own, mut without_hosts) = (own_hosts(draft), BTreeSet::new());
         for tls in &draft.tls {
             let Some(pair) = pair(tls, self.certs) else { continue };
+            // A certificate may have thousands of names; the same one once more says nothing new.
+            if matches!(tls.hosts, TlsHosts::All) && !without_hosts.insert(&pair.id) {
+                continue;
+            }
             for name in names(tls, pair) {
-                let served_here = serving(&name, self.hosts)
-                    .is_some_and(|host| *host != name && draft.hosts.iter().any(|own| own.host == *host));
+                let served_here = serving(&name, self.hosts).is_some_and(|host| *host != name && own.contains(host));
                 if served_here
-                    && covers(&pair.cert.names, &name)
+                    && pair.names.cover(&name)
                     && let Err(message) = self.claim(&name, pair, draft)
                 {
                     notes.warning(&secret_field(tls), Reason::CertificateConflict, message);
@@ -119,20 +127,8 @@ fn pair<'a>(tls: &TlsDraft, certs: &'a Certs) -> Option<&'a Pair> {
     certs.find(tls.secret.as_ref()?).ok()
 }
 
-/// The entry that is for this host.
-fn covering<'a>(draft: &'a Draft, host: &HostPattern, certs: &Certs) -> Option<&'a TlsDraft> {
-    let find = |suits: &dyn Fn(&TlsDraft) -> bool| draft.tls.iter().find(|tls| suits(tls));
-    find(&|tls| listed(tls).contains(host))
-        .or_else(|| find(&|tls| listed(tls).iter().any(|listed| is_under(host, listed))))
-        .or_else(|| find(&|tls| pair(tls, certs).is_some_and(|pair| covers(&pair.cert.names, host))))
-        .or_else(|| find(&|tls| matches!(tls.hosts, TlsHosts::All)))
-}
-
-fn listed(tls: &TlsDraft) -> &[HostPattern] {
-    match &tls.hosts {
-        TlsHosts::Listed(hosts) => hosts,
-        TlsHosts::All => &[],
-    }
+fn own_hosts(draft: &Draft) -> BTreeSet<&HostPattern> {
+    draft.hosts.iter().map(|host| &host.host).collect()
 }
 
 fn names(tls: &TlsDraft, pair: &Pair) -> Vec<HostPattern> {
@@ -142,11 +138,7 @@ fn names(tls: &TlsDraft, pair: &Pair) -> Vec<HostPattern> {
     }
 }
 
-/// Whether a wildcard stands for this host: it has one label more.
-fn is_under(host: &HostPattern, wildcard: &HostPattern) -> bool {
-    wildcard_of(host).as_ref() == Some(wildcard)
-}
-
+/// The wildcard that stands for this host: it has one label less.
 fn wildcard_of(host: &HostPattern) -> Option<HostPattern> {
     let HostPattern::Exact(name) = host else { return None };
     name.split_once('.').map(|(_, suffix)| HostPattern::Wildcard(suffix.into()))

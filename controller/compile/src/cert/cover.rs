@@ -1,24 +1,33 @@
 //! Which hosts a certificate's names cover (RFC 6125 section 6.4).
 
+use std::{collections::HashSet, sync::Arc};
+
 use snapshot::HostPattern;
 
-/// Whether one of `names` covers `host`: the same name, or a wildcard for its first label. Nothing covers every host.
-pub(crate) fn covers<S: AsRef<str>>(names: &[S], host: &HostPattern) -> bool {
-    match host {
-        HostPattern::Any => false,
-        HostPattern::Exact(host) => {
-            let suffix = host.split_once('.').map(|(_, suffix)| suffix);
-            names
-                .iter()
-                .map(AsRef::as_ref)
-                .any(|name| name == &**host || (suffix.is_some() && suffix == wildcard(name)))
-        }
-        HostPattern::Wildcard(suffix) => names.iter().any(|name| wildcard(name.as_ref()) == Some(&**suffix)),
+/// The names of a certificate, to look hosts up: there may be thousands of both.
+#[derive(Debug)]
+pub(crate) struct CoveredNames(HashSet<Arc<str>>);
+
+impl CoveredNames {
+    pub fn new(names: &[Arc<str>]) -> Self {
+        Self(names.iter().cloned().collect())
+    }
+
+    /// Whether one of the names covers `host`.
+    pub fn cover(&self, host: &HostPattern) -> bool {
+        names_covering(host).any(|name| self.0.contains(&*name))
     }
 }
 
-fn wildcard(name: &str) -> Option<&str> {
-    name.strip_prefix("*.")
+/// The names that cover a host: the same one, or a wildcard for its first label. None covers every host.
+pub(crate) fn names_covering(host: &HostPattern) -> impl Iterator<Item = String> {
+    let wildcard = |suffix: &str| format!("*.{suffix}");
+    let (same, above) = match host {
+        HostPattern::Any => (None, None),
+        HostPattern::Exact(name) => (Some(name.to_string()), name.split_once('.').map(|(_, suffix)| wildcard(suffix))),
+        HostPattern::Wildcard(suffix) => (Some(wildcard(suffix)), None),
+    };
+    same.into_iter().chain(above)
 }
 
 #[cfg(test)]
@@ -26,7 +35,7 @@ mod tests {
     use super::*;
 
     fn is_covered(name: &str, host: &str) -> bool {
-        covers(&[name], &host.parse().unwrap())
+        CoveredNames::new(&[name.into()]).cover(&host.parse().unwrap())
     }
 
     #[test]

@@ -11,6 +11,8 @@ enum EndedBy {
     Itself,
     /// That of another object, which may come, or be repaired, after the one that names it.
     Another,
+    /// That of another object, which takes something from the one that has the problem.
+    Taker,
 }
 
 /// The one list of reasons: each says what it means, and whose change ends it.
@@ -76,6 +78,8 @@ reasons! {
     ClientCaUnusable: Another,
     /// Two Ingresses of a host state different rules about client certificates.
     ClientCertConflict: Itself,
+    /// The rule about client certificates of another Ingress holds on a host, whose own ones state none.
+    ClientCertImposed: Taker,
     /// Client certificates are asked for, and plain HTTP is served beside.
     ClientCertInTheClear: Itself,
     /// A compile failed as a whole.
@@ -100,8 +104,12 @@ reasons! {
     FolderNotWatched: Itself,
     /// A folder is not there any more.
     FolderVanished: Itself,
+    /// All paths of a host answer 503 on account of another Ingress.
+    HostClosed: Taker,
     /// What is of a host as a whole is stated differently by another Ingress.
     HostConflict: Itself,
+    /// A host has more paths than one may have.
+    HostTooLarge: Itself,
     /// A backend is none.
     InvalidBackend: Itself,
     /// A Service of type ExternalName names no host.
@@ -150,6 +158,8 @@ reasons! {
     PathConflict: Itself,
     /// A path is below a host that is handed on as a whole.
     PathNotPassed: Itself,
+    /// A setting restricts access to TCP and UDP services in a way that is not served.
+    PortClosed: Another,
     /// A Service does not have the port.
     PortNotFound: Another,
     /// Somebody else has the port.
@@ -202,11 +212,19 @@ reasons! {
 
 impl Reason {
     /// Whether it ends by a change of another object than the one that has the problem: a Service that is yet to be made,
-    /// a Secret.
+    /// a Secret, an Ingress that has closed a host.
     pub fn awaits_other_object(self) -> bool {
         match self.ended_by() {
             EndedBy::Itself => false,
-            EndedBy::Another => true,
+            EndedBy::Another | EndedBy::Taker => true,
+        }
+    }
+
+    /// Whether something is taken from the object that has the problem, by the change that brings it.
+    pub fn is_taken_away(self) -> bool {
+        match self.ended_by() {
+            EndedBy::Another => false,
+            EndedBy::Itself | EndedBy::Taker => true,
         }
     }
 }

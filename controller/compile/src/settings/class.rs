@@ -168,7 +168,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The API server lets no such field through; a folder of manifests does.
+    /// The schema lets such fields through, so that they can be told here, and closed.
     fn unknown(&mut self, name: &str, value: &Value) {
         let key = key(name);
         if let Some(Setting { scope: Scope::All(why), .. }) = served().find(|setting| setting.key == key) {
@@ -176,7 +176,7 @@ impl Reader<'_> {
             return self.problem(Severity::Warning, name, Reason::UnknownParameter, message);
         }
         let verdict = unserved::verdict(&key, value.as_str().unwrap_or("?"));
-        if let Some(verdict) = verdict.filter(|verdict| verdict.effect == unserved::Effect::Denied) {
+        if let Some(verdict) = verdict.filter(|verdict| verdict.effect.denies_paths()) {
             self.settings.denied.get_or_insert_with(|| format!("parameter `{name}`: {}", verdict.message));
             return self.problem(Severity::Error, name, verdict.reason, verdict.message);
         }

@@ -12,7 +12,7 @@ use snapshot::{ConnectionLimits, Hsts, HttpOptions, TlsOptions, UpstreamKeepAliv
 use super::{Sessions, Settings, StreamSettings};
 
 /// What `hsts` says where nothing else is said.
-pub(super) const HSTS: Hsts = Hsts { max_age: 31_536_000, include_subdomains: true, preload: false };
+const HSTS: Hsts = Hsts { max_age: 31_536_000, include_subdomains: true, preload: false };
 
 /// Where CAs look for the answers to their challenges (RFC 8555 section 8.3).
 pub(super) const ACME: &str = "/.well-known/acme-challenge";
@@ -44,7 +44,8 @@ impl Default for Settings {
             preserve_trailing_slash: false,
             http_redirect_code: 308,
             no_tls_redirect_locations: vec![ACME.to_owned()],
-            hsts: Some(HSTS),
+            hsts_on: true,
+            hsts: HSTS,
             tls: TlsOptions::default(),
             ocsp: false,
             sessions: Sessions {
@@ -65,6 +66,7 @@ impl Default for Settings {
             connections: ConnectionLimits { per_worker: NonZeroU32::new(16_384), per_client: None },
             worker_shutdown_timeout: Duration::from_secs(240),
             denied: None,
+            stream_denied: None,
         }
     }
 }

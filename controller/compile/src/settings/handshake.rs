@@ -51,14 +51,12 @@ pub(super) static SETTINGS: &[Setting] = &[
         default: "false",
         doc: "Whether handshakes are refused that name a host which no rule has, or none.",
         example: "true",
-        fail_closed: Some("such handshakes are refused until it is right"),
-        scope: class::CONNECTION,
-        parse: |text, settings| {
-            // Whoever set it wants something refused.
+        // Whoever set it wants something refused.
+        fail_closed: Some(("such handshakes are refused until it is right", |settings| {
             settings.tls.reject_unknown_names = true;
-            settings.tls.reject_unknown_names = boolean(text)?;
-            Ok(())
-        },
+        })),
+        scope: class::CONNECTION,
+        parse: |text, settings| boolean(text).map(|on| settings.tls.reject_unknown_names = on),
     },
     // Before the three that say how, which change nothing where both are off.
     Setting {

@@ -2,6 +2,9 @@
 
 use super::{Settings, class::Scope};
 
+/// What holds in words, for the end of a sentence, and as a setting.
+pub(super) type Closing = (&'static str, fn(&mut Settings));
+
 /// A key of the ConfigMap: what it means and how its value is read.
 pub(super) struct Setting {
     /// The key, as in ingress-nginx.
@@ -15,7 +18,7 @@ pub(super) struct Setting {
     /// A value other than the default.
     pub(super) example: &'static str,
     /// What holds while the value cannot be used; none: the default.
-    pub(super) fail_closed: Option<&'static str>,
+    pub(super) fail_closed: Option<Closing>,
     /// Whether it may differ between classes.
     pub(super) scope: Scope,
     /// Takes the value into the settings, or says what is wrong with it.
@@ -26,7 +29,7 @@ impl Setting {
     /// What holds while the value cannot be used, for the end of a sentence.
     pub(super) fn otherwise(&self) -> String {
         match self.fail_closed {
-            Some(consequence) => consequence.to_owned(),
+            Some((words, _)) => words.to_owned(),
             None if self.default.is_empty() => "it counts as empty".to_owned(),
             None => format!("the default, `{}`, holds", self.default),
         }

@@ -1,11 +1,8 @@
 //! From http to https, and staying there.
 
-use snapshot::Hsts;
-
 use super::{
-    Settings,
     class::{Form, Scope, Unknown},
-    default::{ACME, HSTS},
+    default::ACME,
     setting::Setting,
     value::{boolean, list, number},
 };
@@ -89,7 +86,6 @@ pub(super) static SETTINGS: &[Setting] = &[
             Ok(())
         },
     },
-    // Before the three that say how, which change nothing where it is off.
     Setting {
         key: "hsts",
         value: "`true` or `false`",
@@ -98,12 +94,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         example: "false",
         fail_closed: None,
         scope: Scope::Class(Form::Boolean, Unknown::AsGlobal),
-        parse: |text, settings| {
-            // A class may want it where the ConfigMap does not.
-            let on = boolean(text)?;
-            settings.hsts = on.then(|| settings.hsts.unwrap_or(HSTS));
-            Ok(())
-        },
+        parse: |text, settings| boolean(text).map(|on| settings.hsts_on = on),
     },
     Setting {
         key: "hsts-max-age",
@@ -113,11 +104,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         example: "15724800",
         fail_closed: None,
         scope: Scope::Class(Form::Time, Unknown::AsGlobal),
-        parse: |text, settings| {
-            let max_age = number(text, 0..=9_999_999_999)?;
-            change_hsts(settings, |hsts| hsts.max_age = max_age);
-            Ok(())
-        },
+        parse: |text, settings| number(text, 0..=9_999_999_999).map(|max_age| settings.hsts.max_age = max_age),
     },
     Setting {
         key: "hsts-include-subdomains",
@@ -127,11 +114,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         example: "false",
         fail_closed: None,
         scope: Scope::Class(Form::Boolean, Unknown::AsGlobal),
-        parse: |text, settings| {
-            let on = boolean(text)?;
-            change_hsts(settings, |hsts| hsts.include_subdomains = on);
-            Ok(())
-        },
+        parse: |text, settings| boolean(text).map(|on| settings.hsts.include_subdomains = on),
     },
     Setting {
         key: "hsts-preload",
@@ -141,16 +124,6 @@ pub(super) static SETTINGS: &[Setting] = &[
         example: "true",
         fail_closed: None,
         scope: Scope::Class(Form::Boolean, Unknown::AsGlobal),
-        parse: |text, settings| {
-            let on = boolean(text)?;
-            change_hsts(settings, |hsts| hsts.preload = on);
-            Ok(())
-        },
+        parse: |text, settings| boolean(text).map(|on| settings.hsts.preload = on),
     },
 ];
-
-fn change_hsts(settings: &mut Settings, change: impl FnOnce(&mut Hsts)) {
-    if let Some(hsts) = &mut settings.hsts {
-        change(hsts);
-    }
-}

@@ -25,14 +25,15 @@ pub(super) static SETTINGS: &[Setting] = &[
         doc: "The proxies in front of us whose forwarded headers are believed, and from whom connections with the PROXY \
               protocol are taken.",
         example: "10.0.0.0/8,192.0.2.7",
-        fail_closed: Some("nobody's forwarded headers and PROXY headers are believed until it is right"),
+        // A list with a hole is no list: the entry that is wrong may be the one that matters.
+        fail_closed: Some((
+            "nobody's forwarded headers and PROXY headers are believed until it is right",
+            |settings| {
+                settings.proxy_real_ip_cidr.clear();
+            },
+        )),
         scope: class::CONNECTION,
-        parse: |text, settings| {
-            // A list with a hole is no list: the entry that is wrong may be the one that matters.
-            settings.proxy_real_ip_cidr = Vec::new();
-            settings.proxy_real_ip_cidr = networks(text)?;
-            Ok(())
-        },
+        parse: |text, settings| networks(text).map(|networks| settings.proxy_real_ip_cidr = networks),
     },
     Setting {
         key: "allow-cross-namespace-resources",

@@ -4,6 +4,7 @@ mod access;
 mod ignored;
 mod later;
 
+use super::setting::Setting;
 use crate::{Reason, Severity, nginx::Snippet, suggest};
 
 /// All keys of ingress-nginx's ConfigMap that are not served.
@@ -32,12 +33,16 @@ enum Loss {
     Trust,
     /// A restriction of who may have what.
     Access,
+    /// The addresses that anything is served at.
+    Addresses,
     /// Whatever its directives say.
     Snippet,
+    /// The same of TCP and UDP services.
+    StreamSnippet,
 }
 
 /// What a key does to everything that is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Effect {
     /// It is served, but not in each respect as written.
     Lessened,
@@ -45,6 +50,12 @@ pub(super) enum Effect {
     NobodyTrusted,
     /// Every path answers 503.
     Denied,
+    /// The same, and no TCP or UDP service is served either.
+    AllDenied,
+    /// No TCP or UDP service is.
+    StreamsDenied,
+    /// What this setting says holds as if its value could not be used.
+    Closed(&'static Setting),
 }
 
 impl Effect {
@@ -52,8 +63,20 @@ impl Effect {
     pub(super) fn severity(self) -> Severity {
         match self {
             Self::Lessened => Severity::Warning,
-            Self::NobodyTrusted | Self::Denied => Severity::Error,
+            Self::NobodyTrusted | Self::Denied | Self::AllDenied | Self::StreamsDenied | Self::Closed(_) => {
+                Severity::Error
+            }
         }
+    }
+
+    /// Whether every path is denied.
+    pub(super) fn denies_paths(self) -> bool {
+        matches!(self, Self::Denied | Self::AllDenied)
+    }
+
+    /// Whether every TCP and UDP service is.
+    pub(super) fn denies_streams(self) -> bool {
+        matches!(self, Self::AllDenied | Self::StreamsDenied)
     }
 
     fn consequence(self) -> &'static str {
@@ -61,6 +84,11 @@ impl Effect {
             Self::Lessened => "the rest is served without it",
             Self::NobodyTrusted => "nobody's forwarded headers are believed while it is set",
             Self::Denied => "it is about access, so every path answers 503 while it is set",
+            Self::AllDenied => {
+                "it is about access, so every path answers 503 and no TCP or UDP port is open while it is set"
+            }
+            Self::StreamsDenied => "it is about access, so no TCP or UDP port is open while it is set",
+            Self::Closed(setting) => setting.fail_closed.map_or("the rest is served without it", |(words, _)| words),
         }
     }
 }
@@ -76,7 +104,7 @@ pub(super) struct Verdict {
 pub(super) fn verdict(key: &str, value: &str) -> Option<Verdict> {
     match KNOWN.iter().copied().flatten().find(|known| known.key == key) {
         Some(known) => known.verdict(value),
-        None => Some(unknown(key)),
+        None => Some(unknown(key, value)),
     }
 }
 
@@ -91,6 +119,10 @@ impl Known {
             Loss::Detail => Effect::Lessened.consequence(),
             Loss::Trust => Effect::NobodyTrusted.consequence(),
             Loss::Access => Effect::Denied.consequence(),
+            Loss::Addresses => Effect::AllDenied.consequence(),
+            Loss::StreamSnippet => {
+                "nginx's own configuration is never interpreted; no TCP or UDP port is open where it is about access"
+            }
         };
         if self.note.is_empty() { what.to_owned() } else { format!("{what}. {}", self.note) }
     }
@@ -99,15 +131,28 @@ impl Known {
         if self.quiet.contains(&value) {
             return None;
         }
-        let effect = match self.loss {
+        let effect = self.effect(value);
+        let message = match self.loss {
             Loss::Nothing => return Some(self.ignored()),
-            Loss::Snippet => return Some(self.snippet(value)),
-            Loss::Detail => Effect::Lessened,
+            Loss::Snippet | Loss::StreamSnippet => return Some(snippet(value, effect)),
+            Loss::Detail | Loss::Trust | Loss::Access | Loss::Addresses => {
+                format!("is not served yet: {}{}", effect.consequence(), self.note())
+            }
+        };
+        Some(Verdict { effect, reason: Reason::SettingNotServed, message })
+    }
+
+    /// What follows of a value that says something.
+    fn effect(&self, value: &str) -> Effect {
+        let snippet = |denied| if Snippet::read(value).is_about_access() { denied } else { Effect::Lessened };
+        match self.loss {
+            Loss::Nothing | Loss::Detail => Effect::Lessened,
             Loss::Trust => Effect::NobodyTrusted,
             Loss::Access => Effect::Denied,
-        };
-        let message = format!("is not served yet: {}{}", effect.consequence(), self.note());
-        Some(Verdict { effect, reason: Reason::SettingNotServed, message })
+            Loss::Addresses => Effect::AllDenied,
+            Loss::Snippet => snippet(Effect::Denied),
+            Loss::StreamSnippet => snippet(Effect::StreamsDenied),
+        }
     }
 
     fn ignored(&self) -> Verdict {
@@ -115,34 +160,38 @@ impl Known {
         Verdict { effect: Effect::Lessened, reason: Reason::SettingIgnored, message }
     }
 
-    fn snippet(&self, value: &str) -> Verdict {
-        let snippet = Snippet::read(value);
-        let directives = snippet.list(|name| format!("`{name}`"));
-        let effect = if snippet.is_about_access() { Effect::Denied } else { Effect::Lessened };
-        let message = format!(
-            "holds nginx's own configuration ({directives}), which is never interpreted: {}",
-            effect.consequence()
-        );
-        Verdict { effect, reason: Reason::SettingRefused, message }
-    }
-
     fn note(&self) -> String {
         if self.note.is_empty() { String::new() } else { format!(". {}", self.note) }
     }
 }
 
-/// A key that nobody knows; denies everything where it is likely to be a misspelled one about access.
-fn unknown(key: &str) -> Verdict {
+fn snippet(value: &str, effect: Effect) -> Verdict {
+    let directives = Snippet::read(value).list(|name| format!("`{name}`"));
+    let message =
+        format!("holds nginx's own configuration ({directives}), which is never interpreted: {}", effect.consequence());
+    Verdict { effect, reason: Reason::SettingRefused, message }
+}
+
+/// A key that nobody knows. Where it is likely to be a misspelled one about access, or about whom to trust, what that one
+/// would close is closed: its author relies on it.
+fn unknown(key: &str, value: &str) -> Verdict {
     let known = KNOWN.iter().copied().flatten();
-    let names = known.clone().map(|known| known.key).chain(super::served().map(|setting| setting.key));
+    let names = known.map(|known| known.key).chain(super::served().map(|setting| setting.key));
     let near = suggest::nearest(key, names);
-    let restricts = |name: &str| known.clone().any(|known| known.key == name && known.loss == Loss::Access);
-    let (effect, suggestion) = match near {
-        Some(near) if restricts(near.name) && near.is_slip() => {
-            (Effect::Denied, format!("; `{}` is likely to be meant: {}", near.name, Effect::Denied.consequence()))
-        }
-        Some(near) => (Effect::Lessened, format!("; did you mean `{}`?", near.name)),
-        None => (Effect::Lessened, String::new()),
+    let meant = near.filter(|near| near.is_slip()).map_or(Effect::Lessened, |near| meant(near.name, value));
+    let suggestion = match (meant, near) {
+        (Effect::Lessened, Some(near)) => format!("; did you mean `{}`?", near.name),
+        (effect, Some(near)) => format!("; `{}` is likely to be meant: {}", near.name, effect.consequence()),
+        (_, None) => String::new(),
     };
-    Verdict { effect, reason: Reason::UnknownSetting, message: format!("is not a known setting{suggestion}") }
+    Verdict { effect: meant, reason: Reason::UnknownSetting, message: format!("is not a known setting{suggestion}") }
+}
+
+/// What follows where a key was meant and another one is written.
+fn meant(key: &str, value: &str) -> Effect {
+    if let Some(known) = KNOWN.iter().copied().flatten().find(|known| known.key == key) {
+        return known.effect(value);
+    }
+    let closing = super::served().find(|setting| setting.key == key && setting.fail_closed.is_some());
+    closing.map_or(Effect::Lessened, Effect::Closed)
 }

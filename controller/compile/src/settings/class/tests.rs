@@ -53,6 +53,15 @@ fn what_is_not_understood_opens_nothing() {
     assert_eq!(open(json!({"keepAlive": 5, "colour": "red"})), base);
 }
 
+#[test]
+fn a_class_that_wants_hsts_gets_what_the_configmap_says_of_it() {
+    let origin = Arc::new(Origin::new("IngressClassParameters", "", "x"));
+    let mut base = Settings { hsts_on: false, ..Settings::default() };
+    base.hsts.max_age = 5;
+    let overlaid = overlay(&base, &[("hsts".to_owned(), json!(true))].into(), &origin);
+    assert_eq!(overlaid.settings.hsts(), Some(base.hsts));
+}
+
 /// Whatever a class may close is open.
 fn open() -> Settings {
     Settings {

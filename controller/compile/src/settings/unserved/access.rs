@@ -4,9 +4,9 @@ use super::{Known, Loss};
 use crate::nginx::FALSE;
 
 pub(super) static KNOWN: &[Known] = &[
-    restricts("bind-address", &[], "It keeps addresses closed: use the flag `--bind-address`."),
-    restricts("bind-address-ipv4", &[], "It keeps addresses closed: use the flag `--bind-address`."),
-    restricts("bind-address-ipv6", &[], "It keeps addresses closed: use the flag `--bind-address`."),
+    addresses("bind-address"),
+    addresses("bind-address-ipv4"),
+    addresses("bind-address-ipv6"),
     restricts("block-cidrs", EMPTY, ""),
     restricts("block-referers", EMPTY, ""),
     restricts("block-user-agents", EMPTY, ""),
@@ -27,6 +27,7 @@ pub(super) static KNOWN: &[Known] = &[
     snippet("location-snippet"),
     snippet("main-snippet"),
     snippet("server-snippet"),
+    Known { key: "stream-snippet", loss: Loss::StreamSnippet, quiet: EMPTY, note: "" },
 ];
 
 /// A list without entries restricts nothing.
@@ -34,6 +35,11 @@ const EMPTY: &[&str] = &[""];
 
 const fn restricts(key: &'static str, quiet: &'static [&'static str], note: &'static str) -> Known {
     Known { key, loss: Loss::Access, quiet, note }
+}
+
+const fn addresses(key: &'static str) -> Known {
+    let note = "It keeps addresses closed: use the flag `--bind-address`.";
+    Known { key, loss: Loss::Addresses, quiet: &[], note }
 }
 
 const fn snippet(key: &'static str) -> Known {

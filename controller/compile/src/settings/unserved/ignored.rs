@@ -38,7 +38,6 @@ pub(super) static KNOWN: &[Known] = &[
     nginx("ssl-buffer-size"),
     unneeded("ssl-dh-param", "No key exchange over finite fields is offered."),
     unneeded("stream-access-log-path", "The access log goes to standard output."),
-    unneeded("stream-snippet", "nginx's own configuration is never interpreted."),
     nginx("variables-hash-bucket-size"),
     nginx("variables-hash-max-size"),
     nginx("worker-cpu-affinity"),

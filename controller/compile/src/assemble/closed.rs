@@ -1,0 +1,53 @@
+//! Hosts of which nothing may be served: one object restricts access to the whole host in a way that is not served, or one
+//! restricts it to some paths and another makes patterns of all of them.
+//!
+//! Nobody can tell which requests a pattern that is not served would have matched. Denied as plain text, its path would let
+//! them through to the other paths of the host.
+
+use std::sync::Arc;
+
+use snapshot::{HostPattern, Origin};
+
+use crate::{Problem, Reason, draft::Draft, notes::Notes, policy::Policy};
+
+/// Why all paths of a host must answer 503, among its drafts, the most senior first. Who finds his paths closed by somebody
+/// else gets a problem, unless `global` settings close everything anyway.
+pub(super) fn of_host(
+    host: &HostPattern,
+    drafts: &[&Draft],
+    global: &Policy,
+    problems: &mut Vec<Problem>,
+) -> Option<Arc<str>> {
+    if global.denied.is_some() {
+        return global.denied.clone();
+    }
+    if let Some((by, why)) = drafts.iter().find_map(|draft| Some((&draft.origin, draft.host_denied.as_ref()?))) {
+        let message = format!(
+            "all paths of host {host} answer 503 on account of {by}, which restricts access to the host as a whole in a way \
+             that is not served"
+        );
+        let others = drafts.iter().filter(|draft| draft.host_denied.is_none());
+        problems.extend(others.flat_map(|draft| problem(&draft.origin, &message)));
+        return Some(Arc::clone(why));
+    }
+    let message = restricted_patterns(host, drafts)?;
+    problems.extend(drafts.iter().flat_map(|draft| problem(&draft.origin, &message)));
+    Some(message.into())
+}
+
+fn restricted_patterns(host: &HostPattern, drafts: &[&Draft]) -> Option<String> {
+    let patterns = drafts.iter().find(|draft| draft.patterns)?;
+    let is_denied = |draft: &&&Draft| draft.denied.is_some() || draft.policy.denied.is_some();
+    let restricted = drafts.iter().find(is_denied)?;
+    Some(format!(
+        "{} restricts access to paths of host {host}, and {} makes patterns of all paths there, which are not served yet: all \
+         of them answer 503 meanwhile",
+        restricted.origin, patterns.origin
+    ))
+}
+
+fn problem(object: &Arc<Origin>, message: &str) -> Vec<Problem> {
+    let mut notes = Notes::new(object);
+    notes.error("spec.rules", Reason::HostClosed, message);
+    notes.into_problems()
+}
