@@ -198,7 +198,7 @@ fn listen(desk: &Rc<Desk>, sockets: &mut Sockets, key: SocketKey, socket: Listen
     let task = match socket {
         Listening::Tcp(socket) => tokio::net::TcpListener::from_std(socket)
             .map(|socket| tokio::task::spawn_local(accept(socket, id, Rc::clone(desk), own))),
-        Listening::Udp(socket) => datagrams::serve(socket, id, Rc::clone(desk.worker()), own),
+        Listening::Udp(socket) => datagrams::serve(socket, id, desk, own),
     };
     match task {
         Ok(task) => drop(sockets.insert(key, Served { stop, task })),
