@@ -1,7 +1,5 @@
 //! `tidegate dataplane`: the data plane alone, which follows a controller's Unix socket.
 
-use std::sync::Arc;
-
 use anyhow::{Context, bail};
 use dataplane::{
     Dataplane,
@@ -13,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     args::DataplaneCommand,
     planes,
-    process::{JSON, REPORTS, bind_admin, json},
+    process::{JSON, REPORTS, bind_admin, snapshot_page},
     signal::{StopSignals, reopen_at_usr1},
 };
 
@@ -69,6 +67,6 @@ fn pages(dataplane: &Dataplane, link: Status, metrics: &Metrics) -> Pages {
     Pages::new().ready_when(missing).metrics(dataplane.registry()).metrics(metrics.registry()).page(
         "/snapshot",
         JSON,
-        move || json(&served.borrow().as_ref().map(Arc::clone)),
+        move || snapshot_page(&served),
     )
 }

@@ -3,10 +3,12 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 
 use anyhow::{Context, anyhow};
-use tokio::net::TcpListener;
+use snapshot::Snapshot;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::args::ProcessFlags;
 
@@ -80,6 +82,13 @@ pub async fn bind_admin(flags: &ProcessFlags, default_port: u16) -> anyhow::Resu
         bound => bound,
     };
     bound.with_context(|| format!("cannot listen on {address} (--healthz-port)"))
+}
+
+/// The page of what is served.
+pub fn snapshot_page(served: &watch::Receiver<Option<Arc<Snapshot>>>) -> String {
+    // Nothing new is served as long as this is borrowed, and writing it down takes a while.
+    let served = served.borrow().clone();
+    json(&served)
 }
 
 /// A page of JSON.

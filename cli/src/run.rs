@@ -1,7 +1,5 @@
 //! `tidegate run`: both planes in one process, joined by two channels.
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use controller::Controller;
 use dataplane::{
@@ -13,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     args::RunFlags,
     planes,
-    process::{JSON, REPORTS, bind_admin, json},
+    process::{JSON, REPORTS, bind_admin, json, snapshot_page},
     signal::{StopSignals, reopen_at_usr1},
 };
 
@@ -62,6 +60,6 @@ fn pages(dataplane: &Dataplane, controller: &Controller) -> Pages {
         .ready_when(move || readiness.missing())
         .metrics(dataplane.registry())
         .metrics(controller.handle().registry())
-        .page("/snapshot", JSON, move || json(&served.borrow().as_ref().map(Arc::clone)))
+        .page("/snapshot", JSON, move || snapshot_page(&served))
         .page("/problems", JSON, move || json(&problems.problems()))
 }

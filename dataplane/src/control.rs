@@ -1,5 +1,8 @@
 //! Follows the snapshots: builds what they say, binds what they name, swaps it in, and reports.
 
+mod meanwhile;
+mod said;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher, RandomState},
@@ -20,6 +23,8 @@ use crate::{
     runtime::{Applied, Builder, Built, Runtime},
     upstream::Place,
 };
+use meanwhile::{Snapshots, meanwhile};
+use said::Said;
 
 /// How often replaced runtimes are looked at: they are freed here, not on a worker.
 const RETIRE: Duration = Duration::from_secs(1);
@@ -51,6 +56,7 @@ pub(crate) struct Control {
     stapler: Stapler,
     reports: mpsc::Sender<Report>,
     retired: Vec<Arc<Runtime>>,
+    said: Said,
     hash_key: RandomState,
 }
 
@@ -62,17 +68,18 @@ impl Control {
             stapler,
             reports,
             retired: Vec::new(),
+            said: Said::default(),
             hash_key: RandomState::new(),
         }
     }
 
     /// Until the sender of snapshots is gone; what was applied last is served on.
-    pub(crate) async fn run(mut self, mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>) {
+    pub(crate) async fn run(mut self, mut snapshots: Snapshots) {
         let mut retire = tokio::time::interval(RETIRE);
         loop {
             let next = snapshots.borrow_and_update().clone();
             if let Some(next) = next {
-                let report = self.take(next).await;
+                let report = self.take(next, &snapshots).await;
                 // Whoever does not listen does not want to know.
                 self.reports.send(report).await.ok();
             }
@@ -88,15 +95,15 @@ impl Control {
         }
     }
 
-    async fn take(&mut self, next: Arc<Snapshot>) -> Report {
+    async fn take(&mut self, next: Arc<Snapshot>, snapshots: &Snapshots) -> Report {
         let id = next.id;
-        let report = match self.apply(next).await {
+        let report = match self.apply(next, snapshots).await {
             Ok(rejected) => Report::Applied { id, rejected },
             Err(reason) => Report::Rejected { id, reason },
         };
         match &report {
             Report::Applied { rejected, .. } => {
-                for Rejection { origin, field, reason } in rejected {
+                for Rejection { origin, field, reason } in self.said.rejected(rejected) {
                     tracing::warn!(%origin, field, reason, "part of the configuration cannot be used");
                 }
                 self.shared.readiness.set(State::Serving);
@@ -115,11 +122,13 @@ impl Control {
     }
 
     /// Builds, binds, swaps. Nothing changes before everything is built.
-    async fn apply(&mut self, next: Arc<Snapshot>) -> Result<Vec<Rejection>, String> {
+    async fn apply(&mut self, mut next: Arc<Snapshot>, snapshots: &Snapshots) -> Result<Vec<Rejection>, String> {
         let held = self.shared.served.borrow().clone();
         let Applied { built, mut rejected } = self.build(held.clone(), Arc::clone(&next)).await?;
         if let Some(built) = &built {
-            look_up_names(&built.runtime).await;
+            // Endpoints that change meanwhile do not wait for it.
+            let take = |before: &Snapshot, next: &Snapshot| self.take_endpoints(&built.runtime, before, next);
+            next = meanwhile(look_up_names(&built.runtime), next, snapshots.clone(), take).await;
         }
         // Each time, also where only endpoints changed: a port that was taken may be free by now.
         let (fresh, errors) = self.bind(&next);
@@ -150,19 +159,27 @@ impl Control {
         tokio::task::spawn_blocking(build).await.map_err(|error| error.to_string())
     }
 
+    /// Puts endpoints in place, if nothing else differs. Services that are served already have theirs at once.
+    fn take_endpoints(&self, runtime: &Runtime, before: &Snapshot, next: &Snapshot) -> bool {
+        lock(&self.builder).apply_endpoints(runtime, Some(before), next).is_some()
+    }
+
     /// Binds what is new. IPv6 addresses are skipped where the machine has none.
-    fn bind<'a>(&self, next: &'a Snapshot) -> (Vec<Fresh>, Vec<(&'a Listener, &'a ListenerId, BindError)>) {
+    fn bind<'a>(&mut self, next: &'a Snapshot) -> (Vec<Fresh>, Vec<(&'a Listener, &'a ListenerId, BindError)>) {
         let held: BTreeSet<_> = self.bound().keys().cloned().collect();
-        let (mut fresh, mut errors) = (Vec::new(), Vec::new());
+        let (mut fresh, mut errors, mut skipped) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (id, listener) in &next.listeners {
             let kind = kind(&listener.serves);
             for &address in listener.binds.iter().filter(|&&address| !held.contains(&(id.clone(), address))) {
                 match bind(address, kind, self.shared.workers.len()) {
                     Ok(bound) => fresh.push((id.clone(), address, bound)),
-                    Err(error) if error.is_unsupported() => tracing::warn!(%error, "this machine has no IPv6: skipped"),
+                    Err(error) if error.is_unsupported() => drop(skipped.insert(address)),
                     Err(error) => errors.push((&**listener, id, error)),
                 }
             }
+        }
+        for address in self.said.skipped(skipped) {
+            tracing::warn!(%address, "this machine has no IPv6: skipped");
         }
         (fresh, errors)
     }

@@ -61,8 +61,8 @@ pub struct Exchange {
     pub socket: Arc<Socket>,
     /// What the upstream is told of the client's certificate; none: nothing, its host does not ask for one.
     pub certificate: Option<Certificate>,
-    /// What the answer over TLS says in place of the listener's `Strict-Transport-Security`; none within: nothing.
-    pub hsts: Option<Option<HeaderValue>>,
+    /// `Strict-Transport-Security` as the answer says it; none: it does not.
+    pub hsts: Option<HeaderValue>,
 }
 
 /// Who asks, after `X-Forwarded-*` of trusted proxies was taken into account.

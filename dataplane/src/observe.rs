@@ -4,6 +4,7 @@
 mod log;
 mod metrics;
 mod record;
+mod seldom;
 mod stream;
 
 pub use log::{AccessLog, AccessLogTarget, Reopener, WorkerLog};
@@ -12,4 +13,5 @@ pub use metrics::{
     OpenConnection, OpenStream, Refused, RouteLabels, RouteMetrics, StreamLabels, StreamMetrics,
 };
 pub use record::{Record, Try};
+pub use seldom::Seldom;
 pub use stream::{StreamProtocol, StreamRecord, StreamStatus};

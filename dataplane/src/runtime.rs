@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ahash::AHashMap;
 use http::HeaderValue;
-use snapshot::{ConnectionLimits, HttpOptions, Listener, ListenerId, ServicePort, TableId, UpstreamId};
+use snapshot::{ConnectionLimits, HttpOptions, Listener, ListenerId, Serves, ServicePort, TableId, UpstreamId};
 
 use crate::{
     route::HostTable,
@@ -69,4 +69,14 @@ pub struct LiveListener {
     pub tls: Option<Arc<TlsServer>>,
     /// Whose TLS is handed on; none: nobody's.
     pub passthrough: Option<PassthroughTable>,
+}
+
+impl LiveListener {
+    /// For connections whose listener is not served any more: there is no host.
+    pub fn closed(http: Arc<HttpOptions>) -> Self {
+        let serves = Serves::Http { hosts: BTreeMap::new(), http: Arc::clone(&http) };
+        let source = Arc::new(Listener { binds: Vec::new(), proxy_protocol: None, serves });
+        let hosts = std::iter::empty().collect();
+        Self { source, hosts, http, hsts: None, tls: None, passthrough: None }
+    }
 }

@@ -1,9 +1,12 @@
 //! The admin port as probes and Prometheus use it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use dataplane::admin::{Pages, serve};
@@ -110,4 +113,58 @@ async fn connections_that_say_nothing_do_not_keep_it_from_stopping() {
     server.task.await.unwrap();
     // Closed or reset: either way it has ended.
     assert!(matches!(silent.read(&mut [0; 1]).await, Ok(0) | Err(_)));
+}
+
+/// Opens connections that ask for `path`, if any, and read nothing.
+async fn hold(server: &Server, connections: usize, path: Option<&str>) -> Vec<TcpStream> {
+    let mut held = Vec::new();
+    for _ in 0..connections {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        if let Some(path) = path {
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        }
+        held.push(stream);
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_are_held_keep_no_probe_out() {
+    let server = start(Pages::new().page("/snapshot", "application/json", || "x".repeat(32 << 20))).await;
+    for path in [None, Some("/snapshot"), Some("/healthz")] {
+        let held = hold(&server, 200, path).await;
+        let asked = Instant::now();
+        for page in ["/healthz", "/readyz", "/metrics"] {
+            assert!(server.ask(&format!("GET {page}")).await.starts_with("HTTP/1.1 200 "));
+        }
+        assert!(asked.elapsed() < Duration::from_secs(2), "{:?} with {path:?}", asked.elapsed());
+        drop(held);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_page_is_there_once() {
+    let made = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&made);
+    let page = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        "x".repeat(32 << 20)
+    };
+    let server = start(Pages::new().page("/snapshot", "application/json", page)).await;
+    let first = hold(&server, 1, Some("/snapshot")).await;
+    first[0].readable().await.unwrap();
+    let answer = server.ask("GET /snapshot").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("somebody else is reading this page\n"),
+        "{answer}"
+    );
+    assert_eq!(made.load(Ordering::SeqCst), 1);
+    // Who is only a little later waits for its turn.
+    let asking = server.ask("GET /snapshot");
+    let leaving = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(first);
+    };
+    let (answer, ()) = tokio::join!(asking, leaving);
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.len() > 32 << 20);
 }

@@ -10,11 +10,14 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use snapshot::Protocol;
 use support::{
-    H2cBackend, Proxy, World,
-    h2::{AnyBody, Http2, full, get},
+    Backend, H2cBackend, Proxy, World,
+    h2::{self, AnyBody, Http2, Raw, full, get},
     within,
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    io::AsyncReadExt,
+    sync::{Notify, mpsc},
+};
 
 /// A message as gRPC frames it: not compressed, its length, itself.
 fn message(text: &str) -> Bytes {
@@ -266,4 +269,62 @@ async fn an_endpoint_that_breaks_a_call_off_breaks_that_call() {
     assert!(within("the end", answer.into_body().collect()).await.is_err() || refused);
     assert_eq!(client.get("http://a.example/").await.0, 200);
     assert_eq!(backend.connections(), 1);
+}
+
+/// Answers each request with a frame; a connection of which it says that it ends, it ends.
+async fn refusing(answer: fn(u32) -> h2::Frame) -> Backend {
+    Backend::raw(move |stream, _| async move {
+        let mut raw = Raw { stream };
+        raw.stream.read_exact(&mut [0; 24]).await.unwrap();
+        raw.send(&[h2::Frame::new(h2::SETTINGS, 0, 0, [])]).await;
+        while let Some(head) = raw.next_of(&[h2::HEADERS]).await {
+            let answer = answer(head.stream);
+            raw.send(std::slice::from_ref(&answer)).await;
+            if answer.kind == h2::GOAWAY {
+                return;
+            }
+        }
+    })
+    .await
+}
+
+fn goaway(last: u32) -> h2::Frame {
+    h2::Frame::new(h2::GOAWAY, 0, 0, [last.to_be_bytes(), 0u32.to_be_bytes()].concat())
+}
+
+/// Calls two endpoints in turn, one of which refuses as told.
+async fn called(answer: fn(u32) -> h2::Frame) -> (Vec<u16>, usize, usize) {
+    let (refusing, upper) = (refusing(answer).await, H2cBackend::start(None, upper).await);
+    let endpoints = [refusing.address, upper.address];
+    let world = World::new().route("a.example", "/", &endpoints).protocol(Protocol::Http2);
+    let proxy = Proxy::with_workers(1, &world).await;
+    let mut client = Http2::connect(proxy.http()).await;
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        // What of a body was sent as it came could not be sent again.
+        statuses.push(client.send(call(h2::empty())).await.unwrap().status().as_u16());
+    }
+    (statuses, refusing.connections(), upper.heads.lock().unwrap().len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_not_begun_goes_to_another_endpoint() {
+    let refused = |stream: u32| h2::Frame::new(h2::RST_STREAM, 0, stream, 7u32.to_be_bytes());
+    for answer in [refused, |_| goaway(0)] {
+        let (statuses, refusals, calls) = called(answer).await;
+        assert_eq!((statuses, calls), (vec![200; 4], 4));
+        assert!(refusals > 0);
+    }
+}
+
+/// It may have been acted on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_begun_is_made_once() {
+    let internal_error = |stream: u32| h2::Frame::new(h2::RST_STREAM, 0, stream, 2u32.to_be_bytes());
+    for answer in [internal_error, goaway] {
+        let (mut statuses, refusals, calls) = called(answer).await;
+        statuses.sort_unstable();
+        assert_eq!((statuses, calls), (vec![200, 200, 502, 502], 2));
+        assert!(refusals > 0);
+    }
 }

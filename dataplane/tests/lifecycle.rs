@@ -135,6 +135,30 @@ async fn leaves_without_losing_a_request() {
     assert_eq!(within("the stop", stop).await.unwrap().cut, 0);
 }
 
+/// A head may come in two pieces, and a stop in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_head_is_a_request_on_its_way() {
+    let backend = Backend::named("x").await;
+    let proxy = Proxy::start(&World::new().route("a.example", "/", &[backend.address])).await;
+    let address = proxy.http();
+    let (mut new, mut used) = (proxy.client().await, proxy.client().await);
+    assert_eq!(used.get("a.example", "/").await.text(), "x");
+    for client in [&mut new, &mut used] {
+        client.send("GET / HTTP/1.1\r\nho").await;
+    }
+    // For both halves to be read.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let stop = tokio::spawn(proxy.dataplane.shut_down());
+    eventually("no more connections", || std::net::TcpStream::connect(address).is_err()).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for client in [&mut new, &mut used] {
+        client.send("st: a.example\r\n\r\n").await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.text(), answer.header("connection")), (200, "x", Some("close")));
+    }
+    assert_eq!(within("the stop", stop).await.unwrap().cut, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn cuts_what_does_not_end() {
     let (backend, asked, _go_on) = slow().await;
@@ -146,6 +170,8 @@ async fn cuts_what_does_not_end() {
     asked.notified().await;
     assert_eq!(within("the stop", proxy.dataplane.shut_down()).await.cut, 1);
     assert_eq!(busy.rest().await, "");
+    let log = std::fs::read_to_string(&proxy.log).unwrap();
+    assert!(log.contains("\"GET / HTTP/1.1\" 499 "), "{log}");
 }
 
 fn bind(world: &mut World, binds: &[std::net::SocketAddr]) {

@@ -10,22 +10,26 @@ use snapshot::Protocol;
 use support::{
     Backend, H2cBackend, Proxy, World,
     h2::{AnyBody, Http2, empty, full},
-    within,
+    read_request, within,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 use tokio_tungstenite::{
     WebSocketStream, accept_hdr_async, client_async,
     tungstenite::{
         Message, Utf8Bytes,
-        handshake::server::{Request, Response},
+        handshake::{
+            derive_accept_key,
+            server::{Request, Response},
+        },
         protocol::{CloseFrame, Role, frame::coding::CloseCode},
     },
 };
 
 const MESSAGES: usize = 10_000;
+const UPLOAD: usize = 10 << 20;
 
 /// A server that speaks `chat` and sends back what it gets, the reason of a close too.
 async fn server() -> std::net::SocketAddr {
@@ -132,6 +136,39 @@ async fn ten_thousand_messages_over_http2() {
     let line = log.lines().find(|line| line.contains("/chat?room=1 HTTP/2.0\" 200 ")).unwrap();
     let sent = line.split("\" 200 ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
     assert!(sent.parse::<usize>().unwrap() > MESSAGES * 100, "{line}");
+}
+
+/// Far more than any connection may send of which nothing comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_upload_over_http2_is_no_flood() {
+    let beside = Backend::named("beside").await;
+    let sink = Backend::raw(|mut stream, _| async move {
+        let head = read_request(&mut stream).await.unwrap();
+        let accept = derive_accept_key(head.header("sec-websocket-key").unwrap().as_bytes());
+        let switch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
+        stream.write_all(format!("{switch}sec-websocket-accept: {accept}\r\n\r\n").as_bytes()).await.unwrap();
+        let mut left = UPLOAD;
+        let mut buffer = vec![0; 1 << 16];
+        while left > 0 {
+            left -= stream.read(&mut buffer).await.unwrap();
+        }
+        stream.write_all(b"all").await.unwrap();
+    })
+    .await;
+    let world = World::new().route("a.example", "/", &[sink.address]).route("b.example", "/", &[beside.address]);
+    let proxy = Proxy::start(&world).await;
+    let mut client = Http2::connect(proxy.http()).await;
+    client.get("http://b.example/").await;
+    let mut answer = client.send(ask(URL, Some("websocket"))).await.unwrap();
+    let mut stream = TokioIo::new(hyper::upgrade::on(&mut answer).await.unwrap());
+    let block = vec![0; 1 << 16];
+    for _ in 0..UPLOAD / block.len() {
+        within("sending", stream.write_all(&block)).await.unwrap();
+    }
+    let mut said = [0; 3];
+    within("its end", stream.read_exact(&mut said)).await.unwrap();
+    assert_eq!(&said, b"all");
+    assert_eq!(client.get("http://b.example/").await, (200, "beside".to_owned()));
 }
 
 /// The tunnel outlives the idle time of its connection: it is not idle.

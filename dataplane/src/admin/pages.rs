@@ -1,6 +1,6 @@
 //! What is on each page.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use http::{
     HeaderValue, Method, Response, StatusCode,
@@ -9,6 +9,7 @@ use http::{
 use http_body_util::Full;
 use hyper::body::Bytes;
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder, proto::MetricFamily};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -16,16 +17,31 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 pub type Check = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// The pages of a process: `/healthz`, `/readyz`, `/metrics` and those that are added.
-#[derive(Default)]
 pub struct Pages {
     checks: Vec<Check>,
     registries: Vec<Registry>,
+    metrics: Arc<Semaphore>,
     more: BTreeMap<&'static str, Page>,
 }
 
 struct Page {
     content_type: &'static str,
     body: Box<dyn Fn() -> String + Send + Sync>,
+    turns: Arc<Semaphore>,
+}
+
+/// Held by whoever has a page made, until nothing of it is in memory any more.
+pub(super) type Turn = OwnedSemaphorePermit;
+
+/// One at a time.
+fn turns() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(1))
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { checks: Vec::new(), registries: Vec::new(), metrics: turns(), more: BTreeMap::new() }
+    }
 }
 
 impl Pages {
@@ -57,23 +73,29 @@ impl Pages {
         content_type: &'static str,
         body: impl Fn() -> String + Send + Sync + 'static,
     ) -> Self {
-        self.more.insert(path, Page { content_type, body: Box::new(body) });
+        self.more.insert(path, Page { content_type, body: Box::new(body), turns: turns() });
         self
     }
 
-    /// The answer to a request. May take as long as gathering all metrics does.
-    pub(super) fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    /// Who may have a page made; none: it is small, and made at once.
+    pub(super) fn turns(&self, path: &str) -> Option<Arc<Semaphore>> {
+        let turns = if path == "/metrics" { Some(&self.metrics) } else { self.more.get(path).map(|page| &page.turns) };
+        turns.map(Arc::clone)
+    }
+
+    /// The answer to a request. With a turn it may take as long as gathering all metrics does.
+    pub(super) fn answer(&self, method: &Method, path: &str, turn: Option<Turn>) -> Response<Full<Bytes>> {
         if !matches!(*method, Method::GET | Method::HEAD) {
-            let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD\n".into());
+            let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
         match path {
-            "/healthz" => respond(StatusCode::OK, PLAIN, "ok\n".into()),
+            "/healthz" => respond(StatusCode::OK, PLAIN, "ok\n"),
             "/readyz" => self.readiness(),
-            "/metrics" => self.exposition(),
+            "/metrics" => self.exposition(turn),
             _ => match self.more.get(path) {
-                Some(page) => respond(StatusCode::OK, page.content_type, (page.body)()),
+                Some(page) => respond(StatusCode::OK, page.content_type, large((page.body)(), turn)),
                 None => respond(StatusCode::NOT_FOUND, PLAIN, self.index()),
             },
         }
@@ -82,15 +104,15 @@ impl Pages {
     fn readiness(&self) -> Response<Full<Bytes>> {
         let missing: Vec<String> = self.checks.iter().flat_map(|check| check()).collect();
         if missing.is_empty() {
-            return respond(StatusCode::OK, PLAIN, "ok\n".into());
+            return respond(StatusCode::OK, PLAIN, "ok\n");
         }
         respond(StatusCode::SERVICE_UNAVAILABLE, PLAIN, missing.join("\n") + "\n")
     }
 
-    fn exposition(&self) -> Response<Full<Bytes>> {
+    fn exposition(&self, turn: Option<Turn>) -> Response<Full<Bytes>> {
         let families = merge(self.registries.iter().flat_map(Registry::gather));
         match TextEncoder::new().encode_to_string(&families) {
-            Ok(text) => respond(StatusCode::OK, TEXT_FORMAT, text),
+            Ok(text) => respond(StatusCode::OK, TEXT_FORMAT, large(text, turn)),
             Err(error) => {
                 respond(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, format!("cannot encode metrics: {error}\n"))
             }
@@ -117,9 +139,24 @@ fn merge(families: impl Iterator<Item = MetricFamily>) -> Vec<MetricFamily> {
     merged.into_values().collect()
 }
 
-/// An answer with a short text.
-pub(super) fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+/// A page that is large, and the turn of who had it made: it ends with the last of the page's bytes.
+struct Large {
+    text: String,
+    _turn: Option<Turn>,
+}
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+fn large(text: String, turn: Option<Turn>) -> Bytes {
+    Bytes::from_owner(Large { text, _turn: turn })
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
@@ -127,5 +164,10 @@ pub(super) fn respond(status: StatusCode, content_type: &'static str, body: Stri
 
 /// The answer where a page could not be made.
 pub(super) fn broken() -> Response<Full<Bytes>> {
-    respond(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, "the page could not be made\n".into())
+    respond(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, "the page could not be made\n")
+}
+
+/// The answer where somebody else is reading the page, and takes long.
+pub(super) fn busy() -> Response<Full<Bytes>> {
+    respond(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "somebody else is reading this page\n")
 }

@@ -19,7 +19,7 @@ pub enum Fault {
 pub enum RetryIf {
     /// Never: the answer would be no other, or the request may be acted on right now.
     Never,
-    /// Whatever the method is: no byte of the request was sent.
+    /// Whatever the method is: no byte of the request was sent, or nobody acted on it.
     Untouched,
     /// Only where the method is idempotent (RFC 9110 section 9.2.2): it may have been acted on.
     Idempotent,
@@ -101,6 +101,9 @@ pub enum Cause {
     /// The endpoint closed the connection before the first byte of its answer.
     #[error("the endpoint closed the connection")]
     Closed,
+    /// The endpoint says that it did not act on the request (RFC 9113 section 8.7).
+    #[error("the endpoint refused the request")]
+    Refused,
     /// `Timeouts::read` has passed.
     #[error("timed out waiting for the endpoint's answer")]
     ReadTimeout,
@@ -133,7 +136,7 @@ const fn verdict(cause: Cause) -> (Fault, StatusCode, RetryIf) {
         Cause::Configured(status) => (Gateway, status, Never),
         Cause::NoEndpoint => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Never),
         Cause::Overloaded | Cause::Left => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Untouched),
-        Cause::Connect | Cause::Tls => (Upstream, StatusCode::BAD_GATEWAY, Untouched),
+        Cause::Connect | Cause::Tls | Cause::Refused => (Upstream, StatusCode::BAD_GATEWAY, Untouched),
         Cause::ConnectTimeout => (Upstream, StatusCode::GATEWAY_TIMEOUT, Untouched),
         Cause::Closed | Cause::TlsRefused => (Upstream, StatusCode::BAD_GATEWAY, Idempotent),
         Cause::ReadTimeout | Cause::SendTimeout => (Upstream, StatusCode::GATEWAY_TIMEOUT, Never),

@@ -183,9 +183,12 @@ impl Ticket {
         });
     }
 
-    /// Bytes of the request that passed beside its body: those of a tunnel.
-    pub fn uploaded(&mut self, bytes: u64) {
-        self.with(|open| open.uploaded = open.uploaded.saturating_add(bytes));
+    /// Bytes passed in a tunnel, from the client and to it.
+    pub fn passed(&mut self, up: u64, down: u64) {
+        self.with(|open| {
+            open.uploaded = open.uploaded.saturating_add(up);
+            open.body_sent = open.body_sent.saturating_add(down);
+        });
     }
 
     /// The answer has ended: logs and counts, and the connection waits for the next request.

@@ -11,10 +11,7 @@ use super::{
     context::Context,
     survey::{Survey, field_length},
 };
-use crate::{
-    exchange::{Answer, Body, Cause, Client, Facts, Failure, Ticket},
-    runtime::LiveListener,
-};
+use crate::exchange::{Answer, Body, Cause, Client, Facts, Failure, Ticket};
 
 /// The answer to a request that failed: its status in words. A call of gRPC gets the status alone: its clients make one
 /// of theirs out of it, but some take the words for a broken message first
@@ -57,25 +54,24 @@ pub fn of_status(status: StatusCode) -> Response<Body> {
 /// What is ours in the head of an answer.
 pub struct Head<'a> {
     pub connection: &'a Connection,
-    pub listener: &'a LiveListener,
-    /// What the host says in place of the listener's `Strict-Transport-Security`; none within: nothing.
-    pub hsts: Option<&'a Option<HeaderValue>>,
+    /// `Strict-Transport-Security`, where it is sent.
+    pub hsts: Option<HeaderValue>,
 }
 
 impl Head<'_> {
     /// Sets it, and hands the answer to hyper together with its ticket.
-    pub fn seal(&self, response: Response<Body>, mut ticket: Ticket) -> Response<Answer> {
+    pub fn seal(self, response: Response<Body>, mut ticket: Ticket) -> Response<Answer> {
         self.of(response, &mut ticket).map(|body| Answer::new(body, ticket))
     }
 
     /// Sets it.
-    pub fn of(&self, mut response: Response<Body>, ticket: &mut Ticket) -> Response<Body> {
-        let Self { connection, listener, hsts } = self;
+    pub fn of(self, mut response: Response<Body>, ticket: &mut Ticket) -> Response<Body> {
+        let Self { connection, hsts } = self;
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         // What the upstream spoke is its matter: the answer is in the client's version.
         *response.version_mut() = http::Version::HTTP_11;
         let headers = response.headers_mut();
-        set_fields(headers, &listener.http, hsts.unwrap_or(&listener.hsts).as_ref());
+        set_fields(headers, &connection.options(), hsts);
         if connection.socket.is_shared() {
             // There, a frame says so (RFC 9113 section 8.2.2).
             headers.remove(header::CONNECTION);
@@ -88,14 +84,14 @@ impl Head<'_> {
 }
 
 /// Sets what the listener wants every answer to say.
-pub fn set_fields(headers: &mut http::HeaderMap, http: &HttpOptions, hsts: Option<&HeaderValue>) {
+pub fn set_fields(headers: &mut http::HeaderMap, http: &HttpOptions, hsts: Option<HeaderValue>) {
     if http.server_tokens {
         headers.insert(header::SERVER, HeaderValue::from_static("tidegate"));
     } else {
         headers.remove(header::SERVER);
     }
     if let Some(hsts) = hsts {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);
     }
 }
 

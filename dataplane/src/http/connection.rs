@@ -1,14 +1,14 @@
 //! One client connection, whatever is spoken over it.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, Ref, RefCell},
     net::SocketAddr,
     pin::pin,
     rc::Rc,
     sync::Arc,
 };
 
-use snapshot::{Http2, ListenerId};
+use snapshot::{Http2, HttpOptions, ListenerId};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
@@ -68,24 +68,26 @@ pub struct Connection {
     pub gauge: Rc<OpenConnection>,
     /// How many requests of an HTTP/2 connection are being answered.
     pub streams: Cell<u32>,
-    listener: RefCell<Arc<LiveListener>>,
+    /// How HTTP is spoken. Nothing else of the listener is held: between two requests, and for as long as one is answered,
+    /// a connection must not keep tables that were replaced.
+    options: RefCell<Arc<HttpOptions>>,
     requests: Cell<u32>,
     /// Keeps the worker from leaving before a tunnel has ended, too.
     _guest: Guest,
 }
 
 impl Connection {
-    fn new(accepted: Accepted, listener: Arc<LiveListener>, guest: Guest, tls: Option<Peer>) -> Self {
+    fn new(accepted: Accepted, options: Arc<HttpOptions>, guest: Guest, tls: Option<Peer>) -> Self {
         let context = Rc::clone(guest.context());
         Self {
-            socket: Arc::new(Socket::new(&listener.http)),
+            socket: Arc::new(Socket::new(&options)),
             peer: forwarded::peer(&accepted),
             accepted,
             tls,
             gauge: Rc::new(context.gauges.open()),
             context,
             streams: Cell::new(0),
-            listener: RefCell::new(listener),
+            options: RefCell::new(options),
             requests: Cell::new(0),
             _guest: guest,
         }
@@ -106,16 +108,25 @@ impl Connection {
         self.requests.get() > 0
     }
 
-    /// A request is to be answered. Returns the listener as it is served now; where it is not served any more, as it
-    /// was.
+    /// A request is to be answered. Returns the listener as it is served now; where it is not served any more, one that
+    /// serves no host, and the request is the last.
     pub fn begin(&self) -> Arc<LiveListener> {
         self.gauge.begin_request();
         self.context.gauges.request();
-        if let Some(now) = self.context.listener(&self.accepted.listener) {
-            *self.listener.borrow_mut() = Arc::clone(&now);
-            return now;
+        let mut options = self.options.borrow_mut();
+        let Some(now) = self.context.listener(&self.accepted.listener) else {
+            self.requests.set(u32::MAX);
+            return Arc::new(LiveListener::closed(Arc::clone(&options)));
+        };
+        if !Arc::ptr_eq(&options, &now.http) {
+            *options = Arc::clone(&now.http);
         }
-        Arc::clone(&self.listener.borrow())
+        now
+    }
+
+    /// How HTTP is spoken.
+    pub fn options(&self) -> Ref<'_, HttpOptions> {
+        Ref::map(self.options.borrow(), |options| &**options)
     }
 
     /// Whether the present request is to be the last.
@@ -125,7 +136,7 @@ impl Connection {
 
     /// Whether it has had as many requests as a connection may have.
     pub fn is_used_up(&self) -> bool {
-        let keep = self.listener.borrow().http.keep_alive;
+        let keep = self.options().keep_alive;
         self.requests.get() >= keep.requests || (keep.idle.is_zero() && self.has_been_asked())
     }
 }
@@ -135,9 +146,10 @@ pub async fn serve_connection<S>(stream: S, speaks: Speaks, accepted: Accepted, 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Some(listener) = guest.context().listener(&accepted.listener) else { return };
-    let options = Arc::clone(&listener.http);
-    let connection = Rc::new(Connection::new(accepted, listener, guest, tls));
+    let Some(options) = guest.context().listener(&accepted.listener).map(|listener| Arc::clone(&listener.http)) else {
+        return;
+    };
+    let connection = Rc::new(Connection::new(accepted, Arc::clone(&options), guest, tls));
     let mut io = ClientIo::new(stream, Arc::clone(&connection.socket));
     match find_out(&mut io, speaks, &connection, options.http2).await {
         // A task of its own size for each: an idle connection must not pay for the largest.

@@ -9,7 +9,7 @@ use snapshot::Protocol;
 
 use super::{connection::Connection, tunnel::UpstreamHalf};
 use crate::{
-    exchange::{Body, BodyError, Cause, Exchange, Failure, RequestBody, Ticket, UpstreamBody},
+    exchange::{Body, BodyError, Cause, Exchange, Failure, RequestBody, Socket, Ticket, UpstreamBody},
     runtime::LiveRoute,
     upstream::{Answered, Caller, LiveForward, forward, strip_connection},
 };
@@ -82,7 +82,7 @@ fn accept(exchange: &Exchange, answered: Answered, way: &LiveForward) -> Outcome
     let (mut head, incoming) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         lease.sender.detach();
-        return switch(head, incoming, way);
+        return switch(head, incoming, way, Arc::clone(&exchange.socket));
     }
     fields.clean(&mut head.headers);
     let body = UpstreamBody::new(incoming, lease, Arc::clone(&exchange.socket), way.timeouts.read);
@@ -90,7 +90,7 @@ fn accept(exchange: &Exchange, answered: Answered, way: &LiveForward) -> Outcome
     Outcome::Message(Response::from_parts(head, body))
 }
 
-fn switch(mut head: http::response::Parts, incoming: Incoming, way: &LiveForward) -> Outcome {
+fn switch(mut head: http::response::Parts, incoming: Incoming, way: &LiveForward, socket: Arc<Socket>) -> Outcome {
     let protocol = head.headers.get(header::UPGRADE).cloned();
     strip_connection(&mut head.headers);
     if let Some(protocol) = protocol {
@@ -98,6 +98,6 @@ fn switch(mut head: http::response::Parts, incoming: Incoming, way: &LiveForward
         head.headers.insert(header::CONNECTION, header::HeaderValue::from_static("upgrade"));
     }
     let mut response = Response::from_parts(head, incoming);
-    let half = UpstreamHalf { upgrade: hyper::upgrade::on(&mut response), patience: way.timeouts.read };
+    let half = UpstreamHalf { upgrade: hyper::upgrade::on(&mut response), patience: way.timeouts.read, socket };
     Outcome::Tunnel(response.map(|_| Body::Empty), half)
 }

@@ -18,7 +18,7 @@ use super::{
     websocket::{self, WebSocket},
 };
 use crate::{
-    exchange::{Answer, Cause, ClientBody, Exchange, Failure, RequestBody, Socket, Ticket, Upload},
+    exchange::{Answer, Body, Cause, ClientBody, Exchange, Failure, RequestBody, Socket, Ticket, Upload},
     filter::Flow,
     runtime::{LiveAction, LiveListener, LiveRoute, LiveTable},
 };
@@ -32,15 +32,21 @@ pub fn serve(connection: Rc<Connection>, socket: Arc<Socket>, mut request: Reque
     let listener = connection.begin();
     let tunnel = tunnel::client_half(&mut request);
     let is_grpc = answer::is_grpc(&request);
-    let Taken { mut ticket, websocket, mut exchange } = take(&connection, &listener, socket, request);
+    let Taken { mut ticket, websocket, exchange } = take(&connection, &listener, socket, request);
+    let mut exchange = match exchange {
+        Ok(exchange) => exchange,
+        Err(failure) => {
+            let hsts = listener.hsts.clone();
+            return Box::pin(async move {
+                let head = Head { connection: &connection, hsts };
+                Ok(head.seal(answer::of_failure(&failure, is_grpc), ticket))
+            });
+        }
+    };
     // On the heap, and only what waiting needs: hyper moves it several times.
     Box::pin(async move {
-        let outcome = match &mut exchange {
-            Ok(exchange) => answer(&connection, &listener, exchange, &mut ticket).await,
-            Err(failure) => Err(*failure),
-        };
-        let hsts = exchange.ok().and_then(|exchange| exchange.hsts);
-        let head = Head { connection: &connection, listener: &listener, hsts: hsts.as_ref() };
+        let outcome = answer(&connection, listener, &mut exchange, &mut ticket).await;
+        let head = Head { connection: &connection, hsts: exchange.hsts };
         Ok(match websocket::seen_by_client(websocket, outcome) {
             Ok(Outcome::Message(response)) => head.seal(response, ticket),
             Ok(Outcome::Tunnel(response, upstream)) => {
@@ -96,45 +102,72 @@ fn take(connection: &Connection, listener: &LiveListener, socket: Arc<Socket>, r
             options,
             socket,
             certificate: None,
-            hsts: None,
+            hsts: listener.hsts.clone(),
         }
     });
     Taken { ticket, websocket, exchange }
 }
 
-/// Route, filters, action.
+/// Route, filters, action. The endpoint may be waited for as long as a call of gRPC takes: by then nothing holds the tables,
+/// which may have been replaced long ago.
 async fn answer(
     connection: &Rc<Connection>,
-    listener: &LiveListener,
+    listener: Arc<LiveListener>,
     exchange: &mut Exchange,
     ticket: &mut Ticket,
 ) -> Result<Outcome, Failure> {
+    let next = decide(connection, &listener, exchange, ticket)?;
+    drop(listener);
+    let route = match next {
+        Next::Answer(response) => return Ok(Outcome::Message(response)),
+        Next::Route(route) => route,
+    };
+    match &route.then {
+        LiveAction::Respond(status) => Err(Cause::Configured(*status).into()),
+        LiveAction::Forward(way) => ask(connection, exchange, ticket, &route, way).await,
+    }
+}
+
+/// What a request is due.
+enum Next {
+    /// This answer.
+    Answer(Response<Body>),
+    /// That of a route.
+    Route(Arc<LiveRoute>),
+}
+
+/// Route and filters.
+fn decide(
+    connection: &Connection,
+    listener: &LiveListener,
+    exchange: &mut Exchange,
+    ticket: &mut Ticket,
+) -> Result<Next, Failure> {
     let found = find(listener, &exchange.host, exchange.path());
     if let Found::Route(_, route) = &found {
         ticket.routed(&route.metrics);
     }
     let table = match found {
-        Found::Ourselves => return Ok(Outcome::Message(answer::of_status(StatusCode::OK))),
+        Found::Ourselves => return Ok(Next::Answer(answer::of_status(StatusCode::OK))),
         Found::Route(table, _) => Some(table),
         Found::Nothing(table) => table,
     };
-    if listener.tls.is_some() {
-        exchange.hsts = table.and_then(|table| table.hsts.clone());
+    if listener.tls.is_some()
+        && let Some(own) = table.and_then(|table| table.hsts.as_ref())
+    {
+        exchange.hsts.clone_from(own);
     }
     if let Flow::Respond(response) = client_cert::check(connection, table, exchange)? {
-        return Ok(Outcome::Message(response));
+        return Ok(Next::Answer(response));
     }
     let Found::Route(_, route) = found else { return Err(Cause::NoRoute.into()) };
     let route = Arc::clone(route);
     for filter in &route.filters {
         if let Flow::Respond(response) = filter.request(exchange)? {
-            return Ok(Outcome::Message(response));
+            return Ok(Next::Answer(response));
         }
     }
-    match &route.then {
-        LiveAction::Respond(status) => Err(Cause::Configured(*status).into()),
-        LiveAction::Forward(way) => ask(connection, exchange, ticket, &route, way).await,
-    }
+    Ok(Next::Route(route))
 }
 
 /// Who answers.

@@ -5,6 +5,7 @@ use std::{
     io,
     pin::{Pin, pin},
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -18,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 
 use super::{connection::Connection, h2::OpenStream};
-use crate::exchange::{Answer, Body, Ticket};
+use crate::exchange::{Answer, Body, Socket, Ticket};
 
 /// The endpoint's side of a tunnel.
 pub struct UpstreamHalf {
@@ -26,6 +27,8 @@ pub struct UpstreamHalf {
     pub upgrade: OnUpgrade,
     /// How long neither side may say anything (`proxy-read-timeout`, as in nginx).
     pub patience: Duration,
+    /// The client's, over whose connection the bytes pass.
+    pub socket: Arc<Socket>,
 }
 
 /// The client's side of a tunnel, for a request that asks for one.
@@ -57,8 +60,8 @@ pub fn open(
 async fn join(client: OnUpgrade, upstream: UpstreamHalf, mut ticket: Ticket) {
     let (Ok(client), Ok(endpoint)) = (client.await, upstream.upgrade.await) else { return ticket.finish() };
     let (up, down) = (Rc::<Cell<u64>>::default(), Rc::<Cell<u64>>::default());
-    let mut client = Counted { stream: TokioIo::new(client), read: Rc::clone(&up) };
-    let mut endpoint = Counted { stream: TokioIo::new(endpoint), read: Rc::clone(&down) };
+    let counted = |stream, read| Counted { stream: TokioIo::new(stream), read, socket: Arc::clone(&upstream.socket) };
+    let (mut client, mut endpoint) = (counted(client, Rc::clone(&up)), counted(endpoint, Rc::clone(&down)));
     {
         let mut copy = pin!(copy_bidirectional(&mut client, &mut endpoint));
         let mut seen = (0, 0);
@@ -69,23 +72,25 @@ async fn join(client: OnUpgrade, upstream: UpstreamHalf, mut ticket: Ticket) {
             seen = (up.get(), down.get());
         }
     }
-    ticket.uploaded(up.get());
-    ticket.sent(down.get());
+    ticket.passed(up.get(), down.get());
     ticket.finish();
 }
 
-/// Counts what is read from a stream.
+/// Counts what is read from a stream: also towards the client's connection and at once, because a connection of HTTP/2
+/// over which nothing of use passes for long is taken for a flood.
 struct Counted {
     stream: TokioIo<Upgraded>,
     read: Rc<Cell<u64>>,
+    socket: Arc<Socket>,
 }
 
 impl AsyncRead for Counted {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        let count = buf.filled().len().saturating_sub(before);
-        self.read.set(self.read.get().saturating_add(count as u64));
+        let count = buf.filled().len().saturating_sub(before) as u64;
+        self.read.set(self.read.get().saturating_add(count));
+        self.socket.used(count);
         Poll::Ready(Ok(()))
     }
 }

@@ -52,24 +52,35 @@ impl<H: Conversation> Watched<'_, H> {
         let mut drain = pin!(context.drain.notified());
         let (mut told, mut listens) = (false, false);
         std::future::poll_fn(|cx| {
-            if !told && context.is_draining() {
+            // What has come by now is read before anything ends: it may be a request.
+            let polled = self.poll(cx);
+            if told || polled.is_ready() {
+                return polled;
+            }
+            if context.is_draining() {
                 told = true;
                 self.leave();
-            } else if !told && !listens {
+                return self.poll(cx);
+            }
+            if !listens {
                 // Once is enough: it wakes this task, which has one waker.
                 listens = drain.as_mut().poll(cx).is_pending();
             }
-            self.poll(cx)
+            Poll::Pending
         })
         .await
     }
 
     /// The worker is leaving. A connection that has had a request ends after the one it is at, or at once; one that is
-    /// new has been opened for a request which is on its way, and gets it answered.
+    /// new has been opened for a request which is on its way, and gets it answered. So does one of which half a head is
+    /// here: with the answer it ends.
     fn leave(&mut self) {
+        if self.connection.socket.is_in_head() {
+            return;
+        }
         if self.connection.has_been_asked() {
             self.http.as_mut().end_gracefully();
-        } else if !self.connection.socket.is_in_head() {
+        } else {
             self.connection.socket.deadlines.set(Wait::Client, FIRST_REQUEST);
         }
     }

@@ -18,7 +18,7 @@ use snapshot::UdpService;
 use tokio::time::sleep;
 
 use super::LiveBackend;
-use crate::observe::{Dropped, StreamMetrics, StreamRecord};
+use crate::observe::{Dropped, Seldom, StreamMetrics, StreamRecord};
 use session::Session;
 pub use socket::Datagrams;
 use socket::Inbox;
@@ -70,12 +70,14 @@ struct Server<H> {
     host: H,
     socket: Datagrams,
     sessions: RefCell<AHashMap<Key, Rc<Session>>>,
+    /// No socket could be had for a session.
+    failures: Seldom,
 }
 
 /// Serves a socket until `stop`, which says whether sessions may go on: they end with the worker then. What has come by
 /// that time is served.
 pub async fn serve_datagrams<H: Host>(socket: Datagrams, host: H, stop: impl Future<Output = bool>) {
-    let server = Rc::new(Server { host, socket, sessions: RefCell::default() });
+    let server = Rc::new(Server { host, socket, sessions: RefCell::default(), failures: Seldom::default() });
     let mut stop = pin!(stop);
     let go_on = loop {
         tokio::select! {
@@ -138,7 +140,9 @@ impl<H: Host> Server<H> {
         let endpoint = live.backend.pick().ok_or(Dropped::NoEndpoint)?;
         let place = self.host.place().ok_or(Dropped::Full)?;
         let session = Session::new(Arc::clone(live), key, endpoint).map_err(|error| {
-            tracing::warn!(%endpoint, %error, "no socket for a UDP session");
+            if let Some(datagrams) = self.failures.say() {
+                tracing::warn!(%endpoint, %error, datagrams, "no socket for a UDP session");
+            }
             Dropped::Full
         })?;
         let session = Rc::new(session);

@@ -6,13 +6,14 @@ use snapshot::ListenerId;
 use tokio::{net::TcpStream, sync::mpsc};
 
 use super::{
+    datagrams::Sessions,
     entrance::{Entrance, spawn},
-    limits::connections_allowed,
-    refuse::{Refusals, Seldom},
+    limits::{connections_allowed, sessions_allowed},
+    refuse::Refusals,
 };
 use crate::{
     http::{Accepted, Context, Guest, Place, Seen},
-    observe::Refused,
+    observe::{Refused, Seldom},
 };
 
 /// Connections on their way to a worker at most. It takes them as fast as it can; who finds it this far behind serves
@@ -44,12 +45,15 @@ pub struct Desk {
     refusals: Rc<Refusals>,
     /// Accepting failed.
     pub failures: Seldom,
+    /// Those of UDP, over all sockets.
+    pub sessions: Sessions,
 }
 
 impl Desk {
     /// For the worker of `context`.
     pub fn new(context: Rc<Context>, doors: Vec<mpsc::Sender<Box<Arrival>>>) -> Self {
-        Self { context, doors, refusals: Rc::default(), failures: Seldom::default() }
+        let sessions = Sessions::new(sessions_allowed(doors.len()));
+        Self { context, doors, refusals: Rc::default(), failures: Seldom::default(), sessions }
     }
 
     /// The worker.

@@ -1,14 +1,10 @@
 //! Connections that are not served.
 
-use std::{
-    cell::Cell,
-    io::{Read, Write},
-    time::{Duration, Instant},
-};
+use std::io::{Read, Write};
 
 use tokio::net::TcpStream;
 
-use crate::observe::{Connections, Refused};
+use crate::observe::{Connections, Refused, Seldom};
 
 /// What a client in the clear gets to read.
 const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
@@ -17,9 +13,6 @@ const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     connection: close\r\n\
     \r\n\
     503 Service Unavailable\n";
-
-/// How often the log speaks of it.
-const SELDOM: Duration = Duration::from_secs(10);
 
 /// Refuses connections, and says so: each in a metric, now and then in the log.
 #[derive(Debug, Default)]
@@ -62,40 +55,5 @@ impl Refusals {
             // What is closed with unread bytes in it is reset, and that may overtake the answer.
             let _ = stream.read(&mut [0; 4096]);
         }
-    }
-}
-
-/// Something that may happen very often and is to be logged seldom.
-#[derive(Debug, Default)]
-pub struct Seldom {
-    times: Cell<u64>,
-    said: Cell<Option<Instant>>,
-}
-
-impl Seldom {
-    /// It happened. Returns how often since it was said last, if it is to be said now.
-    pub fn say(&self) -> Option<u64> {
-        let times = self.times.get().saturating_add(1);
-        self.times.set(times);
-        if self.said.get().is_some_and(|said| said.elapsed() < SELDOM) {
-            return None;
-        }
-        self.said.set(Some(Instant::now()));
-        self.times.set(0);
-        Some(times)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn says_the_first_and_then_seldom() {
-        let log = Seldom::default();
-        assert_eq!(log.say(), Some(1));
-        assert_eq!((0..5).find_map(|_| log.say()), None);
-        log.said.set(Instant::now().checked_sub(SELDOM));
-        assert_eq!(log.say(), Some(6));
     }
 }

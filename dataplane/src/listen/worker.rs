@@ -100,7 +100,13 @@ impl WorkerHandle {
                 Ok(runtime) => {
                     // Nobody listens where the start was given up.
                     ready.send(Ok(())).ok();
-                    runtime.block_on(run(spec, others, inbox));
+                    let ended = runtime.block_on(run(spec, others, inbox));
+                    // Requests that were cut are logged when their tasks are dropped, and the log is written out after us.
+                    drop(runtime);
+                    if let Some((left, result)) = ended {
+                        // Nobody waits where the process is going anyway.
+                        left.send(result).unwrap_or_default();
+                    }
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -152,7 +158,12 @@ struct Served {
 
 type Sockets = HashMap<SocketKey, Served>;
 
-async fn run(spec: WorkerSpec, others: Others, mut inbox: mpsc::UnboundedReceiver<Command>) {
+/// Until the worker is told to leave: returns who waits for that, and how it ended.
+async fn run(
+    spec: WorkerSpec,
+    others: Others,
+    mut inbox: mpsc::UnboundedReceiver<Command>,
+) -> Option<(oneshot::Sender<Left>, Left)> {
     let sink = Sink { log: spec.log.into(), unrouted: spec.metrics.route(&RouteLabels::default()) };
     let context = Rc::new(Context::new(spec.live, sink, Arc::clone(spec.metrics.connections()), others.post));
     let desk = Rc::new(Desk::new(Rc::clone(&context), others.doors));
@@ -174,11 +185,9 @@ async fn run(spec: WorkerSpec, others: Others, mut inbox: mpsc::UnboundedReceive
             Some(Command::Unlisten(key)) => drop(sockets.remove(&key).map(|socket| socket.stop.close())),
             Some(Command::Leave) => context.begin_leave(),
             Some(Command::Drain { until, left }) => {
-                let result = drain(&context, sockets, until).await;
-                // Nobody waits where the process is going anyway.
-                return left.send(result).unwrap_or_default();
+                return Some((left, drain(&context, sockets, until).await));
             }
-            None => return,
+            None => return None,
         }
     }
 }
@@ -189,7 +198,7 @@ fn listen(desk: &Rc<Desk>, sockets: &mut Sockets, key: SocketKey, socket: Listen
     let task = match socket {
         Listening::Tcp(socket) => tokio::net::TcpListener::from_std(socket)
             .map(|socket| tokio::task::spawn_local(accept(socket, id, Rc::clone(desk), own))),
-        Listening::Udp(socket) => datagrams::serve(socket, id, Rc::clone(desk.worker()), own),
+        Listening::Udp(socket) => datagrams::serve(socket, id, desk, own),
     };
     match task {
         Ok(task) => drop(sockets.insert(key, Served { stop, task })),

@@ -1,6 +1,6 @@
 //! A new upstream connection.
 
-use std::{cell::RefCell, future::Future, io, pin::Pin, rc::Rc, sync::Arc};
+use std::{cell::RefCell, future::Future, io, pin::Pin, rc::Rc, sync::Arc, task::Poll};
 
 use hyper::{
     client::conn::{http1, http2},
@@ -69,7 +69,8 @@ pub struct Http2 {
     pub sender: http2::SendRequest<Body>,
     /// What the connection's IO has to know and to tell.
     pub wire: Arc<Wire>,
-    connection: Rc<RefCell<Connection>>,
+    /// None once it has ended. Until it is dropped it counts as open, and requests for it would wait until they are late.
+    connection: Rc<RefCell<Option<Connection>>>,
 }
 
 type Connection = http2::Connection<TokioIo<UpstreamIo>, Body, Local>;
@@ -77,7 +78,7 @@ type Connection = http2::Connection<TokioIo<UpstreamIo>, Body, Local>;
 impl Http2 {
     /// How many requests the endpoint takes at a time: one until it has said so.
     pub fn most_streams(&self) -> usize {
-        self.connection.borrow().current_max_send_streams()
+        self.connection.borrow().as_ref().map_or(0, Connection::current_max_send_streams)
     }
 }
 
@@ -93,10 +94,15 @@ pub async fn connect_http2(pool: &Pool, to: &Destination<'_>, timeouts: &Timeout
     let mut builder = http2::Builder::new(Local);
     builder.initial_max_send_streams(1).max_header_list_size(MOST_FIELDS);
     let (sender, connection) = builder.handshake(io).await.map_err(|_| Cause::Connect)?;
-    let connection = Rc::new(RefCell::new(connection));
+    let connection = Rc::new(RefCell::new(Some(connection)));
     let served = Rc::clone(&connection);
     tokio::task::spawn_local(async move {
-        let ended = std::future::poll_fn(|cx| Pin::new(&mut *served.borrow_mut()).poll(cx)).await;
+        let polled = std::future::poll_fn(|cx| match &mut *served.borrow_mut() {
+            Some(connection) => Pin::new(connection).poll(cx),
+            None => Poll::Ready(Ok(())),
+        });
+        let ended = polled.await;
+        drop(served.take());
         if let Err(error) = ended {
             tracing::debug!(%address, %error, "upstream connection ended");
         }

@@ -48,9 +48,9 @@ pub async fn forward(
 }
 
 /// An endpoint that closed its connection may be asked once more where there is no other: a re-used connection can end
-/// at any time without its endpoint being unwell.
+/// at any time without its endpoint being unwell. So may one that did not come to the request.
 fn next(tries: &mut Tries, upstream: &LiveUpstream, last: &Failure) -> Option<SocketAddr> {
-    tries.next(&upstream.endpoints(), &upstream.balance, last.cause == Cause::Closed)
+    tries.next(&upstream.endpoints(), &upstream.balance, matches!(last.cause, Cause::Closed | Cause::Refused))
 }
 
 fn may_go_on(tries: &mut Tries, failure: &Failure, exchange: &Exchange) -> bool {

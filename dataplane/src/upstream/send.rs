@@ -84,9 +84,12 @@ pub async fn attempt(
                 }
             }
             Err(Unsent::Failed(error)) => {
-                // The endpoint has probably closed the others as well.
-                caller.pool.forget(to.peer);
-                return Err(cause(&error, &lease, &to, upload.as_deref()));
+                let cause = cause(&error, &lease, &to, upload.as_deref());
+                if cause != Cause::Refused {
+                    // The endpoint has probably closed the others as well.
+                    caller.pool.forget(to.peer);
+                }
+                return Err(cause);
             }
             Err(Unsent::Late) => {
                 if let Sender::Http2(_, seat) = &lease.sender {
@@ -230,6 +233,9 @@ fn cause(error: &hyper::Error, lease: &Lease, to: &Destination<'_>, upload: Opti
         }
         Some(_) | None => {}
     }
+    if http2.is_some_and(is_refusal) {
+        return Cause::Refused;
+    }
     match http2 {
         // What the endpoint says of a stream, or its going away, is no answer; what hyper says is about a bad one.
         Some(error) if io.is_some() || error.is_remote() => Cause::Closed,
@@ -237,6 +243,12 @@ fn cause(error: &hyper::Error, lease: &Lease, to: &Destination<'_>, upload: Opti
         None if error.is_parse() || lease.wire.is_answered() => Cause::BadAnswer,
         None => Cause::Closed,
     }
+}
+
+/// Whether an endpoint guarantees that it did not act on a request: it says so, or goes away without having come to it. Of
+/// those that it did come to h2 says something else.
+fn is_refusal(error: &h2::Error) -> bool {
+    error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 /// An answer whose end is not certain, or a switch of protocols that nobody asked for, is none.
