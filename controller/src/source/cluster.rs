@@ -1,5 +1,6 @@
 //! Objects from the Kubernetes API: one watch for each kind.
 
+mod connect;
 mod error;
 mod mirror;
 #[cfg(test)]
@@ -45,7 +46,7 @@ pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     };
     // Each watch has a pace of its own; two of them, one around the other, would sleep on after the API is back.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| Error::NoCluster(explain(&error)))
+    connect::connect(config).map_err(|error| Error::NoCluster(explain(&error)))
 }
 
 async fn read_kubeconfig(file: &Path) -> Result<Config, KubeconfigError> {
@@ -63,6 +64,7 @@ type Run = Box<dyn FnOnce(Terms) -> BoxFuture<'static, ()> + Send>;
 
 impl Planned {
     fn new<K: Object>(list: impl Into<String>, api: Api<DeserializeGuard<K>>, config: watcher::Config) -> Self {
+        let config = config.timeout(watch::LASTS);
         let run: Run = Box::new(move |terms| Box::pin(Watch { api, config, terms }.run()));
         Self { list: list.into(), without: Without::Never, run }
     }

@@ -1,9 +1,10 @@
 //! A controller against an API in this process. Waits are bounded; nothing is decided by how long they took.
 
-mod fake;
+pub(crate) mod fake;
 mod leader;
 mod parameters;
 mod secrets;
+mod silence;
 mod status;
 
 use std::{collections::BTreeSet, time::Duration};
