@@ -57,6 +57,7 @@ async fn read_kubeconfig(file: &Path) -> Result<Config, KubeconfigError> {
 pub(crate) struct Planned {
     pub(crate) list: String,
     without: Without,
+    consistent: bool,
     run: Run,
 }
 
@@ -66,17 +67,23 @@ impl Planned {
     fn new<K: Object>(list: impl Into<String>, api: Api<DeserializeGuard<K>>, config: watcher::Config) -> Self {
         let config = config.timeout(watch::LASTS);
         let run: Run = Box::new(move |terms| Box::pin(Watch { api, config, terms }.run()));
-        Self { list: list.into(), without: Without::Never, run }
+        Self { list: list.into(), without: Without::Never, consistent: false, run }
     }
 
     fn without(self, without: Without) -> Self {
         Self { without, ..self }
     }
 
+    /// Begins with what is there now, and not with what some API server remembers: those may be behind one another. It
+    /// costs more, and a watch that goes on comes to the same.
+    pub(crate) fn consistent(self) -> Self {
+        Self { consistent: true, ..self }
+    }
+
     /// Follows the API for as long as somebody takes the updates.
     pub(crate) fn run(self, updates: mpsc::Sender<Update>, board: Arc<Board>) -> BoxFuture<'static, ()> {
-        let Self { list, without, run } = self;
-        run(Terms { list, without, updates, board })
+        let Self { list, without, consistent, run } = self;
+        run(Terms { list, without, consistent, updates, board })
     }
 }
 

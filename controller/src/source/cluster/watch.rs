@@ -90,6 +90,8 @@ pub(super) struct Terms {
     pub(super) list: String,
     /// What happens where it cannot be read.
     pub(super) without: Without,
+    /// Whether its first list is of what is there now. A streaming list is not.
+    pub(super) consistent: bool,
     pub(super) updates: mpsc::Sender<Update>,
     pub(super) board: Arc<Board>,
 }
@@ -116,7 +118,7 @@ enum End {
 impl<K: Object> Watch<K> {
     /// Follows the API for as long as somebody takes the updates.
     pub(super) async fn run(self) {
-        let Terms { list, without, updates, board } = self.terms;
+        let Terms { list, without, consistent, updates, board } = self.terms;
         let mut round = Round {
             list,
             without,
@@ -127,6 +129,10 @@ impl<K: Object> Watch<K> {
             listing: None,
             refusal: Refusal::default(),
         };
+        if consistent {
+            round.follow(self.api, self.config, false).await;
+            return;
+        }
         let streaming = self.config.clone().streaming_lists();
         if let End::NoStreaming = round.follow(self.api.clone(), streaming, true).await {
             tracing::debug!(list = round.list, "the API server has no streaming lists");
