@@ -89,6 +89,7 @@ impl Controller {
         let mut outputs = Outputs {
             board,
             first_refusal_is_fatal: config.first_refusal_is_fatal,
+            grace: config.shutdown_grace,
             writer: None,
             conditions: None,
             replicas: None,
@@ -215,8 +216,9 @@ impl Controller {
         self.handle.clone()
     }
 
-    /// Does what the cluster should see of a clean end, within 15 seconds: the last replica takes its addresses out of
-    /// statuses, and a leader gives its Lease up. Everything else goes on: endpoints may change while requests finish.
+    /// Does what the cluster should see of a clean end, within 15 seconds or [`Config::shutdown_grace`], whichever is
+    /// longer: the last replica takes its addresses out of statuses, and a leader gives its Lease up. Everything else goes
+    /// on: endpoints may change while requests finish.
     pub async fn leave(&self) {
         let (done, answer) = oneshot::channel();
         if self.leave.send(done).await.is_ok() {

@@ -6,11 +6,12 @@ mod contest;
 pub(crate) mod events;
 mod farewell;
 pub(crate) mod nodes;
+mod refusal;
 mod served;
 pub(crate) mod status;
 mod verdict;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use compile::Objects;
 use conditions::Conditions;
@@ -45,6 +46,8 @@ pub(crate) struct Outputs {
     pub(crate) board: Arc<Board>,
     /// See [`crate::Config::first_refusal_is_fatal`].
     pub(crate) first_refusal_is_fatal: bool,
+    /// See [`crate::Config::shutdown_grace`].
+    pub(crate) grace: Duration,
     /// Writes statuses, if they are to be written.
     pub(crate) writer: Option<Writer>,
     /// Writes conditions of parameters, likewise.
@@ -75,12 +78,17 @@ pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
                 None => return,
             },
             Ok(()) = addresses.changed() => true,
-            () = leader.changed() => true,
+            () = leader.changed() => {
+                if !leader.leads() {
+                    reporter.stop();
+                }
+                true
+            }
             () = status::ready(&mut reporter.outputs.writer, &reporter.outputs.objects) => true,
             () = conditions::ready(&mut reporter.outputs.conditions) => true,
             Some(done) = leave.recv() => {
                 let statuses = reporter.last_statuses(addresses.borrow().clone());
-                let farewell = Farewell { leader: leader.clone(), statuses };
+                let farewell = Farewell { leader: leader.clone(), statuses, grace: reporter.outputs.grace };
                 leaving.spawn(async move {
                     farewell.say().await;
                     let _ = done.send(()); // who asked may have given up waiting
@@ -110,10 +118,18 @@ impl Reporter {
         }
     }
 
+    /// We lead no more.
+    fn stop(&mut self) {
+        let Outputs { writer, conditions, .. } = &mut self.outputs;
+        writer.iter_mut().for_each(Writer::stop);
+        conditions.iter_mut().for_each(Conditions::stop);
+    }
+
     /// What was written, to be removed by the last replica. Nothing is written after that.
     fn last_statuses(&mut self, addresses: Option<Vec<IngressLoadBalancerIngress>>) -> Option<Statuses> {
         let Outputs { writer, replicas, objects, .. } = &mut self.outputs;
-        let writer = writer.take();
+        let mut writer = writer.take();
+        writer.iter_mut().for_each(Writer::break_off);
         Some(Statuses {
             writer: writer?,
             replicas: replicas.take()?,

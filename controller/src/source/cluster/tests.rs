@@ -48,6 +48,7 @@ impl World {
             update_status: true,
             admission: None,
             update_status_on_shutdown: false,
+            shutdown_grace: Duration::ZERO,
             election: None,
             pod: Some(NamespacedName::new("system", "pod")),
             first_refusal_is_fatal: true,
