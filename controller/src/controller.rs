@@ -22,7 +22,10 @@ use crate::{
     metrics::Metrics,
     publish::Publisher,
     replicas::Replicas,
-    report::{self, Inputs, Outputs, address, conditions::Conditions, events::Teller, nodes::Nodes, status::Writer},
+    report::{
+        self, Inputs, Outputs, address, conditions::Conditions, events::Teller, fitness::Fitness, nodes::Nodes,
+        status::Writer,
+    },
     secrets::{Asking, Keeper, Named},
     source::{cluster, manifests},
 };
@@ -71,6 +74,7 @@ impl Controller {
         let handle = Handle { board: Arc::clone(&board), registry };
         let (leave, leaving) = mpsc::channel(1);
         let mut controller = Self { handle, tasks: JoinSet::new(), leave, _manifests: None };
+        let published = snapshots.subscribe();
         controller.task("snapshot", look_at_snapshots(snapshots.subscribe(), Arc::clone(&board)));
 
         let (progress, news) = mpsc::unbounded_channel();
@@ -84,7 +88,8 @@ impl Controller {
             progress,
             bases,
         };
-        let leader = controller.elect(&config, client.as_ref(), &metrics);
+        let (fitness, fit) = Fitness::new(published);
+        let leader = controller.elect(&config, client.as_ref(), fit, &metrics);
         let addresses = controller.addresses(&config, client.as_ref(), &leader)?;
         let mut outputs = Outputs {
             board,
@@ -116,7 +121,7 @@ impl Controller {
             (Source::Cluster { .. }, None) => return Err(Error::NoCluster("no client".to_owned())),
         }
         controller.task("announce", announce(Arc::clone(&controller.handle.board)));
-        let inputs = Inputs { reports, news, addresses, leader, leave: leaving };
+        let inputs = Inputs { reports, news, addresses, leader, fitness, leave: leaving };
         controller.task("report", report::run(inputs, outputs));
         Ok(controller)
     }
@@ -132,10 +137,16 @@ impl Controller {
     }
 
     /// Takes part in the election of a leader, if there is one.
-    fn elect(&mut self, config: &Config, client: Option<&Client>, metrics: &Metrics) -> Leader {
+    fn elect(
+        &mut self,
+        config: &Config,
+        client: Option<&Client>,
+        fit: watch::Receiver<bool>,
+        metrics: &Metrics,
+    ) -> Leader {
         let (Some(client), Some(election)) = (client, &config.election) else { return Leader::always() };
         let board = Arc::clone(&self.handle.board);
-        let (elector, leader) = Elector::new(client.clone(), election.clone(), metrics.clone(), board);
+        let (elector, leader) = Elector::new(client.clone(), election.clone(), fit, metrics.clone(), board);
         self.task("lease", elector.run());
         leader
     }

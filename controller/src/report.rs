@@ -5,6 +5,7 @@ pub(crate) mod conditions;
 mod contest;
 pub(crate) mod events;
 mod farewell;
+pub(crate) mod fitness;
 pub(crate) mod nodes;
 mod refusal;
 mod served;
@@ -16,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 use compile::Objects;
 use conditions::Conditions;
 use farewell::{Farewell, Statuses};
+use fitness::Fitness;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use served::Served;
 use snapshot::Report;
@@ -37,6 +39,8 @@ pub(crate) struct Inputs {
     pub(crate) news: mpsc::UnboundedReceiver<Progress>,
     pub(crate) addresses: Addresses,
     pub(crate) leader: Leader,
+    /// Whether we may lead.
+    pub(crate) fitness: Fitness,
     /// To be answered when the cluster has been told that we leave.
     pub(crate) leave: mpsc::Receiver<oneshot::Sender<()>>,
 }
@@ -60,7 +64,7 @@ pub(crate) struct Outputs {
 
 /// Works until the cycle ends.
 pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
-    let Inputs { mut reports, mut news, mut addresses, mut leader, mut leave } = inputs;
+    let Inputs { mut reports, mut news, mut addresses, mut leader, mut fitness, mut leave } = inputs;
     let mut verdicts = Verdicts::new(Arc::clone(&outputs.board), outputs.first_refusal_is_fatal);
     let mut reporter = Reporter { served: Served::default(), outputs };
     let mut leaving = JoinSet::new();
@@ -68,7 +72,10 @@ pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
         // Most snapshots change endpoints alone, and no status.
         let concerns_status = tokio::select! {
             // Where the data plane is gone, there is nothing to hear until everything ends.
-            Some(report) = reports.recv() => verdicts.take(report).is_some_and(|id| reporter.served.applied(id)),
+            Some(report) = reports.recv() => verdicts.take(report).is_some_and(|id| {
+                fitness.applied(id);
+                reporter.served.applied(id)
+            }),
             news = news.recv() => match news {
                 Some(Progress::Objects(new)) => {
                     reporter.outputs.objects.send_replace(new);
@@ -84,6 +91,7 @@ pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
                 }
                 true
             }
+            () = fitness.judge() => false,
             () = status::ready(&mut reporter.outputs.writer, &reporter.outputs.objects) => true,
             () = conditions::ready(&mut reporter.outputs.conditions) => true,
             Some(done) = leave.recv() => {
