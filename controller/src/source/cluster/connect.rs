@@ -112,3 +112,38 @@ fn silent(what: &str, limit: Duration) -> Cause {
     let message = format!("the API server {what}: nothing was heard for {limit:?}");
     io::Error::new(io::ErrorKind::TimedOut, message).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        thread,
+    };
+
+    use super::*;
+
+    /// As kube's own client does: where to, as whom, and what it reads of the answer.
+    #[tokio::test]
+    async fn a_request_goes_where_the_configuration_says() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let heard = thread::spawn(move || {
+            let (mut socket, _) = server.accept().unwrap();
+            let mut head = vec![0; 4096];
+            let length = socket.read(&mut head).unwrap();
+            let body = r#"{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 418, "message": "no"}"#;
+            write!(socket, "HTTP/1.1 418 No\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+            String::from_utf8(head[..length].to_vec()).unwrap().to_lowercase()
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let token = folder.path().join("token");
+        std::fs::write(&token, "secret").unwrap();
+        let mut config = Config::new(format!("http://{address}/prefix").parse().unwrap());
+        config.auth_info.token_file = Some(token.to_str().unwrap().to_owned());
+        let error = connect(config).unwrap().apiserver_version().await.unwrap_err();
+        assert!(matches!(&error, kube::Error::Api(status) if status.code == 418), "{error:?}");
+        let head = heard.join().unwrap();
+        assert!(head.starts_with("get /prefix/version ") && head.contains("authorization: bearer secret"), "{head}");
+    }
+}
