@@ -46,6 +46,7 @@ pub fn controller(flags: &ControllerFlags, process: &ProcessFlags, healthz_port:
         update_status: flags.update_status,
         admission: flags.webhook.config(),
         update_status_on_shutdown: flags.update_status_on_shutdown,
+        shutdown_grace: process.shutdown_grace(),
         election: flags.election.election(process),
         pod: process.pod(),
         first_refusal_is_fatal: true,

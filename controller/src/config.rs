@@ -21,6 +21,8 @@ pub struct Config {
     pub admission: Option<AdmissionConfig>,
     /// `--update-status-on-shutdown`: whether the last replica takes our addresses out of statuses when it is shut down.
     pub update_status_on_shutdown: bool,
+    /// How long we go on after a stop was asked for, whatever else there is to do.
+    pub shutdown_grace: Duration,
     /// How the replica is chosen that writes statuses and Events. None: each one writes (`--disable-leader-election`).
     pub election: Option<Election>,
     /// Our own Pod, if we run in one: those with the same labels are our replicas.

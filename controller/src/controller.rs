@@ -22,7 +22,10 @@ use crate::{
     metrics::Metrics,
     publish::Publisher,
     replicas::Replicas,
-    report::{self, Inputs, Outputs, address, conditions::Conditions, events::Teller, nodes::Nodes, status::Writer},
+    report::{
+        self, Inputs, Outputs, address, conditions::Conditions, events::Teller, fitness::Fitness, nodes::Nodes,
+        status::Writer,
+    },
     secrets::{Asking, Keeper, Named},
     source::{
         cluster::{self, Scope},
@@ -74,6 +77,7 @@ impl Controller {
         let handle = Handle { board: Arc::clone(&board), registry };
         let (leave, leaving) = mpsc::channel(1);
         let mut controller = Self { handle, tasks: JoinSet::new(), leave, _manifests: None };
+        let published = snapshots.subscribe();
         controller.task("snapshot", look_at_snapshots(snapshots.subscribe(), Arc::clone(&board)));
 
         let (progress, news) = mpsc::unbounded_channel();
@@ -87,11 +91,13 @@ impl Controller {
             progress,
             bases,
         };
-        let leader = controller.elect(&config, client.as_ref(), &metrics);
+        let (fitness, fit) = Fitness::new(published);
+        let leader = controller.elect(&config, client.as_ref(), fit, &metrics);
         let addresses = controller.addresses(&config, client.as_ref(), &leader)?;
         let mut outputs = Outputs {
             board,
             first_refusal_is_fatal: config.first_refusal_is_fatal,
+            grace: config.shutdown_grace,
             writer: None,
             conditions: None,
             replicas: None,
@@ -118,7 +124,7 @@ impl Controller {
             (Source::Cluster { .. }, None) => return Err(Error::NoCluster("no client".to_owned())),
         }
         controller.task("announce", announce(Arc::clone(&controller.handle.board)));
-        let inputs = Inputs { reports, news, addresses, leader, leave: leaving };
+        let inputs = Inputs { reports, news, addresses, leader, fitness, leave: leaving };
         controller.task("report", report::run(inputs, outputs));
         Ok(controller)
     }
@@ -134,10 +140,16 @@ impl Controller {
     }
 
     /// Takes part in the election of a leader, if there is one.
-    fn elect(&mut self, config: &Config, client: Option<&Client>, metrics: &Metrics) -> Leader {
+    fn elect(
+        &mut self,
+        config: &Config,
+        client: Option<&Client>,
+        fit: watch::Receiver<bool>,
+        metrics: &Metrics,
+    ) -> Leader {
         let (Some(client), Some(election)) = (client, &config.election) else { return Leader::always() };
         let board = Arc::clone(&self.handle.board);
-        let (elector, leader) = Elector::new(client.clone(), election.clone(), metrics.clone(), board);
+        let (elector, leader) = Elector::new(client.clone(), election.clone(), fit, metrics.clone(), board);
         self.task("lease", elector.run());
         leader
     }
@@ -220,8 +232,9 @@ impl Controller {
         self.handle.clone()
     }
 
-    /// Does what the cluster should see of a clean end, within 15 seconds: the last replica takes its addresses out of
-    /// statuses, and a leader gives its Lease up. Everything else goes on: endpoints may change while requests finish.
+    /// Does what the cluster should see of a clean end, within 15 seconds or [`Config::shutdown_grace`], whichever is
+    /// longer: the last replica takes its addresses out of statuses, and a leader gives its Lease up. Everything else goes
+    /// on: endpoints may change while requests finish.
     pub async fn leave(&self) {
         let (done, answer) = oneshot::channel();
         if self.leave.send(done).await.is_ok() {

@@ -5,6 +5,8 @@
 //! as long as it says, by the waiting one's own clock, so that clocks may differ. Two that take it at the same time are
 //! told apart by the API server: each write names the version that it replaces.
 //!
+//! Only where the data plane serves what we publish: see [`crate::report::fitness`]. Who stops doing so gives it up.
+//!
 //! Asks for `get`, `create` and `update` of `leases` in our own namespace.
 
 mod record;
@@ -108,6 +110,8 @@ pub(crate) struct Elector {
     ttl: Duration,
     standing: watch::Sender<Standing>,
     release: mpsc::Receiver<oneshot::Sender<()>>,
+    /// Whether we may lead.
+    fit: watch::Receiver<bool>,
     metrics: Metrics,
     board: Arc<Board>,
 }
@@ -122,7 +126,13 @@ enum Attempt {
 }
 
 impl Elector {
-    pub(crate) fn new(client: Client, election: Election, metrics: Metrics, board: Arc<Board>) -> (Self, Leader) {
+    pub(crate) fn new(
+        client: Client,
+        election: Election,
+        fit: watch::Receiver<bool>,
+        metrics: Metrics,
+        board: Arc<Board>,
+    ) -> (Self, Leader) {
         let Election { name, namespace, identity, ttl } = election;
         let api = match namespace {
             Some(namespace) => Api::namespaced(client, &namespace),
@@ -132,16 +142,18 @@ impl Elector {
         let (sender, release) = mpsc::channel(1);
         let record = Record::new(identity, ttl);
         metrics.leads(&name, false);
-        let elector = Self { api, name, record, ttl, standing, release, metrics, board };
+        let elector = Self { api, name, record, ttl, standing, release, fit, metrics, board };
         (elector, Leader { standing: receiver, release: Some(sender) })
     }
 
     /// Takes part until the Lease is given up.
     pub(crate) async fn run(mut self) {
         loop {
-            let pause = self.round().await;
+            let fit = *self.fit.borrow_and_update();
+            let pause = if fit { self.round().await } else { self.stand_back().await };
             tokio::select! {
                 () = sleep(pause) => {}
+                Ok(()) = self.fit.changed() => {}
                 Some(done) = self.release.recv() => {
                     self.give_up().await;
                     let _ = done.send(());
@@ -180,6 +192,13 @@ impl Elector {
             }
             None => retry,
         }
+    }
+
+    /// Leaves the Lease to others. Returns when to look again, if nothing changes.
+    async fn stand_back(&mut self) -> Duration {
+        self.give_up().await;
+        self.board.find("lease", Vec::new());
+        self.ttl
     }
 
     /// How long we lead without renewing it; none: we do not lead.

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use compile::{NamespacedName, Reason, Severity};
+use compile::{NamespacedName, Problem, Reason, Severity};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::ListParams};
 use tokio::time::sleep;
@@ -75,18 +75,27 @@ impl Replicas {
     pub(crate) async fn check(self, mut leader: Leader, board: Arc<Board>) {
         loop {
             leader.elected().await;
-            let problem = self.company().await.err().map(|error| {
-                let message = format!(
-                    "whether other replicas are there is not known, so that the last one will leave statuses as they \
-                     are: {}",
-                    explain(&error)
-                );
-                trouble("replicas", Reason::ReplicasUnknown, Severity::Warning, message)
-            });
+            tokio::select! {
+                () = self.check_while_leading(&board) => {}
+                () = leader.changed() => board.find("replicas", Vec::new()),
+            }
+        }
+    }
+
+    async fn check_while_leading(&self, board: &Board) {
+        loop {
+            let problem = self.company().await.err().map(|error| unknown(&explain(&error)));
             board.find("replicas", problem.into_iter().collect());
             sleep(CHECK).await;
         }
     }
+}
+
+fn unknown(why: &str) -> Problem {
+    let message = format!(
+        "whether other replicas are there is not known, so that the last one will leave statuses as they are: {why}"
+    );
+    trouble("replicas", Reason::ReplicasUnknown, Severity::Warning, message)
 }
 
 /// Who else is there when a replica leaves.

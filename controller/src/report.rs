@@ -5,16 +5,19 @@ pub(crate) mod conditions;
 mod contest;
 pub(crate) mod events;
 mod farewell;
+pub(crate) mod fitness;
 pub(crate) mod nodes;
+mod refusal;
 mod served;
 pub(crate) mod status;
 mod verdict;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use compile::Objects;
 use conditions::Conditions;
 use farewell::{Farewell, Statuses};
+use fitness::Fitness;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use served::Served;
 use snapshot::Report;
@@ -36,6 +39,8 @@ pub(crate) struct Inputs {
     pub(crate) news: mpsc::UnboundedReceiver<Progress>,
     pub(crate) addresses: Addresses,
     pub(crate) leader: Leader,
+    /// Whether we may lead.
+    pub(crate) fitness: Fitness,
     /// To be answered when the cluster has been told that we leave.
     pub(crate) leave: mpsc::Receiver<oneshot::Sender<()>>,
 }
@@ -45,6 +50,8 @@ pub(crate) struct Outputs {
     pub(crate) board: Arc<Board>,
     /// See [`crate::Config::first_refusal_is_fatal`].
     pub(crate) first_refusal_is_fatal: bool,
+    /// See [`crate::Config::shutdown_grace`].
+    pub(crate) grace: Duration,
     /// Writes statuses, if they are to be written.
     pub(crate) writer: Option<Writer>,
     /// Writes conditions of parameters, likewise.
@@ -57,7 +64,7 @@ pub(crate) struct Outputs {
 
 /// Works until the cycle ends.
 pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
-    let Inputs { mut reports, mut news, mut addresses, mut leader, mut leave } = inputs;
+    let Inputs { mut reports, mut news, mut addresses, mut leader, mut fitness, mut leave } = inputs;
     let mut verdicts = Verdicts::new(Arc::clone(&outputs.board), outputs.first_refusal_is_fatal);
     let mut reporter = Reporter { served: Served::default(), outputs };
     let mut leaving = JoinSet::new();
@@ -65,7 +72,10 @@ pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
         // Most snapshots change endpoints alone, and no status.
         let concerns_status = tokio::select! {
             // Where the data plane is gone, there is nothing to hear until everything ends.
-            Some(report) = reports.recv() => verdicts.take(report).is_some_and(|id| reporter.served.applied(id)),
+            Some(report) = reports.recv() => verdicts.take(report).is_some_and(|id| {
+                fitness.applied(id);
+                reporter.served.applied(id)
+            }),
             news = news.recv() => match news {
                 Some(Progress::Objects(new)) => {
                     reporter.outputs.objects.send_replace(new);
@@ -75,12 +85,18 @@ pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
                 None => return,
             },
             Ok(()) = addresses.changed() => true,
-            () = leader.changed() => true,
+            () = leader.changed() => {
+                if !leader.leads() {
+                    reporter.stop();
+                }
+                true
+            }
+            () = fitness.judge() => false,
             () = status::ready(&mut reporter.outputs.writer, &reporter.outputs.objects) => true,
             () = conditions::ready(&mut reporter.outputs.conditions) => true,
             Some(done) = leave.recv() => {
                 let statuses = reporter.last_statuses(addresses.borrow().clone());
-                let farewell = Farewell { leader: leader.clone(), statuses };
+                let farewell = Farewell { leader: leader.clone(), statuses, grace: reporter.outputs.grace };
                 leaving.spawn(async move {
                     farewell.say().await;
                     let _ = done.send(()); // who asked may have given up waiting
@@ -110,10 +126,18 @@ impl Reporter {
         }
     }
 
+    /// We lead no more.
+    fn stop(&mut self) {
+        let Outputs { writer, conditions, .. } = &mut self.outputs;
+        writer.iter_mut().for_each(Writer::stop);
+        conditions.iter_mut().for_each(Conditions::stop);
+    }
+
     /// What was written, to be removed by the last replica. Nothing is written after that.
     fn last_statuses(&mut self, addresses: Option<Vec<IngressLoadBalancerIngress>>) -> Option<Statuses> {
         let Outputs { writer, replicas, objects, .. } = &mut self.outputs;
-        let writer = writer.take();
+        let mut writer = writer.take();
+        writer.iter_mut().for_each(Writer::break_off);
         Some(Statuses {
             writer: writer?,
             replicas: replicas.take()?,

@@ -3,12 +3,14 @@
 //! - One watch is of all Secrets of type `kubernetes.io/tls`. Of those that nothing names only the name is kept.
 //! - A Secret that comes to be named is asked for by its name. If the watch above tells of it, that is done once;
 //!   otherwise it is of another type or does not exist, and is watched by its name for as long as something names it.
-//! - Where that came to be too many watches, one of all other Secrets takes their place.
+//! - Where that came to be too many watches, one of all other Secrets takes their place until they are few again. Of those
+//!   that nothing names nothing is kept, but they are sent to us meanwhile.
 //!
 //! The cycle says what is named, under a number, and goes on compiling when it gets that number back: what is there is
 //! with it by then.
 
 mod asking;
+mod rest;
 mod singles;
 
 use std::{
@@ -19,6 +21,7 @@ use std::{
 
 pub(crate) use asking::{Asking, Held};
 use compile::{NamespacedName, Options};
+use rest::Rest;
 use singles::Singles;
 use tokio::{
     sync::{mpsc, watch},
@@ -34,7 +37,10 @@ use crate::{
 };
 
 /// So many Secrets are watched each by its name; where there are more, one watch is less to the API server.
-const MANY: usize = 32;
+const MANY: usize = 100;
+
+/// When there are so few again, each is watched by its name again.
+const FEW: usize = 50;
 
 /// How long the very first compile waits for Secrets: nothing is served yet, and should not be with a wrong certificate.
 const FIRST: Duration = Duration::from_secs(30);
@@ -74,28 +80,19 @@ pub(crate) struct Keeper {
     /// What that watch told before it was known what is named.
     early: Option<BTreeMap<NamespacedName, Object>>,
     singles: Singles,
-    rest: Rest,
-    rest_updates: mpsc::Sender<Update>,
-    from_rest: mpsc::Receiver<Update>,
-    /// The watches of many.
-    tasks: JoinSet<()>,
-}
-
-/// The watch of all Secrets of other types.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rest {
-    Unwatched,
-    Listing,
-    Listed,
+    /// Secrets that were in the watch of the rest: what a watch of one lacks is gone.
+    handed_over: BTreeSet<NamespacedName>,
+    rest: Option<Rest>,
+    /// The watch of the first kind.
+    _tls_task: JoinSet<()>,
 }
 
 impl Keeper {
     /// Begins to watch. What is held goes to `updates`.
     pub(crate) fn new(scope: Scope, options: Options, board: Arc<Board>, updates: mpsc::Sender<Update>) -> Self {
         let (tls_updates, from_tls) = mpsc::channel(UPDATES);
-        let (rest_updates, from_rest) = mpsc::channel(UPDATES);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(cluster::tls_secrets(&scope).run(tls_updates, Arc::clone(&board)));
+        let mut tls_task = JoinSet::new();
+        tls_task.spawn(cluster::tls_secrets(&scope).run(tls_updates, Arc::clone(&board)));
         Self {
             singles: Singles::new(scope.client().clone(), Arc::clone(&board)),
             scope,
@@ -109,10 +106,9 @@ impl Keeper {
             from_tls,
             tls: BTreeSet::new(),
             early: Some(BTreeMap::new()),
-            rest: Rest::Unwatched,
-            rest_updates,
-            from_rest,
-            tasks,
+            handed_over: BTreeSet::new(),
+            rest: None,
+            _tls_task: tls_task,
         }
     }
 
@@ -126,7 +122,7 @@ impl Keeper {
                     self.take_named(now, &mut out);
                 }
                 Some(update) = self.from_tls.recv() => self.take_tls(update, &mut out),
-                Some(update) = self.from_rest.recv() => self.take_rest(update, &mut out),
+                update = rest::next(&mut self.rest) => self.take_rest(update, &mut out),
                 (name, update) = self.singles.next() => self.take_single(&name, update, &mut out),
                 () = sleep_until(self.deadline), if !self.waiting.is_empty() => self.give_up(),
             }
@@ -146,6 +142,7 @@ impl Keeper {
         let now = Arc::clone(&self.named.secrets);
         for gone in before.secrets.difference(&now) {
             self.singles.close(gone);
+            self.handed_over.remove(gone);
             self.waiting.remove(gone);
             out.changes.push(Change::Remove(key(gone)));
         }
@@ -164,23 +161,41 @@ impl Keeper {
         if first && !self.waiting.is_empty() {
             self.board.missing(BY_NAME, self.some_waiting());
         }
+        self.leave_the_rest();
         self.ask(unknown);
     }
 
     /// Finds out about Secrets that nothing is known of.
     fn ask(&mut self, unknown: Vec<NamespacedName>) {
         let alone = unknown.iter().filter(|name| !self.is_told_of(name)).count();
-        if self.rest == Rest::Unwatched && self.singles.len().saturating_add(alone) > MANY {
-            self.rest = Rest::Listing;
+        if self.rest.is_none() && self.singles.len().saturating_add(alone) > MANY {
             let planned = cluster::other_secrets(&self.scope);
-            self.tasks.spawn(planned.run(self.rest_updates.clone(), Arc::clone(&self.board)));
+            self.rest = Some(Rest::watch(planned, &self.board));
         }
         for name in unknown {
             let told = self.is_told_of(&name);
             // The list that is under way tells.
-            if told || self.rest != Rest::Listing || !self.in_scope(&name) {
+            let listing = self.rest.as_ref().is_some_and(|rest| !rest.is_listed());
+            if told || !listing || !self.in_scope(&name) {
                 self.singles.open(name, told);
             }
+        }
+    }
+
+    /// Watches each of them by its name again, where they are few.
+    fn leave_the_rest(&mut self) {
+        let from_rest = |name: &&NamespacedName| self.in_scope(name) && !self.tls.contains(*name);
+        if !self.rest.as_ref().is_some_and(Rest::is_listed) || self.named.secrets.iter().filter(from_rest).count() > FEW
+        {
+            return;
+        }
+        let names: Vec<NamespacedName> = self.named.secrets.iter().filter(from_rest).cloned().collect();
+        if let Some(rest) = self.rest.take() {
+            rest.close();
+        }
+        for name in names {
+            self.singles.open(name.clone(), false);
+            self.handed_over.insert(name);
         }
     }
 
@@ -222,7 +237,7 @@ impl Keeper {
             }
         }
         if update.listed.is_some() {
-            self.rest = Rest::Listed;
+            self.rest.iter_mut().for_each(Rest::listed);
             // What is in neither list does not exist; what the other one tells of is being asked for.
             let (tls, namespace) = (&self.tls, self.options.watch_namespace.as_deref());
             let settled = |name: &NamespacedName| in_scope(namespace, name) && !tls.contains(name);
@@ -236,6 +251,9 @@ impl Keeper {
             return; // told before it was closed
         }
         self.waiting.remove(name);
+        if self.handed_over.remove(name) && update.changes.is_empty() {
+            out.changes.push(Change::Remove(key(name)));
+        }
         out.changes.extend(update.changes);
         if self.is_told_of(name) {
             self.singles.close(name);
@@ -253,7 +271,7 @@ impl Keeper {
 
     /// Whether a watch of many tells of changes of this Secret.
     fn is_told_of(&self, name: &NamespacedName) -> bool {
-        self.tls.contains(name) || (self.rest == Rest::Listed && self.in_scope(name))
+        self.tls.contains(name) || (self.rest.as_ref().is_some_and(Rest::is_listed) && self.in_scope(name))
     }
 
     fn in_scope(&self, name: &NamespacedName) -> bool {

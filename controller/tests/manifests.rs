@@ -70,6 +70,7 @@ fn config(folder: &Path) -> Config {
         update_status_on_shutdown: true,
         election: None,
         pod: None,
+        shutdown_grace: Duration::ZERO,
         first_refusal_is_fatal: true,
         metric_labels: [("controller_pod".to_owned(), "pod".to_owned())].into(),
     }

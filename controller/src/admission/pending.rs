@@ -21,6 +21,10 @@ pub(super) struct Pending {
 pub(super) struct Held {
     pub(super) name: NamespacedName,
     pub(super) ingress: Arc<Ingress>,
+    /// What had its name when it was allowed.
+    pub(super) replaces: Option<Arc<Ingress>>,
+    /// Whether it is a new version of something.
+    pub(super) update: bool,
     /// Of its review, as a measure of what it holds.
     pub(super) bytes: usize,
     /// It may never be stored: another webhook refuses it, or its author goes away.
@@ -37,7 +41,7 @@ impl Pending {
     /// What a candidate is to be compiled with.
     pub(super) fn over(&mut self, base: &Arc<Basis>, options: &Options, now: Instant) -> Arc<Basis> {
         let before = self.held.len();
-        self.held.retain(|held| now < held.until && !held.is_among(&base.objects));
+        self.held.retain(|held| now < held.until && !held.has_come(&base.objects));
         if self.held.is_empty() {
             self.latest = None;
             return Arc::clone(base);
@@ -65,10 +69,11 @@ impl Pending {
         }
     }
 
-    /// Lets go of what has been held for long enough, whether or not anybody asks.
-    pub(super) fn expire(&mut self, now: Instant) {
+    /// Lets go of what has been held for long enough and of what `base` knows about, whether or not anybody asks: what
+    /// has come may be gone again by the time somebody does.
+    pub(super) fn settle(&mut self, base: Option<&Basis>, now: Instant) {
         let before = self.held.len();
-        self.held.retain(|held| now < held.until);
+        self.held.retain(|held| now < held.until && base.is_none_or(|base| !held.has_come(&base.objects)));
         if self.held.len() != before {
             self.latest = None;
         }
@@ -80,11 +85,17 @@ impl Pending {
 }
 
 impl Held {
-    /// Whether it was stored and has come back. A status that was written in the meantime makes no difference.
-    fn is_among(&self, objects: &Objects) -> bool {
-        objects.ingresses.get(&self.name).is_some_and(|stored| {
-            let (stored_meta, meta) = (&stored.metadata, &self.ingress.metadata);
-            stored.spec == self.ingress.spec && stored_meta.annotations == meta.annotations
-        })
+    /// Whether what has its name is something else by now than when it was allowed: itself, a later version, or nothing.
+    fn has_come(&self, objects: &Objects) -> bool {
+        match objects.ingresses.get(&self.name) {
+            Some(stored) if is_same(stored, &self.ingress) => true,
+            Some(stored) => self.replaces.as_ref().is_none_or(|replaced| !is_same(stored, replaced)),
+            None => self.update,
+        }
     }
+}
+
+/// A status that was written in the meantime makes no difference.
+fn is_same(a: &Ingress, b: &Ingress) -> bool {
+    a.spec == b.spec && a.metadata.annotations == b.metadata.annotations
 }

@@ -126,7 +126,9 @@ impl Candidate {
         metrics.tested(ingresses, began.elapsed());
         let verdict = judge(&origin, &own_before, &before.problems, &basis.problems);
         if stored && verdict.errors.is_empty() {
-            pending.hold(Held { name, ingress, bytes, until: Instant::now() + limits::HELD_FOR }, base, basis);
+            let replaces = base.objects.ingresses.get(&name).cloned();
+            let until = Instant::now() + limits::HELD_FOR;
+            pending.hold(Held { name, ingress, replaces, update, bytes, until }, base, basis);
         }
         Some((origin, verdict))
     }

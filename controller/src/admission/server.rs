@@ -187,11 +187,18 @@ impl Reviewer {
         Ok(response)
     }
 
-    /// Lets go from time to time of what nobody asked for again.
-    async fn expire(&self) {
+    /// Lets go of what has come, and from time to time of what nobody asked for again.
+    pub(super) async fn expire(&self) {
+        let mut bases = self.bases.clone();
         loop {
-            sleep(limits::HELD_FOR).await;
-            self.pending.lock().await.expire(Instant::now());
+            tokio::select! {
+                () = sleep(limits::HELD_FOR) => {}
+                Ok(()) = bases.changed() => {}
+            }
+            // Not a base from before what is held was allowed: so this comes after the wait for the lock.
+            let mut pending = self.pending.lock().await;
+            let base = bases.borrow_and_update().clone();
+            pending.settle(base.as_deref(), Instant::now());
         }
     }
 

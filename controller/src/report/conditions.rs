@@ -86,6 +86,15 @@ impl Conditions {
                 return;
             }
         }
+        // What could not be written need not be any more.
+        self.board.find("conditions", Vec::new());
+    }
+
+    /// Somebody else writes now, and says what is wrong.
+    pub(super) fn stop(&mut self) {
+        self.writing = JoinSet::new();
+        self.pause = None;
+        self.board.find("conditions", Vec::new());
     }
 }
 

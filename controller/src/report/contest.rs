@@ -27,6 +27,8 @@ pub(super) struct Claim {
 #[derive(Default)]
 pub(super) struct Contests {
     by_ingress: BTreeMap<NamespacedName, Contest>,
+    /// See [`Contests::wake`]. Kept, because it is asked for far more often than something is written.
+    wake: Option<Instant>,
 }
 
 struct Contest {
@@ -55,6 +57,15 @@ impl Contest {
     fn contested(&self) -> bool {
         self.writes > FREE
     }
+
+    /// When there is something to do about it. Those that nobody fights for are forgotten together, in time.
+    fn next(&self, now: Instant) -> Instant {
+        match self.contested() {
+            false => now + WINDOW,
+            true if now < self.held_until() => self.held_until(),
+            true => self.over(),
+        }
+    }
 }
 
 impl Contests {
@@ -69,18 +80,23 @@ impl Contests {
         let before = self.by_ingress.get(&ingress);
         let again = before.filter(|contest| contest.claim == claim && now < contest.over());
         let writes = again.map_or(1, |contest| contest.writes.saturating_add(1));
-        self.by_ingress.insert(ingress, Contest { claim, writes, last: now });
+        let contest = Contest { claim, writes, last: now };
+        let next = contest.next(now);
+        self.wake = Some(self.wake.map_or(next, |wake| wake.min(next)));
+        self.by_ingress.insert(ingress, contest);
     }
 
     /// Forgets what is over, and what is no Ingress any more.
     pub(super) fn forget(&mut self, now: Instant, exists: impl Fn(&NamespacedName) -> bool) {
         self.by_ingress.retain(|ingress, contest| now < contest.over() && exists(ingress));
+        if self.wake.is_some_and(|wake| wake <= now) {
+            self.wake = self.by_ingress.values().map(|contest| contest.next(now)).min();
+        }
     }
 
-    /// When there is something to do or to forget; nothing hurries where nobody fights.
-    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
-        let contested = self.by_ingress.values().filter(|contest| contest.contested());
-        contested.map(|contest| if now < contest.held_until() { contest.held_until() } else { contest.over() }).min()
+    /// When there is something to do or to forget, or earlier.
+    pub(super) fn wake(&self) -> Option<Instant> {
+        self.wake
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -121,6 +137,13 @@ mod tests {
         contests
     }
 
+    impl Contests {
+        /// When the contests of now are to be looked at.
+        fn next(&self) -> Option<Instant> {
+            self.by_ingress.values().map(|contest| contest.next(contest.last)).min()
+        }
+    }
+
     #[test]
     fn a_status_that_is_undone_again_and_again_is_held_off_for_longer_each_time() {
         let now = Instant::now();
@@ -131,7 +154,7 @@ mod tests {
             let until = now + hold_off * SECOND;
             assert!(contests.holds_off(&name(), &claim("u"), until - SECOND), "{more}");
             assert!(!contests.holds_off(&name(), &claim("u"), until), "{more}");
-            assert_eq!(contests.wake(now), Some(until));
+            assert_eq!(contests.next(), Some(until));
             assert_eq!(contests.problems().len(), 1);
         }
     }
@@ -150,13 +173,35 @@ mod tests {
         let mut contests = fought(FREE + 1, now);
         contests.forget(now + WINDOW - SECOND, |_| true);
         assert_eq!(contests.problems().len(), 1);
-        assert_eq!(contests.wake(now + 11 * SECOND), Some(now + WINDOW));
         contests.forget(now + WINDOW, |_| true);
         assert!(contests.problems().is_empty());
-        assert_eq!(contests.wake(now), None);
 
         let mut slow = Contests::default();
         (0..20).for_each(|round| slow.wrote(name(), claim("u"), now + round * WINDOW));
         assert!(slow.problems().is_empty());
+    }
+    #[test]
+    fn it_is_looked_at_when_a_hold_off_ends_and_when_it_is_over() {
+        let (mut contests, now) = (fought(FREE + 1, Instant::now()), Instant::now());
+        let mut wakes = Vec::new();
+        while let Some(wake) = contests.wake() {
+            wakes.push(wake.duration_since(now).as_secs_f64().round());
+            contests.forget(wake, |_| true);
+        }
+        assert_eq!(wakes, [10.0, 60.0]);
+    }
+
+    #[test]
+    fn what_nobody_fights_for_is_forgotten_too() {
+        let (mut contests, now) = (Contests::default(), Instant::now());
+        for number in 0..100 {
+            contests.wrote(NamespacedName::new("default", &number.to_string()), claim("u"), now + number * SECOND / 2);
+        }
+        let mut looks = 0;
+        while let Some(wake) = contests.wake() {
+            looks += 1;
+            contests.forget(wake, |_| true);
+        }
+        assert!(contests.by_ingress.is_empty() && looks <= 3, "{looks}");
     }
 }

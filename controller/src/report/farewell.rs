@@ -7,7 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use compile::{Compiled, Objects, status};
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
 
 use super::status::Writer;
 use crate::{
@@ -16,8 +19,11 @@ use crate::{
     source::cluster::explain,
 };
 
-/// All of it may take this long.
+/// All of it may take this long, or as long as we are to stay anyway.
 const LIMIT: Duration = Duration::from_secs(15);
+
+/// What of that is kept for the Lease: others wait for it.
+const RESIGN: Duration = Duration::from_secs(3);
 
 /// How long the last replica waits for a leader, or another one, that leaves at the same time.
 const LAST: Duration = Duration::from_secs(5);
@@ -26,6 +32,8 @@ const LAST: Duration = Duration::from_secs(5);
 pub(super) struct Farewell {
     pub(super) leader: Leader,
     pub(super) statuses: Option<Statuses>,
+    /// How long we stay anyway.
+    pub(super) grace: Duration,
 }
 
 /// What has been written, if it is to be removed when nobody goes on with it.
@@ -39,13 +47,13 @@ pub(super) struct Statuses {
 
 impl Farewell {
     pub(super) async fn say(mut self) {
-        let all = async {
-            if let Some(statuses) = self.statuses.take() {
-                statuses.leave(&mut self.leader).await;
-            }
-            self.leader.resign().await;
-        };
-        if timeout(LIMIT, all).await.is_err() {
+        let end = Instant::now() + LIMIT.max(self.grace);
+        let mut in_time = true;
+        if let Some(statuses) = self.statuses.take() {
+            in_time = timeout_at(end - RESIGN, statuses.leave(&mut self.leader)).await.is_ok();
+        }
+        in_time &= timeout_at(end, self.leader.resign()).await.is_ok();
+        if !in_time {
             tracing::warn!("leaving without having told the cluster: the API server does not answer in time");
         }
     }

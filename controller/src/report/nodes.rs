@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use compile::{Reason, Severity};
+use compile::{Problem, Reason, Severity};
 use k8s_openapi::api::{
     core::v1::{Node, Pod},
     networking::v1::IngressLoadBalancerIngress,
@@ -48,7 +48,8 @@ impl Nodes {
         Self { replicas, api: Api::all(client), internal, known: HashMap::new() }
     }
 
-    /// Looks at our Pods from time to time.
+    /// Looks at our Pods from time to time, while we lead. What was found in an earlier term is not written in a later
+    /// one: Pods may be elsewhere by then.
     pub(crate) async fn follow(
         mut self,
         mut leader: Leader,
@@ -57,6 +58,22 @@ impl Nodes {
     ) {
         loop {
             leader.elected().await;
+            tokio::select! {
+                () = self.follow_while_leading(&addresses, &board) => {}
+                () = leader.changed() => {
+                    addresses.send_if_modified(|known| known.take().is_some());
+                    board.find("nodes", Vec::new());
+                }
+            }
+        }
+    }
+
+    async fn follow_while_leading(
+        &mut self,
+        addresses: &watch::Sender<Option<Vec<IngressLoadBalancerIngress>>>,
+        board: &Board,
+    ) {
+        loop {
             match self.look(Instant::now()).await {
                 Ok(found) => {
                     board.find("nodes", Vec::new());
@@ -66,16 +83,7 @@ impl Nodes {
                         addresses.send_if_modified(|known| std::mem::replace(known, found.clone()) != found);
                     }
                 }
-                Err(error) => {
-                    let message = format!(
-                        "the addresses of our nodes are not known, and statuses stay as they are: {}",
-                        explain(&error)
-                    );
-                    board.find(
-                        "nodes",
-                        vec![trouble("nodes", Reason::NodeAddressesUnknown, Severity::Warning, message)],
-                    );
-                }
+                Err(error) => board.find("nodes", vec![unknown(&explain(&error))]),
             }
             sleep(EVERY).await;
         }
@@ -100,6 +108,11 @@ impl Nodes {
         self.known.insert(name.to_owned(), (address.clone(), now));
         Ok(address)
     }
+}
+
+fn unknown(why: &str) -> Problem {
+    let message = format!("the addresses of our nodes are not known, and statuses stay as they are: {why}");
+    trouble("nodes", Reason::NodeAddressesUnknown, Severity::Warning, message)
 }
 
 fn is_ready(pod: &Pod) -> bool {

@@ -45,7 +45,8 @@ impl Singles {
         self.open.contains_key(name)
     }
 
-    /// Watches a Secret. `once`: it will be closed after the first answer, and waits until few others are so.
+    /// Watches a Secret. `once`: it will be closed after the first answer, which is why that must be no old one, and waits
+    /// until few others are so.
     pub(super) fn open(&mut self, name: NamespacedName, once: bool) {
         if self.is_open(&name) {
             return;
@@ -53,6 +54,7 @@ impl Singles {
         while self.tasks.try_join_next().is_some() {}
         let (stop, stopped) = oneshot::channel();
         let planned = cluster::one::<Secret>(&self.client, "secret", &name);
+        let planned = if once { planned.consistent() } else { planned };
         let permits = once.then(|| Arc::clone(&self.once));
         let (board, updates) = (Arc::clone(&self.board), self.updates.clone());
         self.open.insert(name.clone(), stop);

@@ -1,5 +1,6 @@
 //! Objects from the Kubernetes API: one watch for each kind.
 
+mod connect;
 mod error;
 mod mirror;
 mod scope;
@@ -48,7 +49,7 @@ pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, Error> {
     };
     // Each watch has a pace of its own; two of them, one around the other, would sleep on after the API is back.
     config.default_retry = false;
-    Client::try_from(config).map_err(|error| Error::NoCluster(explain(&error)))
+    connect::connect(config).map_err(|error| Error::NoCluster(explain(&error)))
 }
 
 async fn read_kubeconfig(file: &Path) -> Result<Config, KubeconfigError> {
@@ -59,6 +60,7 @@ async fn read_kubeconfig(file: &Path) -> Result<Config, KubeconfigError> {
 pub(crate) struct Planned {
     pub(crate) list: String,
     without: Without,
+    consistent: bool,
     run: Run,
 }
 
@@ -73,17 +75,24 @@ impl Planned {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Self { list: list.into(), without: Without::Never, run: Box::new(move |terms| Box::pin(run(terms))) }
+        let run: Run = Box::new(move |terms| Box::pin(run(terms)));
+        Self { list: list.into(), without: Without::Never, consistent: false, run }
     }
 
     fn without(self, without: Without) -> Self {
         Self { without, ..self }
     }
 
+    /// Begins with what is there now, and not with what some API server remembers: those may be behind one another. It
+    /// costs more, and a watch that goes on comes to the same.
+    pub(crate) fn consistent(self) -> Self {
+        Self { consistent: true, ..self }
+    }
+
     /// Follows the API for as long as somebody takes the updates.
     pub(crate) fn run(self, updates: mpsc::Sender<Update>, board: Arc<Board>) -> BoxFuture<'static, ()> {
-        let Self { list, without, run } = self;
-        run(Terms { list, without, updates, board })
+        let Self { list, without, consistent, run } = self;
+        run(Terms { list, without, consistent, updates, board })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Ingresses that are written within the same moment.
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{super::pending::Held, *};
-use crate::admission::limits;
+use crate::admission::{limits, server::Reviewer};
 
 fn create(object: &Value) -> Value {
     let mut review = request("CREATE", object);
@@ -68,7 +68,7 @@ fn nothing_is_held_for_long() {
     let (first, second) = (create(&ingress("a", "a.example", "/", 2)), create(&ingress("b", "a.example", "/", 1)));
     assert_eq!(outcomes(&mut pending, &basis, &[first, second.clone()]), [Outcome::Allowed, Outcome::Denied]);
     let later = Instant::now() + limits::HELD_FOR;
-    pending.expire(later - Duration::from_secs(2));
+    pending.settle(None, later - Duration::from_secs(2));
     assert!(!Arc::ptr_eq(&pending.over(&basis, &Options::default(), Instant::now()), &basis));
     assert!(Arc::ptr_eq(&pending.over(&basis, &Options::default(), later), &basis));
     assert_eq!(outcomes(&mut pending, &basis, &[second]), [Outcome::Allowed]);
@@ -89,13 +89,64 @@ fn what_a_watch_has_brought_is_not_held_any_more() {
     assert_eq!(outcomes(&mut pending, &empty, &[rival]), [Outcome::Allowed]);
 }
 
+/// Nobody asks between its coming and its going.
+#[test]
+fn what_has_come_and_gone_is_not_held_any_more() {
+    let (empty, mut pending) = (basis(&[]), Pending::default());
+    let allowed = ingress("a", "a.example", "/", 2);
+    assert_eq!(outcomes(&mut pending, &empty, &[create(&allowed)]), [Outcome::Allowed]);
+    pending.settle(Some(&empty), Instant::now());
+    let rival = create(&ingress("b", "a.example", "/", 1));
+    assert_eq!(outcomes(&mut pending, &empty, std::slice::from_ref(&rival)), [Outcome::Denied], "it may still come");
+    pending.settle(Some(&basis(&[allowed])), Instant::now());
+    assert_eq!(outcomes(&mut pending, &empty, &[rival]), [Outcome::Allowed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_new_base_is_looked_at() {
+    let empty = basis(&[]);
+    let bases = watch::Sender::new(Some(Arc::clone(&empty)));
+    let metrics = Metrics::new(&Registry::new()).unwrap();
+    let reviewer = Arc::new(Reviewer::new(Arc::default(), bases.subscribe(), metrics, limits::REVIEW));
+    let (allowed, rival) = (ingress("a", "a.example", "/", 2), create(&ingress("b", "a.example", "/", 1)));
+    assert_eq!(outcomes(&mut *reviewer.pending.lock().await, &empty, &[create(&allowed)]), [Outcome::Allowed]);
+    let task = tokio::spawn({
+        let reviewer = Arc::clone(&reviewer);
+        async move { reviewer.expire().await }
+    });
+    for base in [basis(&[allowed]), Arc::clone(&empty)] {
+        bases.send_replace(Some(base));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(outcomes(&mut *reviewer.pending.lock().await, &empty, &[rival]), [Outcome::Allowed]);
+    task.abort();
+}
+
+#[test]
+fn what_came_in_another_version_or_went_instead_is_not_held_any_more() {
+    let old = basis(&[ingress("a", "a.example", "/", 9)]);
+    let allowed = update(&ingress("a", "moved.example", "/", 9));
+    let rival = create(&ingress("b", "moved.example", "/", 1));
+    for (now, outcome) in [
+        (Arc::clone(&old), Outcome::Denied),
+        (basis(&[ingress("a", "other.example", "/", 9)]), Outcome::Allowed),
+        (basis(&[]), Outcome::Allowed),
+    ] {
+        let mut pending = Pending::default();
+        assert_eq!(outcomes(&mut pending, &old, std::slice::from_ref(&allowed)), [Outcome::Allowed]);
+        pending.settle(Some(&now), Instant::now());
+        assert_eq!(outcomes(&mut pending, &old, std::slice::from_ref(&rival)), [outcome]);
+    }
+}
+
 #[test]
 fn there_is_a_bound() {
     let (empty, mut pending) = (basis(&[]), Pending::default());
     let until = Instant::now() + Duration::from_secs(3600);
     let mut hold = |name: &str, bytes| {
         let held = read::<Ingress>(ingress(name, &format!("{name}.example"), "/", 1));
-        let held = Held { name: NamespacedName::of(&held.metadata), ingress: held, bytes, until };
+        let name = NamespacedName::of(&held.metadata);
+        let held = Held { name, ingress: held, replaces: None, update: false, bytes, until };
         let before = pending.over(&empty, &Options::default(), Instant::now());
         let with = before.with([(held.name.clone(), Arc::clone(&held.ingress))], &Options::default()).basis;
         pending.hold(held, &empty, with);

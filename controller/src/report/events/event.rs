@@ -22,6 +22,11 @@ const NOTE: usize = 1024;
 /// Leaves room for the digest in a name of at most 253 characters.
 const NAME: usize = 230;
 
+/// Whether there is an Event of a problem.
+pub(super) fn has_object(problem: &Problem, objects: &Objects) -> bool {
+    reference(problem, objects).is_some()
+}
+
 /// The Event of a problem; none where its object is not one of the cluster.
 pub(super) fn of(problem: &Problem, objects: &Objects, instance: &str) -> Option<Event> {
     let regarding = reference(problem, objects)?;

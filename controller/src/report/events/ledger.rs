@@ -32,6 +32,11 @@ impl Ledger {
         }
     }
 
+    /// Whether it was told before.
+    pub(super) fn knows(&self, problem: &Problem) -> bool {
+        self.told.contains_key(problem)
+    }
+
     pub(super) fn told(&mut self, problem: &Problem, now: Instant) {
         let told = self.told.entry(problem.clone()).or_insert(Told { at: now, times: 0 });
         told.at = now;

@@ -122,6 +122,7 @@ where
         let terms = Terms {
             list: self.list_in(namespace),
             without: Without::Told,
+            consistent: self.terms.consistent,
             updates,
             board: Arc::clone(&self.terms.board),
         };

@@ -1,10 +1,11 @@
 //! A controller against an API in this process. Waits are bounded; nothing is decided by how long they took.
 
-mod fake;
+pub(crate) mod fake;
 mod leader;
 mod namespaces;
 mod parameters;
 mod secrets;
+mod silence;
 mod status;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -48,6 +49,7 @@ impl World {
             update_status: true,
             admission: None,
             update_status_on_shutdown: false,
+            shutdown_grace: Duration::ZERO,
             election: None,
             pod: Some(NamespacedName::new("system", "pod")),
             first_refusal_is_fatal: true,

@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use super::{
+    connect::LIMITS,
     error::{explain_watch, is_expired, is_refused, refuses_streaming},
     mirror::Mirror,
     trim::Trim,
@@ -41,11 +42,18 @@ const STARTING: Duration = Duration::from_secs(60);
 /// Between two questions for a kind that is not there, or may not be read: somebody may install it.
 const REFUSED: Duration = Duration::from_secs(30);
 
-/// Without an error for this long a watch works, even if it has nothing to tell. Longer than an attempt to connect.
-const RECOVERED: Duration = Duration::from_secs(35);
+/// Without an error for this long a watch works, even if it has nothing to tell: longer than any request waits for an
+/// answer, so that there was one.
+const RECOVERED: Duration = LIMITS.head.saturating_add(Duration::from_secs(5));
 
-/// A server that takes a streaming list but never ends it does not know what it is.
-const STREAMING_PATIENCE: Duration = Duration::from_secs(60);
+/// The API server is asked to end each watch after so many seconds; where it does not, the watch is begun anew from where
+/// it was, soon after. So a silent one is not waited for when something between us and the API server keeps the connection
+/// up: a load balancer, say.
+const LASTS: u32 = 60;
+
+/// A server that takes a streaming list but never ends it does not know what it is. Nor is one of use that does not end
+/// within [`LASTS`]: it would begin anew for ever, and a list in pages does not.
+const STREAMING_PATIENCE: Duration = Duration::from_secs(45);
 
 /// A kind that can be watched.
 pub(crate) trait Object:
@@ -82,6 +90,8 @@ pub(super) struct Terms {
     pub(super) list: String,
     /// What happens where it cannot be read.
     pub(super) without: Without,
+    /// Whether its first list is of what is there now. A streaming list is not.
+    pub(super) consistent: bool,
     pub(super) updates: mpsc::Sender<Update>,
     pub(super) board: Arc<Board>,
 }
@@ -108,7 +118,8 @@ enum End {
 impl<K: Object> Watch<K> {
     /// Follows the API for as long as somebody takes the updates.
     pub(super) async fn run(self) {
-        let Terms { list, without, updates, board } = self.terms;
+        let Terms { list, without, consistent, updates, board } = self.terms;
+        let config = self.config.timeout(LASTS);
         let mut round = Round {
             list,
             without,
@@ -116,12 +127,17 @@ impl<K: Object> Watch<K> {
             board,
             mirror: Mirror::default(),
             listed: false,
+            listing: None,
             refusal: Refusal::default(),
         };
-        let streaming = self.config.clone().streaming_lists();
+        if consistent {
+            round.follow(self.api, config, false).await;
+            return;
+        }
+        let streaming = config.clone().streaming_lists();
         if let End::NoStreaming = round.follow(self.api.clone(), streaming, true).await {
             tracing::debug!(list = round.list, "the API server has no streaming lists");
-            round.follow(self.api, self.config, false).await;
+            round.follow(self.api, config, false).await;
         }
     }
 }
@@ -134,6 +150,8 @@ struct Round {
     mirror: Mirror,
     /// Whether a list was complete once.
     listed: bool,
+    /// Since when a list is under way.
+    listing: Option<Instant>,
     refusal: Refusal,
 }
 
@@ -171,18 +189,22 @@ impl Round {
                 // The stream of a watcher has no end.
                 Ok(None) => return End::Closed,
                 Err(_) => {
-                    if streaming && !self.listed && began.elapsed() > STREAMING_PATIENCE {
+                    if streaming && self.takes_too_long() {
                         return End::NoStreaming;
                     }
-                    if self.listed {
+                    if self.listed && self.listing.is_none() {
                         self.works();
                     }
                     continue;
                 }
             };
             match event {
+                Ok(Event::Init) if streaming && self.takes_too_long() => return End::NoStreaming,
                 // Says only that a list is about to be asked for.
-                Ok(Event::Init) => drop(self.mirror.take::<K>(Event::Init)),
+                Ok(Event::Init) => {
+                    self.listing.get_or_insert_with(Instant::now);
+                    self.mirror.take::<K>(Event::Init);
+                }
                 Ok(event) => {
                     pauses = self::pauses();
                     if self.take(event).await.is_err() {
@@ -221,6 +243,7 @@ impl Round {
         if during_list {
             return Ok(());
         }
+        self.listing = None;
         self.board.find(&self.list, self.mirror.problems());
         self.works();
         if let Some(mut update) = update {
@@ -254,6 +277,10 @@ impl Round {
         }
         self.listed = true;
         self.updates.send(Update { listed: Some(self.list.clone()), ..Update::default() }).await
+    }
+
+    fn takes_too_long(&self) -> bool {
+        self.listing.is_some_and(|since| since.elapsed() > STREAMING_PATIENCE)
     }
 
     fn works(&self) {

@@ -15,7 +15,10 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
+use tower::Service;
+
+use super::super::connect::{Limits, bounded};
 
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
@@ -33,6 +36,8 @@ pub(crate) struct State {
     /// Everything that happened: version, collection, event.
     log: Vec<(u64, String, Value)>,
     watchers: Vec<(Selection, mpsc::UnboundedSender<Value>)>,
+    /// Watches that are open and tell nothing.
+    dead: Vec<mpsc::UnboundedSender<Value>>,
     /// Whether `sendInitialEvents` is known.
     pub(crate) streaming: bool,
     /// The only namespaces whose objects may be read, if there are such.
@@ -43,14 +48,22 @@ pub(crate) struct State {
     pub(crate) absent: BTreeSet<String>,
     /// Names of objects that a watch of one does not come to tell of.
     pub(crate) silent: BTreeSet<String>,
+    /// Objects by name, as another API server that is behind knows them: in a streaming list of one it is asked.
+    pub(crate) stale: BTreeMap<String, Value>,
     /// Whether writes are forbidden.
     pub(crate) read_only: bool,
+    /// What a write must be about to hang: a part of its path.
+    pub(crate) hanging: Option<String>,
+    /// Namespaces in which writes are refused.
+    pub(crate) closed: BTreeSet<String>,
     /// What happened up to here is forgotten: watches from before get a 410.
     pub(crate) compacted: u64,
     /// Verb, and path without the query.
     pub(crate) requests: Vec<(String, String)>,
     /// Bodies of writes, by verb and path.
     pub(crate) writes: Vec<(String, Value)>,
+    /// When each of them came.
+    pub(crate) written_at: Vec<Instant>,
     /// The queries of lists and watches, by collection.
     pub(crate) queries: Vec<(String, String)>,
 }
@@ -136,8 +149,20 @@ impl Fake {
 
     /// A client that is answered only while it is `connected`; after that its requests hang.
     pub(crate) fn client_while(&self, connected: &Arc<AtomicBool>) -> Client {
+        Client::new(self.service(connected), "default")
+    }
+
+    /// A client that takes silence for an error, as in a real cluster.
+    pub(in crate::source::cluster) fn bounded_client(&self, connected: &Arc<AtomicBool>, limits: Limits) -> Client {
+        Client::new(bounded(self.service(connected), limits), "default")
+    }
+
+    fn service(
+        &self,
+        connected: &Arc<AtomicBool>,
+    ) -> impl Service<Request<Body>, Response = Answer, Error = Infallible, Future: Send> + Clone + Send + 'static {
         let (fake, connected) = (self.clone(), Arc::clone(connected));
-        let service = tower::service_fn(move |request: Request<Body>| {
+        tower::service_fn(move |request: Request<Body>| {
             let (fake, connected) = (fake.clone(), Arc::clone(&connected));
             async move {
                 if !connected.load(Ordering::SeqCst) {
@@ -145,13 +170,17 @@ impl Fake {
                 }
                 Ok::<_, Infallible>(fake.answer(request).await)
             }
-        });
-        Client::new(service, "default")
+        })
     }
 
     /// An object as it is now.
     pub(crate) fn object(&self, collection: &str, name: &str) -> Value {
         self.state().objects.get(collection).and_then(|objects| objects.get(name)).cloned().unwrap_or_default()
+    }
+
+    /// All objects of a collection.
+    pub(crate) fn objects(&self, collection: &str) -> Vec<Value> {
+        self.state().objects.get(collection).into_iter().flat_map(BTreeMap::values).cloned().collect()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -179,6 +208,13 @@ impl Fake {
         self.state().watchers.clear();
     }
 
+    /// Watches stay open and tell nothing any more, as those of a server that has lost its power.
+    pub(crate) fn fall_silent(&self) {
+        let mut state = self.state();
+        let watchers = std::mem::take(&mut state.watchers);
+        state.dead.extend(watchers.into_iter().map(|(_, sender)| sender));
+    }
+
     /// The objects of a collection that are being watched by their names.
     pub(crate) fn watched_by_name(&self, collection: &str) -> BTreeSet<String> {
         let state = self.state();
@@ -186,16 +222,30 @@ impl Fake {
         open.filter_map(|(of, _)| of.name().map(str::to_owned)).collect()
     }
 
+    /// Whether a watch is open that has this field selector.
+    pub(crate) fn is_watched(&self, collection: &str, field: &str, value: &str) -> bool {
+        let state = self.state();
+        let mut open = state.watchers.iter().filter(|(of, sender)| of.collection == collection && !sender.is_closed());
+        open.any(|(of, _)| of.fields.iter().any(|(key, _, text)| key == field && text == value))
+    }
+
     async fn answer(&self, request: Request<Body>) -> Answer {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let query = request.uri().query().unwrap_or_default().to_owned();
         let body = request.into_body().collect().await.unwrap().to_bytes();
+        self.state().requests.push((method.to_string(), path.clone()));
+        let hanging = self.state().hanging.clone();
+        if method != Method::GET && hanging.is_some_and(|part| path.contains(&part)) {
+            std::future::pending::<()>().await;
+        }
         let mut state = self.state();
-        state.requests.push((method.to_string(), path.clone()));
         if method != Method::GET {
             let body: Value = serde_json::from_slice(&body).unwrap();
             state.writes.push((format!("{method} {path}"), body.clone()));
-            return if state.read_only { status(403, "may not write") } else { state.write(&method, &path, body) };
+            state.written_at.push(Instant::now());
+            let closed = Path::new(&path).namespace.is_some_and(|namespace| state.closed.contains(&namespace));
+            let refused = closed || state.read_only;
+            return if refused { status(403, "may not write") } else { state.write(&method, &path, body) };
         }
         state.read(&path, &query)
     }
@@ -279,8 +329,12 @@ impl State {
                 "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled",
             );
         }
+        let objects = match of.name().and_then(|name| self.stale.get(name)) {
+            Some(stale) => vec![stale],
+            None => self.select(&of),
+        };
         let mut events: Vec<Value> =
-            self.select(&of).into_iter().map(|object| json!({"type": "ADDED", "object": object})).collect();
+            objects.into_iter().map(|object| json!({"type": "ADDED", "object": object})).collect();
         events.push(json!({"type": "BOOKMARK", "object": {
             "kind": "x", "apiVersion": "v1", "metadata": {
                 "resourceVersion": self.version.to_string(),

@@ -17,6 +17,13 @@ struct Replica {
 impl Replica {
     /// Each replica writes an address of its own, which none does in a real cluster: so it is seen who wrote.
     async fn start(fake: &Fake, name: &str, address: &str) -> Self {
+        let replica = Self::start_unapplied(fake, name, PublishAddress::Addresses(vec![address.to_owned()])).await;
+        replica.world.apply().await;
+        replica
+    }
+
+    /// One whose data plane says nothing.
+    async fn start_unapplied(fake: &Fake, name: &str, publish: PublishAddress) -> Self {
         let connected = Arc::new(AtomicBool::new(true));
         let client = fake.client_while(&connected);
         let world = World::with_client(fake.clone(), client, |config| {
@@ -28,11 +35,10 @@ impl Replica {
                 ttl: Duration::from_secs(4),
             });
             config.pod = Some(NamespacedName::new("system", name));
-            config.publish = PublishAddress::Addresses(vec![address.to_owned()]);
+            config.publish = publish;
             config.update_status_on_shutdown = true;
         });
         world.until_hosts(&["a"]).await;
-        world.apply().await;
         Self { world, connected }
     }
 
@@ -172,4 +178,70 @@ async fn without_an_election_there_is_no_series() {
     let families = world.controller.handle().registry().gather();
     assert!(families.iter().all(|family| !family.name().contains("leader_election")));
     assert!(world.fake.state().requests.iter().all(|(_, path)| !path.contains("leases")));
+}
+
+#[tokio::test]
+async fn only_a_replica_whose_data_plane_serves_what_it_publishes_leads() {
+    let fake = server(true);
+    fake.put("ingresses", ingress("a"));
+    let address = |address: &str| PublishAddress::Addresses(vec![address.to_owned()]);
+    let first = Replica::start_unapplied(&fake, "one", address("192.0.2.1")).await;
+    let id = first.world.snapshots.borrow().as_ref().unwrap().id;
+    first.world.reports.send(Report::Rejected { id, reason: "no".to_owned() }).await.unwrap();
+    let second = Replica::start(&fake, "two", "192.0.2.2").await;
+    second.world.until("status", |world| world.writes(STATUS).len() == 1).await;
+    assert!(second.leads() && !first.leads() && holder(&fake) == "two");
+}
+
+/// What the nodes were in an earlier term is not written in a later one.
+#[tokio::test]
+async fn who_leads_again_looks_at_nodes_again() {
+    let fake = server(true);
+    fake.put("ingresses", ingress("a"));
+    let node = |name: &str, address: &str| {
+        let addresses = json!([{"type": "InternalIP", "address": address}]);
+        fake.put("nodes", json!({"metadata": {"name": name}, "status": {"addresses": addresses}}));
+    };
+    let pod = |name: &str, node: &str| {
+        let metadata = json!({"namespace": "system", "name": name, "labels": {"app": "tidegate"}});
+        let status = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
+        let pod = json!({"metadata": metadata, "spec": {"nodeName": node, "containers": []}, "status": status});
+        fake.put("pods", pod);
+    };
+    node("n1", "10.0.0.1");
+    node("n2", "10.0.0.2");
+    pod("one", "n1");
+    let replica = Replica::start_unapplied(&fake, "one", PublishAddress::Nodes { internal: true }).await;
+    replica.world.apply().await;
+    replica.world.until("status", |world| world.writes(STATUS).len() == 1).await;
+    replica.connected.store(false, Ordering::SeqCst);
+    replica.world.until("it follows", |_| !replica.leads()).await;
+    // Elsewhere by now; what somebody else wrote meanwhile says so too.
+    pod("one", "n2");
+    let mut changed = fake.object("ingresses", "default/a");
+    changed["status"] = json!({"loadBalancer": {"ingress": [{"ip": "10.0.0.2"}]}});
+    fake.put("ingresses", changed);
+    replica.connected.store(true, Ordering::SeqCst);
+    replica.world.until("it leads", |_| replica.leads()).await;
+    sleep(Duration::from_millis(300)).await;
+    let written = replica.world.writes(STATUS);
+    assert!(written.iter().skip(1).all(|body| !body.to_string().contains("10.0.0.1")), "{written:?}");
+}
+
+#[tokio::test]
+async fn what_only_a_leader_finds_is_not_said_by_others() {
+    let fake = server(true);
+    fake.put("ingresses", ingress("a"));
+    fake.state().forbidden.insert("pods".to_owned());
+    fake.state().closed.insert("default".to_owned());
+    let replica = Replica::start(&fake, "one", "192.0.2.1").await;
+    for reason in [Reason::ReplicasUnknown, Reason::StatusNotWritten] {
+        replica.world.until_problem(reason).await;
+    }
+    replica.connected.store(false, Ordering::SeqCst);
+    replica.world.until("it follows", |_| !replica.leads()).await;
+    let is_of_a_leader = |problem: &Problem| {
+        matches!(problem.reason, Reason::ReplicasUnknown | Reason::StatusNotWritten | Reason::EventNotWritten)
+    };
+    replica.world.until("nothing of it", |world| !world.problems().iter().any(is_of_a_leader)).await;
 }

@@ -196,7 +196,7 @@ async fn a_secret_of_another_type_is_watched_by_name_while_something_names_it() 
 #[tokio::test]
 async fn many_secrets_take_few_watches() {
     let fake = server(true);
-    for number in 0..50 {
+    for number in 0..100 {
         fake.put("ingresses", with_tls(&format!("a{number}"), &format!("missing-{number}")));
     }
     fake.put("ingresses", with_identity("b", "opaque"));
@@ -214,6 +214,41 @@ async fn many_secrets_take_few_watches() {
     world.until("closed", |world| world.fake.watched_by_name("secrets").is_empty()).await;
     world.fake.delete("secrets", "default/later");
     world.until("gone", |world| held(world) == names(&["default/opaque"])).await;
+
+    // Nobody is sent what nothing names for longer than it takes: where they are few, they are watched by name again.
+    world.fake.delete_silently("secrets", "default/opaque");
+    for number in 0..99 {
+        world.fake.delete("ingresses", &format!("default/a{number}"));
+    }
+    world
+        .until("by name", |world| world.fake.watched_by_name("secrets") == names(&["later", "missing-99", "opaque"]))
+        .await;
+    world.until("it was gone by then", |world| held(world).is_empty()).await;
+    world.until("ended", |world| !world.fake.is_watched("secrets", "type", "helm.sh/release.v1")).await;
+    world.fake.put("secrets", opaque("later"));
+    world.until("later again", |world| held(world) == names(&["default/later"])).await;
+}
+
+/// The watch of all of its type has told of it before, and does not again.
+#[tokio::test]
+async fn a_secret_that_comes_to_be_named_is_no_older_than_what_was_told() {
+    let fake = server(true);
+    let old = secret("later", "kubernetes.io/tls", OTHER_CERT, OTHER_KEY);
+    fake.put("secrets", tls("later"));
+    fake.put("secrets", tls("used"));
+    fake.put("ingresses", with_identity("a", "used"));
+    fake.state().stale.insert("later".to_owned(), {
+        let mut old = old;
+        old["metadata"]["resourceVersion"] = "1".into();
+        old
+    });
+    let world = World::new(fake);
+    world.until_hosts(&["a"]).await;
+    world.fake.put("ingresses", with_identity("b", "later"));
+    world.until("later", |world| held(world) == names(&["default/later", "default/used"])).await;
+    let snapshot = world.snapshots.borrow().clone().unwrap();
+    let certs: Vec<_> = snapshot.certs.iter().map(|(_, cert)| cert.chain.clone()).collect();
+    assert_eq!(certs[0], certs[1], "both are of the same certificate");
 }
 
 #[tokio::test]
