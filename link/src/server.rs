@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use snapshot::{Report, Snapshot, SnapshotId, frame::Hello};
+use snapshot::{
+    Report, Snapshot, SnapshotId,
+    frame::{Frame, Hello},
+};
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::{mpsc, watch},
@@ -26,7 +29,7 @@ use crate::{
     Limits, Metrics,
     causes::Causes,
     metrics::Failure,
-    wire::{LinkError, Wire},
+    wire::{LinkError, Takes, Wire},
 };
 
 /// Connections that have not said hello yet. Further ones wait in the socket's queue.
@@ -129,7 +132,7 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>) -> Option<Greeted> {
         shared.failed(Failure::Peer, &format!("a connection to the socket was refused: {reason}"));
         return None;
     }
-    let mut wire = Wire::new(stream, MAX_REPORT, &shared.limits);
+    let mut wire = Wire::new(stream, Takes { decode: Frame::decode_upward, longest: MAX_REPORT }, &shared.limits);
     match wire.greet(Hello::ours(None), "the data plane", &shared.limits).await {
         Ok(hello) => Some(Greeted { wire, hello }),
         Err(error) => {
