@@ -127,27 +127,27 @@ async fn what_was_cut_off_counts_up_to_the_last_commit() {
     fs::remove_file(file(path)).unwrap();
     let bytes = kept(path, &[Arc::clone(&one), Arc::clone(&two)]).await;
     assert!(bytes.len() > whole && load(path) == Some(two));
+    // The id of what is loaded, and how much was wrong.
+    let loaded = |bytes: &[u8]| {
+        fs::write(file(path), bytes).unwrap();
+        let metrics = metrics();
+        let kept = Folder::open(path).unwrap().load(&metrics);
+        (kept.map(|kept| kept.id), support::value(&metrics, "tidegate_link_errors_total", "state"))
+    };
     for length in 0..bytes.len() {
-        fs::write(file(path), &bytes[..length]).unwrap();
-        assert_eq!(load(path).as_deref().map(|kept| kept.id), (length >= whole).then_some(one.id), "cut at {length}");
+        let wanted = ((length >= whole).then_some(one.id), if length == whole { 0.0 } else { 1.0 });
+        assert_eq!(loaded(&bytes[..length]), wanted, "cut at {length}");
     }
     // Damage hides what comes after it.
     for index in whole..bytes.len() {
         let mut damaged = bytes.clone();
         damaged[index] = 0xff;
-        fs::write(file(path), &damaged).unwrap();
-        assert!(load(path).is_some(), "damaged at {index}");
+        assert_eq!(loaded(&damaged), (Some(one.id), 1.0), "damaged at {index}");
     }
     fs::write(file(path), "something else").unwrap();
     assert!(load(path).is_none());
 }
 
-#[tokio::test]
-async fn what_another_build_kept_is_not_used_and_replaced() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    let one = snapshot(1, 1, &["a"]);
-    let bytes = kept(path, std::slice::from_ref(&one)).await;
 /// How many writes have failed.
 fn failures(metrics: &Metrics) -> f64 {
     support::value(metrics, "tidegate_link_errors_total", "state")
@@ -235,6 +235,12 @@ async fn a_key_that_is_used_no_more_is_not_in_the_file_any_more() {
     }
 }
 
+#[tokio::test]
+async fn what_another_build_kept_is_not_used_and_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let one = snapshot(1, 1, &["a"]);
+    let bytes = kept(path, std::slice::from_ref(&one)).await;
     let (mut ours, mut other) = (Vec::new(), Vec::new());
     Frame::Hello(Hello::ours(None)).encode(&mut ours).unwrap();
     Frame::Hello(Hello { schema: SCHEMA ^ 1, ..Hello::ours(None) }).encode(&mut other).unwrap();
