@@ -3,6 +3,7 @@
 mod bind;
 mod peers;
 mod session;
+mod too_long;
 
 use std::{
     path::Path,
@@ -24,6 +25,7 @@ use tokio::{
 pub use bind::BindError;
 pub use peers::Peers;
 use session::Session;
+use too_long::TooLong;
 
 use crate::{
     Limits, Metrics,
@@ -56,7 +58,10 @@ struct Shared {
     connected: watch::Sender<bool>,
     /// What the data plane reported last that it serves: a difference to it can be sent, also after it has reconnected.
     held: Mutex<Option<Arc<Snapshot>>>,
-    /// One that does not fit into frames: it is not tried again and again.
+    /// What was sent last, as it was sent: who got it may hold it, although we never heard so.
+    sent: Mutex<Option<Arc<Snapshot>>>,
+    too_long: Mutex<TooLong>,
+    /// One that cannot be sent even without what is too long in it: it is not tried again and again.
     unsendable: Mutex<Option<SnapshotId>>,
 }
 
@@ -81,6 +86,8 @@ impl Server {
             causes: Mutex::new(Causes::new(limits.again)),
             connected: watch::Sender::new(false),
             held: Mutex::default(),
+            sent: Mutex::default(),
+            too_long: Mutex::default(),
             unsendable: Mutex::default(),
         });
         Ok(Self { listener, shared })
