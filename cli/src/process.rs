@@ -19,7 +19,7 @@ pub const REPORTS: usize = 16;
 /// The exit code of a process that could not begin: an operator has to mend something.
 pub const CANNOT_BEGIN: u8 = 1;
 
-/// That of a controller that had begun: EX_SOFTWARE of sysexits(3).
+/// That of one that had begun: EX_SOFTWARE of sysexits(3).
 pub const CANNOT_GO_ON: u8 = 70;
 
 /// What pages that are no metrics are.
@@ -42,7 +42,7 @@ pub fn run(serve: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     side.block_on(serve)
 }
 
-/// A controller had begun, and a part of it ended that must not: a mistake of the program.
+/// A process had begun, and a part of it ended that must not: a mistake of the program.
 #[derive(Debug)]
 pub struct CannotGoOn;
 
