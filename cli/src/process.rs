@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -12,6 +13,9 @@ use crate::args::ProcessFlags;
 
 /// Threads for everything but traffic: watches, probes, reports, look-ups.
 const SIDE_THREADS: usize = 2;
+
+/// How long what blocks a thread may go on when all else has ended: the state of a data plane is being written, perhaps.
+const LAST_WORK: Duration = Duration::from_secs(3);
 
 /// Reports of the data plane that wait for whoever reads them.
 pub const REPORTS: usize = 16;
@@ -33,13 +37,20 @@ pub fn run(serve: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow!("another crypto provider is installed"))?;
+    on_side_threads(serve)
+}
+
+fn on_side_threads(serve: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let side = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SIDE_THREADS)
         .thread_name("side")
         .enable_all()
         .build()
         .context("cannot start threads")?;
-    side.block_on(serve)
+    let served = side.block_on(serve);
+    // Without a limit a compile that never returns would keep it from ending.
+    side.shutdown_timeout(LAST_WORK);
+    served
 }
 
 /// A process had begun, and a part of it ended that must not: a mistake of the program.
@@ -87,5 +98,26 @@ pub fn json(value: &impl serde::Serialize) -> String {
     match serde_json::to_string_pretty(value) {
         Ok(text) => text + "\n",
         Err(error) => format!("{{\"error\": {:?}}}\n", error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn what_never_returns_does_not_keep_it_from_ending() {
+        let (_never, forever) = mpsc::channel::<()>();
+        let served = on_side_threads(async {
+            let (begin, begun) = tokio::sync::oneshot::channel();
+            tokio::task::spawn_blocking(move || {
+                begin.send(()).unwrap();
+                forever.recv()
+            });
+            Ok(begun.await?)
+        });
+        assert!(served.is_ok());
     }
 }

@@ -19,6 +19,7 @@ pub type Check = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 #[derive(Default)]
 pub struct Pages {
     checks: Vec<Check>,
+    pulses: Vec<Check>,
     registries: Vec<Registry>,
     more: BTreeMap<&'static str, Page>,
 }
@@ -39,6 +40,13 @@ impl Pages {
     #[must_use]
     pub fn ready_when(mut self, check: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
         self.checks.push(Box::new(check));
+        self
+    }
+
+    /// `/healthz` answers 503 with what `check` says, while it says anything: only a restart would help.
+    #[must_use]
+    pub fn healthy_when(mut self, check: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
+        self.pulses.push(Box::new(check));
         self
     }
 
@@ -69,22 +77,14 @@ impl Pages {
             return response;
         }
         match path {
-            "/healthz" => respond(StatusCode::OK, PLAIN, "ok\n".into()),
-            "/readyz" => self.readiness(),
+            "/healthz" => verdict(&self.pulses),
+            "/readyz" => verdict(&self.checks),
             "/metrics" => self.exposition(),
             _ => match self.more.get(path) {
                 Some(page) => respond(StatusCode::OK, page.content_type, (page.body)()),
                 None => respond(StatusCode::NOT_FOUND, PLAIN, self.index()),
             },
         }
-    }
-
-    fn readiness(&self) -> Response<Full<Bytes>> {
-        let missing: Vec<String> = self.checks.iter().flat_map(|check| check()).collect();
-        if missing.is_empty() {
-            return respond(StatusCode::OK, PLAIN, "ok\n".into());
-        }
-        respond(StatusCode::SERVICE_UNAVAILABLE, PLAIN, missing.join("\n") + "\n")
     }
 
     fn exposition(&self) -> Response<Full<Bytes>> {
@@ -102,6 +102,15 @@ impl Pages {
             ["/healthz", "/readyz", "/metrics"].into_iter().chain(self.more.keys().copied()).collect();
         format!("not found; there are {}\n", paths.join(" "))
     }
+}
+
+/// 200 where no check says anything.
+fn verdict(checks: &[Check]) -> Response<Full<Bytes>> {
+    let missing: Vec<String> = checks.iter().flat_map(|check| check()).collect();
+    if missing.is_empty() {
+        return respond(StatusCode::OK, PLAIN, "ok\n".into());
+    }
+    respond(StatusCode::SERVICE_UNAVAILABLE, PLAIN, missing.join("\n") + "\n")
 }
 
 /// The text format allows each name once; two registries may both have one.
