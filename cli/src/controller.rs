@@ -69,8 +69,9 @@ pub async fn serve(flags: ControllerCommand) -> anyhow::Result<()> {
 }
 
 fn pages(controller: &Controller, metrics: &Metrics) -> Pages {
-    let (handle, problems) = (controller.handle(), controller.handle());
+    let (handle, problems, pulse) = (controller.handle(), controller.handle(), controller.handle());
     Pages::new()
+        .healthy_when(move || pulse.hanging().into_iter().collect())
         .ready_when(move || handle.missing())
         .metrics(controller.handle().registry())
         .metrics(metrics.registry())

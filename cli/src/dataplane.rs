@@ -1,6 +1,6 @@
 //! `tidegate dataplane`: the data plane alone, which follows a controller's Unix socket.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use dataplane::{
     Dataplane,
     admin::{self, Pages},
@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     args::DataplaneCommand,
+    ending::{self, Why},
     planes,
     process::{JSON, REPORTS, bind_admin, snapshot_page},
     signal::{StopSignals, reopen_at_usr1},
@@ -18,7 +19,8 @@ use crate::{
 /// Runs until SIGTERM or SIGINT, then drains.
 ///
 /// # Errors
-/// Something that is needed cannot be had: an address, the folder for the state.
+/// Something that is needed cannot be had: an address, the folder for the state. [`crate::process::CannotGoOn`]: a part of
+/// it ended, and what was in flight has, too.
 pub async fn serve(flags: DataplaneCommand) -> anyhow::Result<()> {
     let DataplaneCommand { dataplane: flags, process, link: socket, state } = flags;
     let mut stop = StopSignals::new().context("cannot take over signals")?;
@@ -38,20 +40,16 @@ pub async fn serve(flags: DataplaneCommand) -> anyhow::Result<()> {
     let admin = tokio::spawn(admin::serve(admin_listener, pages, std::future::pending()));
     let mut link = tokio::spawn(follower.run());
 
-    let signal = tokio::select! {
-        signal = stop.next() => signal,
-        _ = &mut link => bail!("the task that follows the controller ended unexpectedly"),
+    let why = tokio::select! {
+        signal = stop.next() => Why::Asked(signal),
+        _ = &mut link => Why::Failed(anyhow!("the task that follows the controller ended unexpectedly")),
     };
-    tracing::info!("{signal}: draining; a second signal ends at once");
-    tokio::select! {
-        // The link is followed on for as long as connections are accepted.
-        drained = dataplane.shut_down() => tracing::info!(cut = drained.cut, "drained"),
-        signal = stop.next() => tracing::warn!("{signal}: leaving at once"),
-    }
-    tokio::time::sleep(flags.post_shutdown_grace()).await;
+    // The link is followed on for as long as connections are accepted.
+    let (meanwhile, grace) = (std::future::ready(()), flags.post_shutdown_grace());
+    let ended = ending::drain(why, dataplane, meanwhile, grace, async || stop.next().await).await;
     link.abort();
     admin.abort();
-    Ok(())
+    ended
 }
 
 fn pages(dataplane: &Dataplane, link: Status, metrics: &Metrics) -> Pages {

@@ -4,6 +4,7 @@ mod allocator;
 mod args;
 mod controller;
 mod dataplane;
+mod ending;
 mod log;
 mod low_ports;
 mod planes;

@@ -4,6 +4,7 @@ use std::{
     fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -15,13 +16,16 @@ use crate::args::ProcessFlags;
 /// Threads for everything but traffic: watches, probes, reports, look-ups.
 const SIDE_THREADS: usize = 2;
 
+/// How long what blocks a thread may go on when all else has ended: the state of a data plane is being written, perhaps.
+const LAST_WORK: Duration = Duration::from_secs(3);
+
 /// Reports of the data plane that wait for whoever reads them.
 pub const REPORTS: usize = 16;
 
 /// The exit code of a process that could not begin: an operator has to mend something.
 pub const CANNOT_BEGIN: u8 = 1;
 
-/// That of a controller that had begun: EX_SOFTWARE of sysexits(3).
+/// That of one that had begun: EX_SOFTWARE of sysexits(3).
 pub const CANNOT_GO_ON: u8 = 70;
 
 /// What pages that are no metrics are.
@@ -35,16 +39,23 @@ pub fn run(serve: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow!("another crypto provider is installed"))?;
+    on_side_threads(serve)
+}
+
+fn on_side_threads(serve: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let side = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SIDE_THREADS)
         .thread_name("side")
         .enable_all()
         .build()
         .context("cannot start threads")?;
-    side.block_on(serve)
+    let served = side.block_on(serve);
+    // Without a limit a compile that never returns would keep it from ending.
+    side.shutdown_timeout(LAST_WORK);
+    served
 }
 
-/// A controller had begun, and a part of it ended that must not: a mistake of the program.
+/// A process had begun, and a part of it ended that must not: a mistake of the program.
 #[derive(Debug)]
 pub struct CannotGoOn;
 
@@ -96,5 +107,26 @@ pub fn json(value: &impl serde::Serialize) -> String {
     match serde_json::to_string_pretty(value) {
         Ok(text) => text + "\n",
         Err(error) => format!("{{\"error\": {:?}}}\n", error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn what_never_returns_does_not_keep_it_from_ending() {
+        let (_never, forever) = mpsc::channel::<()>();
+        let served = on_side_threads(async {
+            let (begin, begun) = tokio::sync::oneshot::channel();
+            tokio::task::spawn_blocking(move || {
+                begin.send(()).unwrap();
+                forever.recv()
+            });
+            Ok(begun.await?)
+        });
+        assert!(served.is_ok());
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     args::RunFlags,
+    ending::{self, Why},
     planes,
     process::{JSON, REPORTS, bind_admin, json, snapshot_page},
     signal::{StopSignals, reopen_at_usr1},
@@ -18,7 +19,8 @@ use crate::{
 /// Runs until SIGTERM or SIGINT, then drains.
 ///
 /// # Errors
-/// Something that is needed cannot be had: an address, a folder, a cluster.
+/// Something that is needed cannot be had: an address, a folder, a cluster. [`crate::process::CannotGoOn`]: a part of it
+/// ended, and what was in flight has, too.
 pub async fn serve(flags: RunFlags) -> anyhow::Result<()> {
     let RunFlags { controller, dataplane, process } = flags;
     let mut stop = StopSignals::new().context("cannot take over signals")?;
@@ -34,22 +36,16 @@ pub async fn serve(flags: RunFlags) -> anyhow::Result<()> {
     let admin = tokio::spawn(admin::serve(admin_listener, pages, std::future::pending()));
 
     let handle = controller.handle();
-    let signal = tokio::select! {
-        signal = stop.next() => signal,
-        error = handle.failed() => return Err(error.into()),
+    let why = tokio::select! {
+        signal = stop.next() => Why::Asked(signal),
+        error = handle.failed() => Why::Failed(error.into()),
     };
-    tracing::info!("{signal}: draining; a second signal ends at once");
-    tokio::select! {
-        // The controller goes on meanwhile: endpoints may change while requests finish.
-        (drained, ()) = async { tokio::join!(dataplane.shut_down(), controller.leave()) } => {
-            tracing::info!(cut = drained.cut, "drained");
-        }
-        signal = stop.next() => tracing::warn!("{signal}: leaving at once"),
-    }
+    // The controller goes on meanwhile: endpoints may change while requests finish.
+    let leaving = controller.leave();
+    let ended = ending::drain(why, dataplane, leaving, post_shutdown_grace, async || stop.next().await).await;
     controller.shut_down().await;
-    tokio::time::sleep(post_shutdown_grace).await;
     admin.abort();
-    Ok(())
+    ended
 }
 
 fn pages(dataplane: &Dataplane, controller: &Controller) -> Pages {

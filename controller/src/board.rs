@@ -18,6 +18,8 @@ pub(crate) struct Board {
     problems: watch::Sender<Arc<[Problem]>>,
     /// What must happen before the first snapshot, and why it has not yet.
     missing: Mutex<BTreeMap<String, String>>,
+    /// What hangs, and will not go on by itself.
+    hanging: Mutex<Option<String>>,
     fatal: watch::Sender<Option<Error>>,
 }
 
@@ -27,6 +29,7 @@ impl Board {
             parts: Mutex::default(),
             problems: watch::Sender::new(Arc::new([])),
             missing: Mutex::default(),
+            hanging: Mutex::default(),
             fatal: watch::Sender::new(None),
         })
     }
@@ -77,6 +80,16 @@ impl Board {
     /// What is missing, with reasons, for people.
     pub(crate) fn all_missing(&self) -> Vec<String> {
         lock(&self.missing).iter().map(|(what, why)| format!("{what}: {why}")).collect()
+    }
+
+    /// Says that something hangs, and what; or that nothing does.
+    pub(crate) fn hangs(&self, what: Option<String>) {
+        *lock(&self.hanging) = what;
+    }
+
+    /// What hangs.
+    pub(crate) fn hanging(&self) -> Option<String> {
+        lock(&self.hanging).clone()
     }
 
     /// Reports what nothing can be done about. The first one counts.

@@ -309,6 +309,11 @@ impl Handle {
         self.board.all_missing()
     }
 
+    /// What hangs and will not go on by itself, if anything: only a restart helps.
+    pub fn hanging(&self) -> Option<String> {
+        self.board.hanging()
+    }
+
     /// The controller's metrics.
     pub fn registry(&self) -> prometheus::Registry {
         self.registry.clone()

@@ -1,6 +1,6 @@
 //! From changed objects to a published snapshot: wait for the first lists, gather, compile, publish.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use compile::{Compiled, Memo, NamespacedName, Objects, Options, Problem, Reason, Severity, drafted};
 use snapshot::SnapshotId;
@@ -23,6 +23,12 @@ use crate::{
 
 /// How many updates are taken in at once, so that a flood of them cannot starve a compile that is due.
 const UPDATES: usize = 64;
+
+/// A compile that has run for longer will not end: the largest clusters take a few seconds.
+const HANGS: Duration = Duration::from_secs(60);
+
+/// Who finds that.
+const HANG: &str = "hang";
 
 /// News from a source.
 #[derive(Debug, Default)]
@@ -61,6 +67,8 @@ pub(crate) struct Cycle {
     memo: Memo,
     /// At most one compile at a time.
     compiling: JoinSet<Outcome>,
+    /// When the one that runs should be over, if that is yet to come.
+    overdue: Option<Instant>,
     asking: Asking,
     board: Arc<Board>,
     metrics: Metrics,
@@ -114,6 +122,7 @@ impl Cycle {
             pace: Pace::default(),
             memo: Memo::default(),
             compiling: JoinSet::new(),
+            overdue: None,
             asking,
             board,
             metrics,
@@ -126,7 +135,7 @@ impl Cycle {
     pub(crate) async fn run(mut self, mut updates: mpsc::Receiver<Update>) {
         let mut batch = Vec::new();
         loop {
-            let due = self.due();
+            let (due, overdue) = (self.due(), self.overdue);
             tokio::select! {
                 // In this order: endpoints wait for nobody, and a result is published before the next compile begins.
                 biased;
@@ -138,6 +147,7 @@ impl Cycle {
                 }
                 Some(done) = self.compiling.join_next() => self.finish(done),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.begin(),
+                () = sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => self.hang(),
             }
             // A flood of updates keeps the first branch ready; the rest goes on all the same.
             if let Some(done) = self.compiling.try_join_next() {
@@ -204,6 +214,7 @@ impl Cycle {
         let (objects, options) = (Arc::clone(self.store.objects()), Arc::clone(&self.options));
         let (memo, held) = (std::mem::take(&mut self.memo), self.asking.held(Instant::now()));
         let seconds = self.metrics.compile_seconds.clone();
+        self.overdue = Some(Instant::now() + HANGS);
         self.compiling.spawn_blocking(move || {
             let timer = seconds.start_timer();
             let outcome = work(objects, &options, memo, held);
@@ -215,7 +226,19 @@ impl Cycle {
         });
     }
 
+    /// There is no way to end a thread; who watches over this process may end that.
+    fn hang(&mut self) {
+        self.overdue = None;
+        let seconds = HANGS.as_secs();
+        let message = format!("compiling takes more than {seconds} s, so that what was served before is still served");
+        self.board.hangs(Some(message.clone()));
+        self.board.find(HANG, vec![trouble("compile", Reason::CompileFailed, Severity::Error, message)]);
+    }
+
     fn finish(&mut self, done: Result<Outcome, JoinError>) {
+        self.overdue = None;
+        self.board.hangs(None);
+        self.board.find(HANG, Vec::new());
         match done {
             Ok(Outcome::Wanting(named, memo)) => {
                 self.memo = memo;
@@ -258,3 +281,6 @@ fn panicked(error: &JoinError) -> Problem {
     let message = format!("compiling failed, so that what was served before is still served: {error}");
     trouble("compile", Reason::CompileFailed, Severity::Error, message)
 }
+
+#[cfg(test)]
+mod tests;

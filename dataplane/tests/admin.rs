@@ -57,6 +57,14 @@ async fn readiness_names_what_is_missing() {
 }
 
 #[tokio::test]
+async fn what_only_a_restart_helps_against_fails_the_liveness_probe() {
+    let server = start(Pages::new().healthy_when(|| vec!["it hangs".to_owned()])).await;
+    let answer = server.ask("GET /healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("\r\n\r\nit hangs\n"), "{answer}");
+    assert!(server.ask("GET /readyz").await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
 async fn ready_where_nothing_is_missing() {
     let server = start(Pages::new().ready_when(Vec::new)).await;
     assert!(server.ask("GET /readyz?verbose").await.starts_with("HTTP/1.1 200 "));

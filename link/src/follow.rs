@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use snapshot::{
     Report, Snapshot,
-    frame::{Hello, MAX_FRAME},
+    frame::{Frame, Hello, MAX_FRAME},
 };
 use tokio::{
     net::UnixStream,
@@ -24,7 +24,7 @@ pub use status::Status;
 use crate::{
     Limits, Metrics,
     causes::Causes,
-    wire::{LinkError, Wire},
+    wire::{LinkError, Takes, Wire},
 };
 
 /// Between two tries to connect: the first wait, and the longest.
@@ -95,8 +95,8 @@ impl Follower {
 
     async fn connect(&mut self) -> Result<Wire, LinkError> {
         let stream = UnixStream::connect(&self.path).await?;
-        let mut wire = Wire::new(stream, MAX_FRAME, &self.limits);
-        let hello = Hello::ours(self.applying.held().map(|held| held.id));
+        let mut wire = Wire::new(stream, Takes { decode: Frame::decode, longest: MAX_FRAME }, &self.limits);
+        let hello = Hello::ours(self.applying.assembly.tell());
         let greeting = wire.greet(hello, "the controller", &self.limits);
         match self.applying.go_on_for(greeting).await {
             Some(greeted) => greeted.map(|_| wire),

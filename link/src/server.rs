@@ -3,6 +3,7 @@
 mod bind;
 mod peers;
 mod session;
+mod too_long;
 
 use std::{
     path::Path,
@@ -10,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use snapshot::{Report, Snapshot, SnapshotId, frame::Hello};
+use snapshot::{
+    Report, Snapshot, SnapshotId,
+    frame::{Frame, Hello},
+};
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::{mpsc, watch},
@@ -21,12 +25,13 @@ use tokio::{
 pub use bind::BindError;
 pub use peers::Peers;
 use session::Session;
+use too_long::TooLong;
 
 use crate::{
     Limits, Metrics,
     causes::Causes,
     metrics::Failure,
-    wire::{LinkError, Wire},
+    wire::{LinkError, Takes, Wire},
 };
 
 /// Connections that have not said hello yet. Further ones wait in the socket's queue.
@@ -53,7 +58,10 @@ struct Shared {
     connected: watch::Sender<bool>,
     /// What the data plane reported last that it serves: a difference to it can be sent, also after it has reconnected.
     held: Mutex<Option<Arc<Snapshot>>>,
-    /// One that does not fit into frames: it is not tried again and again.
+    /// What was sent last, as it was sent: who got it may hold it, although we never heard so.
+    sent: Mutex<Option<Arc<Snapshot>>>,
+    too_long: Mutex<TooLong>,
+    /// One that cannot be sent even without what is too long in it: it is not tried again and again.
     unsendable: Mutex<Option<SnapshotId>>,
 }
 
@@ -78,6 +86,8 @@ impl Server {
             causes: Mutex::new(Causes::new(limits.again)),
             connected: watch::Sender::new(false),
             held: Mutex::default(),
+            sent: Mutex::default(),
+            too_long: Mutex::default(),
             unsendable: Mutex::default(),
         });
         Ok(Self { listener, shared })
@@ -129,7 +139,7 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>) -> Option<Greeted> {
         shared.failed(Failure::Peer, &format!("a connection to the socket was refused: {reason}"));
         return None;
     }
-    let mut wire = Wire::new(stream, MAX_REPORT, &shared.limits);
+    let mut wire = Wire::new(stream, Takes { decode: Frame::decode_upward, longest: MAX_REPORT }, &shared.limits);
     match wire.greet(Hello::ours(None), "the data plane", &shared.limits).await {
         Ok(hello) => Some(Greeted { wire, hello }),
         Err(error) => {

@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use bytes::{Buf, BytesMut};
-use snapshot::frame::{Frame, FrameError, HEADER, Hello, OutOfOrder, payload_length};
+use snapshot::frame::{Frame, FrameError, HEADER, Hello, MAX_HELLO, OutOfOrder, payload_length};
 use thiserror::Error;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -50,6 +50,14 @@ impl LinkError {
     }
 }
 
+/// What is taken from the other end, once it has said hello. Before that it is nothing longer than a hello.
+#[derive(Clone, Copy)]
+pub(crate) struct Takes {
+    pub(crate) decode: fn(&[u8]) -> Result<Frame, FrameError>,
+    /// The longest frame, in bytes.
+    pub(crate) longest: usize,
+}
+
 /// Both directions of a connection, before who is at the other end is known.
 pub(crate) struct Wire {
     pub(crate) frames: FrameReader,
@@ -57,11 +65,10 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// `longest` is the longest frame, in bytes, that is taken from the other end.
-    pub(crate) fn new(stream: UnixStream, longest: usize, limits: &Limits) -> Self {
+    pub(crate) fn new(stream: UnixStream, takes: Takes, limits: &Limits) -> Self {
         let (read, write) = stream.into_split();
         Self {
-            frames: FrameReader { stream: read, buffer: BytesMut::new(), longest },
+            frames: FrameReader { stream: read, buffer: BytesMut::new(), takes, longest: MAX_HELLO },
             out: FrameWriter { stream: write, buffer: Vec::new(), limit: limits.step },
         }
     }
@@ -72,7 +79,10 @@ impl Wire {
         self.out.flush().await?;
         match within(limits.hello, self.frames.next()).await??? {
             Frame::Hello(hello) => match hello.mismatch(peer) {
-                None => Ok(hello),
+                None => {
+                    self.frames.longest = self.frames.takes.longest;
+                    Ok(hello)
+                }
                 Some(reason) => Err(LinkError::Mismatch(reason)),
             },
             _ => Err(LinkError::Unexpected("message before the first")),
@@ -84,6 +94,8 @@ impl Wire {
 pub(crate) struct FrameReader {
     stream: OwnedReadHalf,
     buffer: BytesMut,
+    takes: Takes,
+    /// What is taken now.
     longest: usize,
 }
 
@@ -109,7 +121,7 @@ impl FrameReader {
             return Ok(None);
         }
         self.buffer.advance(HEADER);
-        let frame = Frame::decode(&self.buffer.split_to(length));
+        let frame = (self.takes.decode)(&self.buffer.split_to(length));
         if length > CHUNK && self.buffer.is_empty() {
             // What a long frame took is not kept.
             self.buffer = BytesMut::new();

@@ -12,8 +12,9 @@ use std::{
 
 use link::{Limits, Peers, Server};
 use snapshot::{
-    Report, Snapshot,
-    frame::{Begin, Frame, HEADER, Hello, MAX_FRAME, SCHEMA, payload_length, push},
+    Action, ClientCertRule, Endpoint, EndpointSet, KeyFormat, Origin, PathMatch, PrivateKey, Report, Route, RouteTable,
+    Snapshot,
+    frame::{Begin, Frame, HEADER, Hello, MAX_FRAME, MAX_HELLO, SCHEMA, payload_length, push},
 };
 use support::{Lower, Upper, applied, metrics, snapshot, value, within};
 use tokio::{
@@ -310,8 +311,111 @@ async fn a_data_plane_that_does_not_answer_is_given_up() {
     assert_eq!(value(&upper.metrics, "tidegate_link_errors_total", "timeout"), 1.0);
 }
 
+/// The routes of a host, too long for a frame.
+fn long_table() -> Arc<RouteTable> {
+    let route = |name: &str, label: String| Route {
+        origin: Arc::new(Origin::new("Ingress", "default", name)),
+        path: PathMatch::Prefix("".into()),
+        label: label.into(),
+        max_body: None,
+        filters: Vec::new(),
+        then: Action::Respond { status: 200, reason: "test".into() },
+    };
+    let routes = [route("a", "l".repeat(MAX_FRAME)), route("b", String::new())].map(Arc::new);
+    let rule = ClientCertRule {
+        origin: Arc::new(Origin::new("Ingress", "default", "a")),
+        auth: None,
+        subject: Some("CN=x".into()),
+        pass_certificate: false,
+        error_page: None,
+    };
+    Arc::new(RouteTable { routes: routes.into(), client_cert: Some(Arc::new(rule)), hsts: None })
+}
+
+fn is_closed_table(snapshot: &Snapshot, host: &str) -> bool {
+    let table = snapshot.tables.get(host).unwrap();
+    let status = |route: &Route| matches!(route.then, Action::Respond { status: 503, .. });
+    table.routes.len() == 1 && status(&table.routes[0]) && table.client_cert.is_some()
+}
+
+fn rejected(report: &Report) -> Vec<String> {
+    let Report::Applied { rejected, .. } = report else { panic!("refused") };
+    rejected.iter().map(|rejection| format!("{}: {}", rejection.origin, rejection.reason)).collect()
+}
+
 #[tokio::test]
-async fn a_snapshot_that_does_not_fit_is_refused_once_and_the_next_one_is_taken() {
+async fn a_host_that_does_not_fit_is_closed_and_everything_else_goes_on() {
+    let (_folder, path) = place();
+    let mut upper = Upper::start(&path, quick());
+    let mut lower = Lower::start(&path, None, quick());
+    upper.publish(&snapshot(1, 1, &["a", "long"]));
+    lower.take().await;
+    assert!(rejected(&upper.report().await).is_empty());
+    let mut next = Snapshot::clone(&snapshot(1, 2, &["a", "b", "long"]));
+    next.tables.insert("long".into(), long_table());
+    upper.publish(&Arc::new(next.clone()));
+    let arrived = lower.take().await;
+    assert!(arrived.tables.contains_key("b") && is_closed_table(&arrived, "long"));
+    // All who have a part in it hear of it.
+    let told = rejected(&upper.report().await);
+    assert!(
+        told.len() == 2 && told[0].starts_with("Ingress default/a: ") && told[1].starts_with("Ingress default/b: ")
+    );
+    assert!(told[0].contains("host long") && told[0].contains("503"), "{told:?}");
+
+    // While it stays, what else changes arrives: endpoints, other hosts.
+    next.id.sequence = 3;
+    let endpoints = vec![Endpoint { address: ([10, 0, 0, 1], 80).into() }];
+    next.endpoints.insert("a".into(), Arc::new(EndpointSet { endpoints }));
+    upper.publish(&Arc::new(next.clone()));
+    assert_eq!(lower.take().await.endpoints.get("a").unwrap().endpoints.len(), 1);
+    assert_eq!(rejected(&upper.report().await), told);
+    next.id.sequence = 4;
+    next.tables.insert("c".into(), Arc::default());
+    upper.publish(&Arc::new(next.clone()));
+    let arrived = lower.take().await;
+    assert!(arrived.tables.contains_key("c") && is_closed_table(&arrived, "long"));
+    assert_eq!(rejected(&upper.report().await), told);
+    // All on one connection, and it is not written out again each time.
+    assert_eq!(value(&upper.metrics, "tidegate_link_snapshots_total", "difference"), 3.0);
+    assert_eq!(value(&upper.metrics, "tidegate_link_errors_total", ""), 1.0);
+
+    // A data plane that holds nothing gets all the rest, too.
+    drop(lower);
+    let mut lower = Lower::start(&path, None, quick());
+    let arrived = lower.take().await;
+    assert!(arrived.tables.contains_key("c") && is_closed_table(&arrived, "long"));
+    assert_eq!(rejected(&upper.report().await), told);
+
+    next.id.sequence = 5;
+    next.tables.insert("long".into(), Arc::default());
+    upper.publish(&Arc::new(next.clone()));
+    assert!(*lower.take().await == next);
+    assert!(rejected(&upper.report().await).is_empty());
+}
+
+#[tokio::test]
+async fn what_was_sent_without_a_long_item_is_no_other_base_where_the_report_was_lost() {
+    let (_folder, path) = place();
+    let upper = Upper::start(&path, quick());
+    let mut next = Snapshot::clone(&snapshot(1, 1, &["a", "long"]));
+    next.tables.insert("long".into(), long_table());
+    upper.publish(&Arc::new(next.clone()));
+    let mut lower = Lower::start(&path, None, quick());
+    let held = lower.next().await;
+    // It serves it, and ends before it has said so.
+    drop(lower);
+    let mut lower = Lower::start(&path, Some(held), Limits { start: Duration::from_secs(3600), ..quick() });
+    lower.take().await;
+    next.id.sequence = 2;
+    next.tables.insert("long".into(), Arc::default());
+    upper.publish(&Arc::new(next.clone()));
+    assert!(*lower.take().await == next);
+    assert_eq!(value(&lower.metrics, "tidegate_link_snapshots_total", "difference"), 2.0);
+}
+
+#[tokio::test]
+async fn what_nothing_can_stand_for_is_refused_once_and_the_next_snapshot_is_taken() {
     let (_folder, path) = place();
     let mut upper = Upper::start(&path, quick());
     let mut lower = Lower::start(&path, None, quick());
@@ -319,8 +423,7 @@ async fn a_snapshot_that_does_not_fit_is_refused_once_and_the_next_one_is_taken(
     lower.take().await;
     upper.report().await;
     let mut long = Snapshot::clone(&snapshot(1, 2, &["b"]));
-    let host = "h".repeat(MAX_FRAME);
-    long.tables.insert(host.as_str().into(), Arc::default());
+    long.keys.insert("x".into(), Arc::new(PrivateKey::new(KeyFormat::Pkcs8, vec![1; MAX_FRAME])));
     upper.publish(&Arc::new(long));
     let Report::Rejected { id, reason } = upper.report().await else { panic!("it fitted") };
     assert!(id.sequence == 2 && reason.contains("cannot be sent"), "{reason}");
@@ -329,6 +432,58 @@ async fn a_snapshot_that_does_not_fit_is_refused_once_and_the_next_one_is_taken(
     upper.publish(&snapshot(1, 3, &["c"]));
     assert_eq!(lower.take().await.id.sequence, 3);
     assert_eq!(upper.report().await.id().sequence, 3);
+}
+
+#[tokio::test]
+async fn a_difference_to_what_hello_said_is_taken_though_another_one_is_held_by_now() {
+    let (folder, _) = place();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut lower = Lower::start(&path, None, quick());
+    let (mut stream, _) = accept(&listener).await;
+    let [one, two, three] = [snapshot(1, 1, &["a"]), snapshot(1, 2, &["b"]), snapshot(1, 3, &["a", "c"])];
+    send(&mut stream, &push(None, &one)).await;
+    lower.take().await;
+    receive(&mut stream).await;
+    // The connection breaks before the fate of the second one is known.
+    send(&mut stream, &push(Some(&one), &two)).await;
+    let given = lower.next().await;
+    drop(stream);
+    let (mut stream, hello) = accept(&listener).await;
+    assert_eq!(hello.held, Some(one.id));
+    within("a connection", async {
+        while lower.status.trouble().is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    lower.reports.send(applied(given.id)).await.unwrap();
+    assert!(receive(&mut stream).await == Frame::Report(applied(two.id)));
+    send(&mut stream, &push(Some(&one), &three)).await;
+    assert!(lower.take().await == three);
+    // Then there is no excuse any more.
+    receive(&mut stream).await;
+    send(&mut stream, &push(Some(&one), &two)).await;
+    is_closed(&mut stream).await;
+}
+
+#[tokio::test]
+async fn who_has_not_said_hello_gets_no_room_and_a_data_plane_makes_nobody_build_snapshots() {
+    let (_folder, path) = place();
+    let upper = Upper::start(&path, Limits { hello: Duration::from_secs(3600), ..quick() });
+    // One byte more than a hello may have; of the frame itself nothing has to come.
+    let mut stranger = UnixStream::connect(&path).await.unwrap();
+    stranger.write_all(&u32::try_from(MAX_HELLO + 1).unwrap().to_be_bytes()).await.unwrap();
+    is_closed(&mut stranger).await;
+    assert_eq!(value(&upper.metrics, "tidegate_link_errors_total", "protocol"), 1.0);
+    for frame in [Frame::Chain("x".into(), vec![vec![1]]), Frame::Commit] {
+        let mut greeted = UnixStream::connect(&path).await.unwrap();
+        send(&mut greeted, &[Frame::Hello(Hello::ours(None))]).await;
+        receive(&mut greeted).await;
+        send(&mut greeted, &[frame]).await;
+        is_closed(&mut greeted).await;
+    }
+    assert_eq!(value(&upper.metrics, "tidegate_link_errors_total", "protocol"), 3.0);
 }
 
 #[tokio::test]

@@ -41,6 +41,9 @@ pub const SCHEMA: u64 = include!(concat!(env!("OUT_DIR"), "/schema.rs"));
 /// The longest frame, in bytes: the routes of one host, or the list of all hosts, must fit in.
 pub const MAX_FRAME: usize = 64 << 20;
 
+/// The longest `Hello`, in bytes. One takes a hundred; the rest is for what later versions may have to say.
+pub const MAX_HELLO: usize = 4 << 10;
+
 /// How many bytes say how long a frame is.
 pub const HEADER: usize = 4;
 
@@ -190,6 +193,18 @@ impl Frame {
         };
         body.end()?;
         Ok(frame)
+    }
+
+    /// Reads a frame without its length that a data plane sends. What only a controller does is not looked into: nobody who
+    /// faces the network has it build certificates and routes.
+    ///
+    /// # Errors
+    /// It is none of them.
+    pub fn decode_upward(payload: &[u8]) -> Result<Self, FrameError> {
+        match payload.first() {
+            Some(&kind) if !matches!(kind, kind::HELLO | kind::REPORT) => Err(FrameError::Downward(kind)),
+            _ => Self::decode(payload),
+        }
     }
 }
 

@@ -6,9 +6,9 @@ mod support;
 use std::sync::Arc;
 
 use snapshot::{
-    Map, PrivateKey, Report, Snapshot,
+    Map, PrivateKey, Report, Snapshot, SnapshotId,
     frame::{
-        Assembly, Begin, Frame, FrameError, HEADER, Hello, MAX_FRAME, OutOfOrder, PROTOCOL, SCHEMA, Step,
+        Assembly, Begin, Frame, FrameError, HEADER, Hello, MAX_FRAME, MAX_HELLO, OutOfOrder, PROTOCOL, SCHEMA, Step,
         payload_length, push,
     },
 };
@@ -144,6 +144,17 @@ fn frames_out_of_order_are_refused() {
 }
 
 #[test]
+fn a_difference_to_what_was_told_is_taken_until_a_push_has_ended() {
+    let (one, two) = (full(1), full(2));
+    let mut assembly = holding(&one);
+    assert_eq!(assembly.tell(), Some(one.id));
+    assembly.hold(Arc::new(two.clone()));
+    assert!(carry(&mut assembly, &push(Some(&one), &two)) == two);
+    let again = Frame::Begin(Begin { base: Some(one.id), id: two.id });
+    assert!(matches!(assembly.take(Ok(again)), Err(OutOfOrder::UnknownBase)));
+}
+
+#[test]
 fn an_item_that_cannot_be_read_spoils_its_push_and_no_other() {
     let frames = push(None, &full(1));
     let mut assembly = Assembly::default();
@@ -206,6 +217,36 @@ fn lengths_are_checked_before_anything_is_allocated() {
     assert_eq!(payload_length([0; 4], 9), Err(FrameError::Empty));
     // A list that promises four thousand million items.
     assert!(Frame::decode(&[3, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 7]) == Err(FrameError::Cut));
+}
+
+#[test]
+fn items_of_nothing_are_neither_taken_nor_sent() {
+    // A thousand of them would come in four bytes each.
+    let mut many = vec![2, 0, 0, 0, 1, b'x', 0, 0, 3, 0xe8];
+    many.extend([0; 4000]);
+    assert!(matches!(Frame::decode(&many), Err(FrameError::Value { what: "list", .. })));
+    // A Secret may have one behind its certificate: that must not spoil everybody's push.
+    let sent = Frame::Chain("x".into(), vec![vec![7], Vec::new(), vec![8]]);
+    assert!(Frame::decode(&payload(&sent)) == Ok(Frame::Chain("x".into(), vec![vec![7], vec![8]])));
+}
+
+#[test]
+fn of_a_data_plane_only_what_it_sends_is_looked_into() {
+    let report = Report::Applied { id: full(1).id, rejected: vec![] };
+    for frame in [Frame::Hello(Hello::ours(None)), Frame::Report(report)] {
+        assert!(Frame::decode_upward(&payload(&frame)) == Ok(frame));
+    }
+    for frame in push(None, &full(1)) {
+        let payload = payload(&frame);
+        assert!(Frame::decode_upward(&payload) == Err(FrameError::Downward(payload[0])));
+    }
+    assert!(Frame::decode_upward(&[]) == Err(FrameError::Empty));
+}
+
+#[test]
+fn a_hello_is_short() {
+    let id = SnapshotId { instance: u64::MAX, sequence: u64::MAX };
+    assert!(payload(&Frame::Hello(Hello::ours(Some(id)))).len() < MAX_HELLO / 8);
 }
 
 #[test]

@@ -87,9 +87,15 @@ impl Split {
     }
 
     pub fn start_dataplane(&mut self) {
+        self.start_dataplane_with(&[]);
+    }
+
+    /// The same with further flags.
+    pub fn start_dataplane_with(&mut self, flags: &[&str]) {
         let mut command = self.command("dataplane", self.admin);
         command.arg("--socket").arg(self.socket());
         command.args(["--workers=2", "--access-log=off", "--state-dir"]).arg(self.folder.path().join("state"));
+        command.args(flags);
         self.dataplane = Some(command.spawn().unwrap());
     }
 

@@ -19,6 +19,7 @@ pub type Check = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 /// The pages of a process: `/healthz`, `/readyz`, `/metrics` and those that are added.
 pub struct Pages {
     checks: Vec<Check>,
+    pulses: Vec<Check>,
     registries: Vec<Registry>,
     metrics: Arc<Semaphore>,
     more: BTreeMap<&'static str, Page>,
@@ -40,7 +41,7 @@ fn turns() -> Arc<Semaphore> {
 
 impl Default for Pages {
     fn default() -> Self {
-        Self { checks: Vec::new(), registries: Vec::new(), metrics: turns(), more: BTreeMap::new() }
+        Self { checks: Vec::new(), pulses: Vec::new(), registries: Vec::new(), metrics: turns(), more: BTreeMap::new() }
     }
 }
 
@@ -55,6 +56,13 @@ impl Pages {
     #[must_use]
     pub fn ready_when(mut self, check: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
         self.checks.push(Box::new(check));
+        self
+    }
+
+    /// `/healthz` answers 503 with what `check` says, while it says anything: only a restart would help.
+    #[must_use]
+    pub fn healthy_when(mut self, check: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
+        self.pulses.push(Box::new(check));
         self
     }
 
@@ -91,22 +99,14 @@ impl Pages {
             return response;
         }
         match path {
-            "/healthz" => respond(StatusCode::OK, PLAIN, "ok\n"),
-            "/readyz" => self.readiness(),
+            "/healthz" => verdict(&self.pulses),
+            "/readyz" => verdict(&self.checks),
             "/metrics" => self.exposition(turn),
             _ => match self.more.get(path) {
                 Some(page) => respond(StatusCode::OK, page.content_type, large((page.body)(), turn)),
                 None => respond(StatusCode::NOT_FOUND, PLAIN, self.index()),
             },
         }
-    }
-
-    fn readiness(&self) -> Response<Full<Bytes>> {
-        let missing: Vec<String> = self.checks.iter().flat_map(|check| check()).collect();
-        if missing.is_empty() {
-            return respond(StatusCode::OK, PLAIN, "ok\n");
-        }
-        respond(StatusCode::SERVICE_UNAVAILABLE, PLAIN, missing.join("\n") + "\n")
     }
 
     fn exposition(&self, turn: Option<Turn>) -> Response<Full<Bytes>> {
@@ -124,6 +124,15 @@ impl Pages {
             ["/healthz", "/readyz", "/metrics"].into_iter().chain(self.more.keys().copied()).collect();
         format!("not found; there are {}\n", paths.join(" "))
     }
+}
+
+/// 200 where no check says anything.
+fn verdict(checks: &[Check]) -> Response<Full<Bytes>> {
+    let missing: Vec<String> = checks.iter().flat_map(|check| check()).collect();
+    if missing.is_empty() {
+        return respond(StatusCode::OK, PLAIN, "ok\n");
+    }
+    respond(StatusCode::SERVICE_UNAVAILABLE, PLAIN, missing.join("\n") + "\n")
 }
 
 /// The text format allows each name once; two registries may both have one.

@@ -42,11 +42,6 @@ impl Applying {
         Self { assembly, snapshots, reports, given: None, serves: false, kept, again: None, retry }
     }
 
-    /// What the data plane holds.
-    pub(super) fn held(&self) -> Option<&Arc<Snapshot>> {
-        self.assembly.held()
-    }
-
     /// Gives the data plane a snapshot.
     pub(super) fn give(&mut self, snapshot: Arc<Snapshot>) {
         (self.kept, self.again) = (None, None);

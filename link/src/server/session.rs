@@ -34,7 +34,7 @@ impl Session {
         reports: mpsc::Sender<Report>,
     ) -> Self {
         let Greeted { wire, hello } = greeted;
-        let known = [lock(&shared.held).clone(), snapshots.borrow().clone()];
+        let known = [lock(&shared.held).clone(), lock(&shared.sent).clone()];
         let base = known.into_iter().flatten().find(|known| Some(known.id) == hello.held);
         tracing::info!(knows_its_state = base.is_some(), "a data plane has connected");
         Self { wire, shared, snapshots, reports, base, sent: None }
@@ -67,19 +67,33 @@ impl Session {
     }
 
     async fn send(&mut self, next: Arc<Snapshot>) -> Result<(), LinkError> {
-        let frames = push(self.base.as_deref(), &next);
+        let mut fits = lock(&self.shared.too_long).replace_in(&next);
         self.shared.metrics.snapshot(self.base.is_none());
-        for frame in &frames {
-            if let Err(error) = self.wire.out.put(frame) {
-                self.refuse(&next, &error).await;
-                return Err(error.into());
-            }
+        for frame in push(self.base.as_deref(), &fits) {
             self.wire.out.send_some().await?;
+            let Err(error) = self.wire.out.put(&frame) else { continue };
+            match self.instead_of(frame, error, &mut fits) {
+                Ok(instead) => instead.map_or(Ok(()), |frame| self.wire.out.put(&frame))?,
+                Err(error) => {
+                    self.refuse(&next, &error).await;
+                    return Err(error.into());
+                }
+            }
         }
+        let sent = Arc::new(fits);
+        *lock(&self.shared.sent) = Some(Arc::clone(&sent));
+        self.sent = Some(sent);
         self.wire.out.flush().await?;
-        self.sent = Some(next);
         let limit = self.shared.limits.answer;
         within(limit, self.answer()).await?
+    }
+
+    /// What is sent instead of a frame that is too long.
+    fn instead_of(&self, frame: Frame, error: FrameError, fits: &mut Snapshot) -> Result<Option<Frame>, FrameError> {
+        let message = format!("an item is too long to be sent, and left out: {error}");
+        let instead = lock(&self.shared.too_long).found(frame, error, self.base.as_deref(), fits)?;
+        self.shared.failed(Failure::Item, &message);
+        Ok(instead)
     }
 
     /// Waits for the fate of what was sent.
@@ -97,12 +111,13 @@ impl Session {
 
     /// A data plane that had to refuse what was sent may try again by itself, so reports come unasked, too.
     async fn hear(&mut self, frame: Frame) -> Result<(), LinkError> {
-        let Frame::Report(report) = frame else { return Err(LinkError::Unexpected("message that is no report")) };
+        let Frame::Report(mut report) = frame else { return Err(LinkError::Unexpected("message that is no report")) };
         // What was kept from before another controller had made.
         let Some(sent) = self.sent.as_ref().filter(|sent| sent.id == report.id()) else { return Ok(()) };
-        self.base = match report {
-            Report::Applied { .. } => {
+        self.base = match &mut report {
+            Report::Applied { rejected, .. } => {
                 lock(&self.shared.causes).clear();
+                rejected.extend(lock(&self.shared.too_long).rejected());
                 Some(Arc::clone(sent))
             }
             // What it holds now is not worth a guess: it gets everything next time.
@@ -114,7 +129,7 @@ impl Session {
         Ok(())
     }
 
-    /// A snapshot that does not fit into frames is refused in the data plane's place.
+    /// A snapshot that cannot be sent is refused in the data plane's place.
     async fn refuse(&self, next: &Snapshot, error: &FrameError) {
         *lock(&self.shared.unsendable) = Some(next.id);
         self.shared.metrics.failed(Failure::Item);

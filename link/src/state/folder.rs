@@ -12,7 +12,10 @@ use snapshot::Snapshot;
 use thiserror::Error;
 use tokio::sync::watch;
 
-use super::{keep, load};
+use super::{
+    keep,
+    load::{self, Kept},
+};
 use crate::{Limits, Metrics, metrics::Failure};
 
 const FOLDER_MODE: u32 = 0o700;
@@ -54,8 +57,16 @@ impl Folder {
 
     /// What was kept in it. What cannot be used is logged and counts for nothing.
     pub fn load(&self, metrics: &Metrics) -> Option<Arc<Snapshot>> {
-        match load::load(&self.file()) {
-            Ok(kept) => kept.map(Arc::new),
+        let file = self.file();
+        match load::load(&file) {
+            Ok(kept) => kept.map(|Kept { snapshot, damage }| {
+                if let Some(damage) = damage {
+                    metrics.failed(Failure::State);
+                    let (id, file) = (snapshot.id, file.display());
+                    tracing::warn!(%id, "of what was kept in {file} only the beginning is used: {damage}");
+                }
+                Arc::new(snapshot)
+            }),
             Err(reason) => {
                 metrics.failed(Failure::State);
                 tracing::warn!("what was kept in {} is not used: {reason}", self.0.display());

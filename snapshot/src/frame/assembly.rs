@@ -9,6 +9,8 @@ use crate::{Cert, CertId, Report, Snapshot, SnapshotId};
 #[derive(Default)]
 pub struct Assembly {
     held: Option<Arc<Snapshot>>,
+    /// What the other end was told is held. See [`Assembly::tell`].
+    told: Option<Arc<Snapshot>>,
     bundles: Bundles,
     draft: Option<Draft>,
 }
@@ -69,6 +71,18 @@ impl Assembly {
         self.bundles.sweep();
     }
 
+    /// Returns what is held, for the other end to be told. Until it has made a push of it, a difference to this one is taken
+    /// as well: by the time when it comes, another one may be held.
+    pub fn tell(&mut self) -> Option<SnapshotId> {
+        self.told.clone_from(&self.held);
+        self.told.as_ref().map(|told| told.id)
+    }
+
+    /// Whether a push has begun and not ended.
+    pub fn is_inside_push(&self) -> bool {
+        self.draft.is_some()
+    }
+
     /// Forgets a push that has broken off.
     pub fn abandon(&mut self) {
         self.draft = None;
@@ -118,10 +132,10 @@ impl Assembly {
         if self.draft.is_some() {
             return Err(OutOfOrder::InsidePush);
         }
-        let mut snapshot = match (base, &self.held) {
-            (None, _) => Snapshot::default(),
-            (Some(base), Some(held)) if held.id == *base => Snapshot::clone(held),
-            (Some(_), _) => return Err(OutOfOrder::UnknownBase),
+        let known = |base| [&self.held, &self.told].into_iter().flatten().find(|known| known.id == base);
+        let mut snapshot = match base {
+            None => Snapshot::default(),
+            Some(base) => known(*base).map(|known| Snapshot::clone(known)).ok_or(OutOfOrder::UnknownBase)?,
         };
         snapshot.id = *id;
         self.draft = Some(Draft { snapshot, chains: BTreeMap::new(), spoiled: None });
@@ -149,6 +163,7 @@ impl Assembly {
 
     fn commit(&mut self) -> Result<Step, OutOfOrder> {
         let Draft { snapshot, chains: _, spoiled } = self.draft.take().ok_or(OutOfOrder::OutsidePush)?;
+        self.told = None;
         Ok(match spoiled {
             None => Step::Complete(snapshot),
             Some(reason) => Step::Spoiled { id: snapshot.id, reason },

@@ -34,9 +34,11 @@ impl<'a> Writer<'a> {
         self
     }
 
+    /// Without empty items: they hold no certificate, and nobody takes them.
     pub(super) fn list(&mut self, items: &[Vec<u8>]) -> &mut Self {
-        self.count(items.len());
-        items.iter().fold(self, |body, item| body.bytes(item))
+        let items = || items.iter().filter(|item| !item.is_empty());
+        self.count(items().count());
+        items().fold(self, |body, item| body.bytes(item))
     }
 
     /// To the end of the frame.
@@ -90,10 +92,15 @@ impl<'a> Reader<'a> {
         self.take(count)
     }
 
-    /// Each item takes four bytes at least, so that a wrong count allocates nothing.
+    /// None is empty, so that items take no more memory than bytes that came, and a wrong count allocates nothing.
     pub(super) fn list(&mut self) -> Result<Vec<Vec<u8>>, FrameError> {
         let count = self.count()?;
-        (0..count).map(|_| self.bytes().map(<[u8]>::to_vec)).collect()
+        (0..count).map(|_| self.item().map(<[u8]>::to_vec)).collect()
+    }
+
+    fn item(&mut self) -> Result<&'a [u8], FrameError> {
+        let bytes = self.bytes()?;
+        if bytes.is_empty() { Err(FrameError::value("list", "an empty item")) } else { Ok(bytes) }
     }
 
     pub(super) fn id(&mut self) -> Result<CertId, FrameError> {

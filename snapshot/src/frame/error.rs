@@ -17,6 +17,9 @@ pub enum FrameError {
     /// Nobody here knows that kind.
     #[error("a frame of the unknown kind {0}")]
     UnknownKind(u8),
+    /// A controller may send it, and this is none.
+    #[error("a frame of kind {0}, which no data plane sends")]
+    Downward(u8),
     /// It ends inside of something, or goes on after its end.
     #[error("a frame that is too short or too long for what it holds")]
     Cut,
@@ -39,7 +42,7 @@ impl FrameError {
     pub fn spoils_the_push_only(&self) -> bool {
         match self {
             Self::Value { .. } | Self::Cut => true,
-            Self::TooLong { .. } | Self::Empty | Self::UnknownKind(_) => false,
+            Self::TooLong { .. } | Self::Empty | Self::UnknownKind(_) | Self::Downward(_) => false,
         }
     }
 }

@@ -57,8 +57,22 @@ pub enum PieceId {
 }
 
 impl Piece {
+    /// Whether `snapshot` has it, the very same.
+    pub fn is_in(&self, snapshot: &Snapshot) -> bool {
+        match self {
+            Self::Globals(Globals { drain_timeout, connections }) => {
+                (*drain_timeout, *connections) == (snapshot.drain_timeout, snapshot.connections)
+            }
+            Self::Listener(id, piece) => is_in(&snapshot.listeners, id, piece),
+            Self::Table(id, piece) => is_in(&snapshot.tables, id, piece),
+            Self::Upstream(id, piece) => is_in(&snapshot.upstreams, id, piece),
+            Self::Endpoints(id, piece) => is_in(&snapshot.endpoints, id, piece),
+            Self::Cert(id, piece) => is_in(&snapshot.certs, id, piece),
+        }
+    }
+
     /// Puts it into `snapshot`; where it says what the piece of `held` says, it is that one again.
-    pub(super) fn put_into(self, snapshot: &mut Snapshot, held: Option<&Snapshot>) {
+    pub fn put_into(self, snapshot: &mut Snapshot, held: Option<&Snapshot>) {
         match self {
             Self::Globals(Globals { drain_timeout, connections }) => {
                 snapshot.drain_timeout = drain_timeout;
@@ -89,6 +103,10 @@ impl PieceId {
             Self::TicketKey => snapshot.ticket_key = None,
         }
     }
+}
+
+fn is_in<K: Ord + Clone, V>(map: &Map<K, V>, id: &K, piece: &Arc<V>) -> bool {
+    map.get(id).is_some_and(|held| Arc::ptr_eq(held, piece))
 }
 
 /// Puts a value in; where it equals the one that is held, it is that one again.
