@@ -146,6 +146,25 @@ async fn an_idempotent_request_survives_a_stale_connection() {
     }
 }
 
+/// Pods that leave together close what they had kept together.
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_connections_are_no_tries() {
+    let mut all = Vec::new();
+    for _ in 0..6 {
+        all.push(forgetful().await);
+    }
+    let addresses: Vec<_> = all.iter().map(|backend| backend.address).collect();
+    let proxy = Proxy::start(&World::new().route("a.example", "/", &addresses)).await;
+    let mut client = proxy.client().await;
+    // One connection to each is kept; then each one that is used ends, and only as many as there are can be met.
+    for n in 0..12 {
+        client.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n").await;
+        assert_eq!(client.answer().await.status, 200, "{n}");
+    }
+    let log = proxy.stop().await;
+    assert!(log.contains(" 502, 502, 502, 502, 502, 502, 200 "), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_have_been_acted_on_is_not_sent_twice() {
     let backend = forgetful().await;

@@ -101,6 +101,9 @@ pub enum Cause {
     /// The endpoint closed the connection before the first byte of its answer.
     #[error("the endpoint closed the connection")]
     Closed,
+    /// The same on a connection that had been kept for further requests, as its endpoint may close one at any time.
+    #[error("the endpoint closed a connection that it had kept")]
+    Stale,
     /// The endpoint says that it did not act on the request (RFC 9113 section 8.7).
     #[error("the endpoint refused the request")]
     Refused,
@@ -138,7 +141,7 @@ const fn verdict(cause: Cause) -> (Fault, StatusCode, RetryIf) {
         Cause::Overloaded | Cause::Left => (Upstream, StatusCode::SERVICE_UNAVAILABLE, Untouched),
         Cause::Connect | Cause::Tls | Cause::Refused => (Upstream, StatusCode::BAD_GATEWAY, Untouched),
         Cause::ConnectTimeout => (Upstream, StatusCode::GATEWAY_TIMEOUT, Untouched),
-        Cause::Closed | Cause::TlsRefused => (Upstream, StatusCode::BAD_GATEWAY, Idempotent),
+        Cause::Closed | Cause::Stale | Cause::TlsRefused => (Upstream, StatusCode::BAD_GATEWAY, Idempotent),
         Cause::ReadTimeout | Cause::SendTimeout => (Upstream, StatusCode::GATEWAY_TIMEOUT, Never),
         Cause::BadAnswer => (Upstream, StatusCode::BAD_GATEWAY, Never),
     }

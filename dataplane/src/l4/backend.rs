@@ -61,7 +61,7 @@ impl LiveBackend {
                     tracing::debug!(%address, %error, "cannot connect");
                     // One that is silent has cost as much time as a try may.
                     if error.kind() != io::ErrorKind::TimedOut {
-                        tries.refused();
+                        tries.pass_over();
                     }
                 }
             }

@@ -50,12 +50,13 @@ pub async fn forward(
 /// An endpoint that closed its connection may be asked once more where there is no other: a re-used connection can end
 /// at any time without its endpoint being unwell. So may one that did not come to the request.
 fn next(tries: &mut Tries, upstream: &LiveUpstream, last: &Failure) -> Option<SocketAddr> {
-    tries.next(&upstream.endpoints(), &upstream.balance, matches!(last.cause, Cause::Closed | Cause::Refused))
+    let again = matches!(last.cause, Cause::Closed | Cause::Stale | Cause::Refused);
+    tries.next(&upstream.endpoints(), &upstream.balance, again)
 }
 
 fn may_go_on(tries: &mut Tries, failure: &Failure, exchange: &Exchange) -> bool {
-    if matches!(failure.cause, Cause::Connect | Cause::Left) {
-        tries.refused();
+    if matches!(failure.cause, Cause::Connect | Cause::Left | Cause::Stale) {
+        tries.pass_over();
     }
     let safe = match failure.retry {
         RetryIf::Never => false,

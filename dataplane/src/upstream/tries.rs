@@ -8,16 +8,16 @@ use tokio::time::Instant;
 
 use crate::balance::RoundRobin;
 
-/// Endpoints that may refuse a connection without that being a try. Pods that leave together refuse together, until the
-/// controller has heard of it, and asking the next one costs next to nothing.
-const REFUSALS: u32 = 10;
+/// Endpoints that may refuse a connection, or have closed a kept one, without that being a try. Pods that leave together do
+/// so together, until the controller has heard of it, and asking the next one costs next to nothing.
+const PASSED_OVER: u32 = 10;
 
 /// The tries of one request, or of one connection that is handed on.
 #[derive(Debug)]
 pub struct Tries {
     /// One is the rule.
     tried: SmallVec<[SocketAddr; 2]>,
-    refusals: u32,
+    passed_over: u32,
     most: u32,
     until: Option<Instant>,
 }
@@ -26,7 +26,7 @@ impl Tries {
     /// None yet.
     pub fn new(retry: &Retry) -> Self {
         let until = if retry.timeout.is_zero() { None } else { Instant::now().checked_add(retry.timeout) };
-        Self { tried: SmallVec::new(), refusals: 0, most: retry.tries, until }
+        Self { tried: SmallVec::new(), passed_over: 0, most: retry.tries, until }
     }
 
     /// An endpoint that was not tried yet, of those that there are now: they may have changed since the last try. Where
@@ -44,9 +44,10 @@ impl Tries {
         Some(address)
     }
 
-    /// The endpoint of the last try refused the connection, or has left.
-    pub fn refused(&mut self) {
-        self.refusals = self.refusals.saturating_add(1).min(REFUSALS);
+    /// The endpoint of the last try refused the connection, has left, or had closed a kept connection (nginx counts that as
+    /// no try either).
+    pub fn pass_over(&mut self) {
+        self.passed_over = self.passed_over.saturating_add(1).min(PASSED_OVER);
     }
 
     /// Whether there was none.
@@ -56,7 +57,7 @@ impl Tries {
 
     /// Whether there may be no other. `Retry::tries` 0 is as many as there are endpoints: [`Self::next`] ends it.
     pub fn is_over(&self) -> bool {
-        let most = self.most.saturating_add(self.refusals);
+        let most = self.most.saturating_add(self.passed_over);
         let is_used_up = self.most != 0 && u32::try_from(self.tried.len()).is_ok_and(|tried| tried >= most);
         is_used_up || self.until.is_some_and(|until| Instant::now() >= until)
     }
