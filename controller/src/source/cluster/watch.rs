@@ -49,7 +49,7 @@ const RECOVERED: Duration = LIMITS.head.saturating_add(Duration::from_secs(5));
 /// The API server is asked to end each watch after so many seconds; where it does not, the watch is begun anew from where
 /// it was, soon after. So a silent one is not waited for when something between us and the API server keeps the connection
 /// up: a load balancer, say.
-const LASTS: u32 = 60;
+pub(super) const LASTS: u32 = 60;
 
 /// A server that takes a streaming list but never ends it does not know what it is. Nor is one of use that does not end
 /// within [`LASTS`]: it would begin anew for ever, and a list in pages does not.
