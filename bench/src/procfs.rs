@@ -112,13 +112,7 @@ fn schedstat(task: &Path) -> Option<(Duration, Duration)> {
 /// # Errors
 /// Where one of them is gone.
 pub fn memory(pids: &[u32]) -> Result<u64> {
-    pids.iter().map(|pid| memory_of(*pid).with_context(|| format!("the memory of process {pid}"))).sum()
-}
-
-fn memory_of(pid: u32) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    kibibytes(pids, "smaps_rollup", "Pss:")
 }
 
 /// The most resident memory that these processes have had at a time, each by itself, in KiB.
@@ -126,13 +120,17 @@ fn memory_of(pid: u32) -> Result<u64> {
 /// # Errors
 /// One has ended.
 pub fn peak(pids: &[u32]) -> Result<u64> {
-    pids.iter().map(|pid| peak_of(*pid).with_context(|| format!("the memory of process {pid}"))).sum()
+    kibibytes(pids, "status", "VmHWM:")
 }
 
-fn peak_of(pid: u32) -> Result<u64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+/// A field of a file in /proc of each of them, added up.
+fn kibibytes(pids: &[u32], file: &str, field: &str) -> Result<u64> {
+    let of = |pid: u32| -> Result<u64> {
+        let text = fs::read_to_string(format!("/proc/{pid}/{file}"))?;
+        let value = text.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field}"))?;
+        Ok(value.trim().trim_end_matches("kB").trim().parse()?)
+    };
+    pids.iter().map(|pid| of(*pid).with_context(|| format!("the memory of process {pid}"))).sum()
 }
 
 /// How many files, sockets among them, these processes have open.
