@@ -1,6 +1,19 @@
 {{/* The flags of users as JSON: extraArgs, and those that are for the data plane only. */}}
 {{- define "tidegate.flags.extra" -}}
-{{- merge (dict) (default dict .Values.controller.dataplane.extraArgs) (default dict .Values.controller.extraArgs) | toJson -}}
+{{- include "tidegate.flags.joined" (list .Values.controller.extraArgs .Values.controller.dataplane.extraArgs) -}}
+{{- end -}}
+
+{{/* Flags of several maps as JSON; where two have one name, the last wins: also with 0 or false, unlike with merge. */}}
+{{- define "tidegate.flags.joined" -}}
+{{- $joined := dict -}}
+{{- range . -}}
+{{- range $flag, $value := . -}}
+{{- if not (and (kindIs "invalid" $value) (hasKey $joined $flag)) -}}
+{{- $_ := set $joined $flag $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $joined -}}
 {{- end -}}
 
 {{/* A port of the Pod: (root, http, https or healthz); a flag of the user wins, so that both say the same. */}}
@@ -8,7 +21,12 @@
 {{- $values := (first .).Values.controller -}}
 {{- $name := last . -}}
 {{- $port := ternary $values.metrics.port (get $values.containerPort $name) (eq $name "healthz") -}}
-{{- include "tidegate.text" (default $port (get (include "tidegate.flags.extra" (first .) | fromJson) (printf "%s-port" $name))) -}}
+{{- $flag := printf "%s-port" $name -}}
+{{- $given := get (include "tidegate.flags.extra" (first .) | fromJson) $flag -}}
+{{- if eq "0" (toString $given) -}}
+{{- fail (printf "extraArgs.%s=0 is not supported: it would be any port, which no Service and no probe knows." $flag) -}}
+{{- end -}}
+{{- include "tidegate.text" (default $port $given) -}}
 {{- end -}}
 
 {{/* The Service whose address Ingresses get: namespace/name, or nothing. */}}
@@ -86,7 +104,7 @@ the kubelet.
 {{- end -}}
 {{- /* A controller that left before its data plane would leave it alone while it still accepts. */ -}}
 {{- $grace := pick (default dict $controller.dataplane.extraArgs) "shutdown-grace-period" -}}
-{{- merge (dict) $grace (default dict $controller.extraArgs) $flags | toJson -}}
+{{- include "tidegate.flags.joined" (list $flags $controller.extraArgs $grace) -}}
 {{- end -}}
 
 {{/* The program's flags as JSON, from files/flags.json (make generated). */}}
@@ -123,7 +141,7 @@ the kubelet.
 {{- if eq $plane "dataplane" -}}
 {{- $_ := set $flags "state-dir" (include "tidegate.state" $root) -}}
 {{- end -}}
-{{- $flags = merge (dict) (default dict $dataplane.extraArgs) $flags -}}
+{{- $flags = include "tidegate.flags.joined" (list $flags $dataplane.extraArgs) | fromJson -}}
 {{- end -}}
 {{- $flags | toJson -}}
 {{- end -}}
