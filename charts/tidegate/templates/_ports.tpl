@@ -30,7 +30,7 @@
 {{- define "tidegate.ports.host" -}}
 {{- $host := .Values.controller.hostPort -}}
 {{- $ports := list (list "controller.hostPort.ports.http" "TCP" $host.ports.http) (list "controller.hostPort.ports.https" "TCP" $host.ports.https) -}}
-{{- ternary (concat $ports (include "tidegate.ports.services" . | fromJsonArray)) list $host.enabled | toJson -}}
+{{- ternary (concat $ports (include "tidegate.ports.services" . | fromJsonArray)) list (not (empty $host.enabled)) | toJson -}}
 {{- end -}}
 
 {{/* The ports of a Service of the traffic, likewise: (root, name of its values, its ports). */}}
