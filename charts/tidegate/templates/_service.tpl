@@ -3,6 +3,18 @@
 {{- include "tidegate.fields" (list . (list "clusterIP" "clusterIPs" "externalIPs" "loadBalancerIP" "loadBalancerSourceRanges" "loadBalancerClass" "externalTrafficPolicy" "healthCheckNodePort" "sessionAffinity" "trafficDistribution" "ipFamilyPolicy" "ipFamilies")) | trim -}}
 {{- end -}}
 
+{{/* The type of the internal Service: of controller.service. */}}
+{{- define "tidegate.service.internal.type" -}}
+{{- default .type .internal.type -}}
+{{- end -}}
+
+{{/* Whether there would be a load balancer for it that nothing tells to be inside: most clouds open one to everybody. */}}
+{{- define "tidegate.service.internal.open" -}}
+{{- $internal := .internal -}}
+{{- $balanced := eq "LoadBalancer" (include "tidegate.service.internal.type" .) -}}
+{{- if and .enabled $internal.enabled $balanced (not $internal.annotations) (not $internal.loadBalancerClass) }}true{{ end -}}
+{{- end -}}
+
 {{/* The spec of a Service of the traffic: (root, its values). */}}
 {{- define "tidegate.service.spec" -}}
 {{- $root := first . -}}
@@ -11,6 +23,9 @@
 {{- $onNodes := has $service.type (list "NodePort" "LoadBalancer") -}}
 type: {{ $service.type }}
 {{ include "tidegate.service.fields" $service }}
+{{- if and (eq $service.type "LoadBalancer") (kindIs "bool" $service.allocateLoadBalancerNodePorts) }}
+allocateLoadBalancerNodePorts: {{ $service.allocateLoadBalancerNodePorts }}
+{{- end }}
 ports:
   {{- range $name := list "http" "https" }}
   {{- if get $both (ternary "enableHttp" "enableHttps" (eq $name "http")) }}
