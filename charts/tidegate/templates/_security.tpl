@@ -54,6 +54,21 @@ the capability, which the image's file has too.
 {{- if and .Values.controller.split (not (kindIs "invalid" $controller)) (eq (toString $controller) (toString $dataplane)) }}true{{ end -}}
 {{- end -}}
 
+{{/* Whether a container would be root and must not be: the kubelet starts none. */}}
+{{- define "tidegate.rootless" -}}
+{{- $contexts := list -}}
+{{- if eq "true" (include "tidegate.defaultBackend.runs" .) -}}
+{{- $contexts = append $contexts (include "tidegate.defaultBackend.securityContext" .) -}}
+{{- end -}}
+{{- range ternary (list "controller" "dataplane") (list "run") .Values.controller.split -}}
+{{- $contexts = append $contexts (include "tidegate.securityContext" (list $ .)) -}}
+{{- end -}}
+{{- range $contexts -}}
+{{- $context := fromJson . -}}
+{{- if and $context.runAsNonRoot (eq "0" (toString $context.runAsUser)) }}true{{ end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What of the context of the container that faces the network is weaker than by default. */}}
 {{- define "tidegate.weakened" -}}
 {{- $context := include "tidegate.securityContext" (list . (ternary "dataplane" "run" .Values.controller.split)) | fromJson -}}

@@ -37,3 +37,11 @@ app.kubernetes.io/component: default-backend
 {{- $own := include "tidegate.defaultBackend.labels" . -}}
 {{- include "tidegate.metadata" (dict "root" . "own" $own "name" (include "tidegate.defaultBackend.fullname" .) "labels" .Values.defaultBackend.labels) -}}
 {{- end -}}
+
+{{/* The security context of its container as JSON; containerSecurityContext wins, field by field. */}}
+{{- define "tidegate.defaultBackend.securityContext" -}}
+{{- $backend := .Values.defaultBackend -}}
+{{- $context := pick $backend.image "runAsNonRoot" "runAsUser" "runAsGroup" "allowPrivilegeEscalation" "readOnlyRootFilesystem" "seccompProfile" -}}
+{{- $_ := set $context "capabilities" (dict "drop" (list "ALL")) -}}
+{{- mergeOverwrite $context (deepCopy (default dict $backend.containerSecurityContext)) | toJson -}}
+{{- end -}}
