@@ -65,7 +65,7 @@ the kubelet.
 {{- $controller := .Values.controller -}}
 {{- $flags := dict
   "controller-class" $controller.ingressClassResource.controllerValue
-  "ingress-class" $controller.ingressClass
+  "ingress-class" (include "tidegate.ingressClass" .)
   "configmap" (printf "%s/%s" (default "$(POD_NAMESPACE)" $controller.configMapNamespace) (include "tidegate.controller.fullname" .))
   "http-port" $controller.containerPort.http
   "https-port" $controller.containerPort.https

@@ -45,6 +45,11 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The value of the old annotation that is ours. */}}
+{{- define "tidegate.ingressClass" -}}
+{{- default "tidegate" .Values.controller.ingressClass -}}
+{{- end -}}
+
 {{/* Whether namespaces that a selector chooses are read by a role in each, and not all of them by one. */}}
 {{- define "tidegate.chosen" -}}
 {{- $controller := .Values.controller -}}
@@ -128,12 +133,12 @@ annotations: {{- include "tidegate.texts" . | nindent 2 }}
 {{- ternary (tpl $text (first .)) $text (contains "{{" $text) -}}
 {{- end -}}
 
-{{/* Fields of a map that are there and not empty: (map, names). */}}
+{{/* Fields of a map that are there and not empty: (map, names). Files have numbers in quotes too. */}}
 {{- define "tidegate.fields" -}}
 {{- $from := first . -}}
 {{- range $field := last . }}
 {{- with get $from $field }}
-{{ $field }}: {{ toJson . }}
+{{ $field }}: {{ ternary (toString .) (toJson .) (and (kindIs "string" .) (regexMatch "(Limit|NodePort)$" $field)) }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -169,9 +174,24 @@ true
 {{- end -}}
 {{- end -}}
 
+{{/*
+Whether only the digest is: the file names ingress-nginx's image, and the tag is ours, given beside it. With the digest there
+would be no such image. One of ours can be written in the repository.
+*/}}
+{{- define "tidegate.image.foreignDigest" -}}
+{{- $image := .Values.controller.image -}}
+{{- $own := or (include "tidegate.image.whole" $image.repository) (include "tidegate.image.foreign" .) -}}
+{{- if and $image.digest (contains "ingress-nginx" (default "" $image.image)) (not $own) }}true{{ end -}}
+{{- end -}}
+
 {{- define "tidegate.controller.image" -}}
 {{- $image := .Values.controller.image -}}
-{{- include "tidegate.image" (list (ternary (pick $image "repository") $image (eq "true" (include "tidegate.image.foreign" .))) .Chart.AppVersion) -}}
+{{- if include "tidegate.image.foreign" . -}}
+{{- $image = pick $image "repository" -}}
+{{- else if include "tidegate.image.foreignDigest" . -}}
+{{- $image = omit $image "digest" -}}
+{{- end -}}
+{{- include "tidegate.image" (list $image .Chart.AppVersion) -}}
 {{- end -}}
 
 {{/* What files written for ingress-nginx's chart call in affinity and topologySpreadConstraints. */}}

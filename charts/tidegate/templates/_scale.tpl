@@ -35,7 +35,7 @@ minReplicas: {{ $values.minReplicas }}
 maxReplicas: {{ $values.maxReplicas }}
 metrics:
   {{- range $resource, $target := dict "cpu" $values.targetCPUUtilizationPercentage "memory" $values.targetMemoryUtilizationPercentage }}
-  {{- with $target }}
+  {{- with int $target }}
   - type: Resource
     resource:
       name: {{ $resource }}
