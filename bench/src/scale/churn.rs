@@ -46,7 +46,7 @@ const LEAST: f64 = 0.97;
 /// The most cores of both planes, the traffic included.
 const MOST_CORES: f64 = 0.5;
 
-/// The most CPU of a request under churn, of that which it takes alone, and of that beside writes that nobody watches.
+/// The most CPU of a request under churn, of that which it takes beside writes that nobody watches.
 const MOST_CPU: f64 = 1.05;
 
 /// The most memory that a plane may gain, MiB: a snapshot or two, and what the allocator keeps.
