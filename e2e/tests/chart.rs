@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
+use anyhow::Context;
 use e2e::client::Target;
 use e2e::cluster::{Cluster, Namespace, items};
+use e2e::load::{Load, Plan, Protocol};
 use e2e::objects::{EchoApp, ingress, rule};
 use e2e::wait;
 use serde_json::{Value, json};
@@ -55,6 +57,15 @@ impl Release {
         let service = self.namespace.json(&["get", "service", name]).await.unwrap();
         let address: IpAddr = service["spec"]["clusterIP"].as_str().unwrap().parse().unwrap();
         Target::new(address)
+    }
+
+    /// What the controller of its only Pod has on `/problems`.
+    async fn problems(&self) -> anyhow::Result<Value> {
+        let selector = "app.kubernetes.io/component=controller";
+        let pods = self.namespace.json(&["get", "pods", "-l", selector]).await?;
+        let address = pods["items"][0]["status"]["podIP"].as_str().context("its Pod has no address")?;
+        let admin = Target { http_port: 10255, ..Target::new(address.parse()?) };
+        Ok(serde_json::from_str(&admin.get("admin", "/problems").await?.text())?)
     }
 
     fn ingress(&self, name: &str, host: &str) -> Value {
@@ -126,6 +137,39 @@ async fn a_scoped_release_sees_its_namespace_only() {
     assert_eq!(front.get("elsewhere.example", "/").await.unwrap().status, 404);
 }
 
+/// Namespaces by a label, of which the account may read those where the command of the notes was run, and no others.
+#[tokio::test(flavor = "multi_thread")]
+async fn chosen_namespaces_are_bound_as_the_notes_say() {
+    let cluster = Cluster::from_env().unwrap();
+    let (bound, unbound) = (cluster.namespace("bound").await.unwrap(), cluster.namespace("unbound").await.unwrap());
+    let label = format!("ingress={}", bound.name());
+    for namespace in [&bound, &unbound] {
+        cluster.kubectl(&["label", "namespace", namespace.name(), &label]).await.unwrap();
+        app(namespace).await;
+    }
+    let namespace = cluster.namespace("chosen").await.unwrap();
+    let release = Release { name: namespace.name().to_owned(), namespace };
+    let selector = format!("controller.scope.namespaceSelector={label}");
+    let values = ["--set", "rbac.scope=true,controller.service.type=ClusterIP", "--set", &selector];
+    let printed = release.helm("install", &values).await;
+    bound.apply(&[release.ingress("app", "bound.example")]).await.unwrap();
+    unbound.apply(&[release.ingress("app", "unbound.example")]).await.unwrap();
+
+    let is_binding = |line: &&str| line.starts_with("create rolebinding ");
+    let command = printed.lines().filter_map(|line| line.trim().strip_prefix("kubectl ")).find(is_binding).unwrap();
+    let command = command.replace("NAMESPACE", bound.name());
+    cluster.kubectl(&command.split_whitespace().collect::<Vec<_>>()).await.unwrap();
+    let front = release.front().await;
+    answers(&front, "bound.example", 200).await;
+    assert_eq!(front.get("unbound.example", "/").await.unwrap().status, 404);
+    let is_told = |problem: &Value| {
+        let is_there = problem["field"].as_str().is_some_and(|field| field.ends_with(unbound.name()));
+        is_there && problem["reason"] == "NotPermitted"
+    };
+    let told = || async { Ok(items(&release.problems().await?).any(is_told).then_some(())) };
+    wait::until("a problem of the namespace that is not bound", LIMIT, told).await.unwrap();
+}
+
 /// On the node's own network, ports below 1024 without root and without a sysctl; the status has the node's address.
 #[tokio::test(flavor = "multi_thread")]
 async fn low_ports_of_the_node_need_no_root() {
@@ -178,7 +222,8 @@ async fn the_webhook_refuses_what_could_not_be_served() {
     wait::until("a refusal after the upgrade", LIMIT, refused).await.unwrap();
 }
 
-/// A release of ingress-nginx becomes one of ours, with the Service that it had, and goes back to what it was.
+/// A release of ingress-nginx becomes one of ours, with the Service that it had, and goes back to what it was; no request
+/// fails meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_of_ingress_nginx_is_replaced_and_comes_back() {
     let cluster = Cluster::from_env().unwrap();
@@ -191,6 +236,10 @@ async fn a_release_of_ingress_nginx_is_replaced_and_comes_back() {
     let front = release.service(&service).await;
     // What stands for nginx answers whatever it is asked.
     answers(&front, "nobody.example", 200).await;
+    // Each request on a new connection, so that it goes to whom the Service has at the moment.
+    let host = "old.example".to_owned();
+    let plan = Plan { target: front.clone(), host, rate: 50, connections: 4, protocol: Protocol::Http1, keep: false };
+    let load = Load::start(&plan);
 
     let class = format!("controller.ingressClassResource.name={0},controller.ingressClass={0}", release.name);
     let owner = format!("controller.ingressClassResource.controllerValue=k8s.io/{}", release.name);
@@ -204,4 +253,9 @@ async fn a_release_of_ingress_nginx_is_replaced_and_comes_back() {
     release.run(&["rollback", &release.name, "1"]).await;
     assert_eq!(release.service(&service).await.address, front.address);
     answers(&front, "nobody.example", 200).await;
+    // Our Pod is leaving now.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let report = load.stop().await;
+    assert!(report.sent() > 100 && report.failed() == 0, "{report:?}");
+    assert!(report.pods.len() >= 3, "nginx's Pods and the app's answered: {report:?}");
 }
