@@ -178,12 +178,12 @@ async fn chosen_namespaces_take_a_role_each() {
     tidegate.serves(&first).await;
     // The one that it may not read harms nobody, and is told of.
     assert_eq!(tidegate.status(&host("app", &second)).await, 404);
-    let problems = tidegate.problems().await;
     let is_told = |problem: &Value| {
         let is_there = problem["field"].as_str().is_some_and(|field| field.ends_with(second.name()));
         is_there && problem["reason"] == "NotPermitted"
     };
-    assert!(problems.iter().any(is_told), "{problems:?}");
+    let told = || async { Ok(tidegate.problems().await.iter().any(is_told).then_some(())) };
+    wait::until("a problem of the namespace", LIMIT, told).await.unwrap();
     second.apply(&role("Role", CLASS, home.name(), &rules())).await.unwrap();
     tidegate.serves(&second).await;
     // One that is not chosen any more is not served any more.
