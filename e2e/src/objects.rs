@@ -93,7 +93,9 @@ impl EchoApp {
         })
     }
 
-    fn service(&self) -> Value {
+    /// Its Service alone.
+    #[must_use]
+    pub fn service(&self) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": { "name": self.name },

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeSet;
+use std::process::Stdio;
 use std::time::Duration;
 
-use e2e::cluster::Cluster;
+use e2e::cluster::{Cluster, Namespace};
 use e2e::crowd::{Crowd, Leave};
 use e2e::fleet::{Fleet, Pod};
-use e2e::objects::ingress_for;
+use e2e::objects::{EchoApp, ingress_for};
 use e2e::process::Process;
 use e2e::tidegate::NAMESPACE;
 use e2e::wait;
@@ -18,8 +19,10 @@ use serde_json::{Value, json};
 const LIMIT: Duration = Duration::from_secs(60);
 /// Until a change of endpoints is seen by who asks.
 const FOLLOWED: Duration = Duration::from_secs(15);
-/// Without an answer for so long, it hangs.
-const HANGS: Duration = Duration::from_secs(60);
+/// How often a controller is asked whether it answers, in the test that has one hang; it hangs after six questions.
+const ASKED: Duration = Duration::from_secs(2);
+/// Tidegate's workload.
+const DEPLOYMENT: &str = "tidegate-controller";
 /// The node that nothing comes to but by a test, and what keeps the rest away (e2e/run).
 const SPARE: &str = "node2";
 const TAINT: &str = "tidegate.dev/spare";
@@ -48,19 +51,6 @@ async fn a_change_is_served(crowd: &Crowd, name: &str) {
     wait::until_eq("the change", LIMIT, 200, served).await.unwrap();
 }
 
-/// A new configuration for each of some seconds: routes come and go beside the crowd's.
-#[tokio::test(flavor = "multi_thread")]
-async fn changes_of_others_disturb_nobody() {
-    let crowd = gather().await;
-    for round in 0..20 {
-        let host = format!("other-{round}.{}", crowd.namespace.name());
-        crowd.namespace.apply(&[ingress_for("other", &host, "app")]).await.unwrap();
-        let label = format!("round=r{round}");
-        crowd.namespace.kubectl(&["label", "service", "app", "--overwrite", &label]).await.unwrap();
-    }
-    crowd.go_home(None).await.unwrap();
-}
-
 /// A slice of a Service beside those that Kubernetes makes for it.
 fn slice(service: &str, addresses: &[String]) -> Value {
     let endpoint = |address| json!({ "addresses": [address] });
@@ -71,6 +61,13 @@ fn slice(service: &str, addresses: &[String]) -> Value {
         "ports": [{ "name": "http", "port": 3000 }],
         "endpoints": addresses.iter().map(endpoint).collect::<Vec<_>>(),
     })
+}
+
+/// What changes and concerns no endpoint: another host comes in the place of the one before, and a Service has another label.
+fn beside(namespace: &Namespace, round: usize) -> [Value; 2] {
+    let mut app = EchoApp::new("app", 2).service();
+    app["metadata"]["labels"] = json!({ "round": format!("r{round}") });
+    [ingress_for("other", &format!("other-{round}.{}", namespace.name()), "app"), app]
 }
 
 /// Who answers for a host of the crowd, on new connections.
@@ -90,10 +87,10 @@ async fn only_these_answer(crowd: &Crowd, app: &str, pods: &BTreeSet<String>) {
     assert_eq!(who_answers(crowd, app, 200).await.unwrap(), *pods, "of {app}");
 }
 
-/// Endpoints come and go dozens of times a second, of the requests' app and of that of the sessions, whose own stays. Now
-/// and then they rest: then exactly those answer that are there.
+/// Endpoints come and go dozens of times a second, of the requests' app and of that of the sessions, whose own stays; so do
+/// routes beside the crowd's, less often. Now and then they rest: then exactly those answer that are there.
 #[tokio::test(flavor = "multi_thread")]
-async fn endpoints_that_come_and_go_disturb_nobody() {
+async fn endpoints_and_routes_that_come_and_go_disturb_nobody() {
     let crowd = gather().await;
     let list = crowd.namespace.json(&["get", "pods"]).await.unwrap();
     let pod = |pod: &Value| {
@@ -108,12 +105,15 @@ async fn endpoints_that_come_and_go_disturb_nobody() {
     };
     let addresses: Vec<String> = pods.iter().map(|(.., address)| address.clone()).collect();
     // kubectl applies them one after the other: each is a change that is seen.
-    let changes: Vec<_> = (0..200)
-        .map(|round| slice(["app", "talk"][round % 2], &addresses[..(round / 2) % (addresses.len() + 1)]))
-        .collect();
-    for (part, changes) in changes.chunks(50).enumerate() {
+    let changes = |round: usize| {
+        let endpoints = slice(["app", "talk"][round % 2], &addresses[..(round / 2) % (addresses.len() + 1)]);
+        let others = round.is_multiple_of(10).then(|| beside(&crowd.namespace, round));
+        others.into_iter().flatten().chain([endpoints])
+    };
+    for part in 0..4 {
+        let changes: Vec<_> = (part * 50..(part + 1) * 50).flat_map(changes).collect();
         let begun = std::time::Instant::now();
-        crowd.namespace.apply(changes).await.unwrap();
+        crowd.namespace.apply(&changes).await.unwrap();
         eprintln!("{} changes in {:?}", changes.len(), begun.elapsed());
         let is_full = part % 2 == 0;
         for app in ["app", "talk"] {
@@ -159,18 +159,28 @@ async fn a_controller_that_dies_is_not_noticed() {
     crowd.go_home(None).await.unwrap();
 }
 
-/// The controller of the only Pod hangs: it is replaced, and new connections come all the while.
+/// The controller of the only Pod hangs: it is replaced, and new connections come all the while. It is asked more often than
+/// by default, every ten seconds, so that it is found sooner.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_controller_that_hangs_is_not_noticed() {
+    let fleet = Fleet::new(&Cluster::from_env().unwrap());
+    let flag = format!("--supervision-period={}", ASKED.as_millis());
+    let arguments = "/spec/template/spec/containers/0/args/-";
+    let patch = json!([{ "op": "add", "path": arguments, "value": flag }]).to_string();
+    fleet.kubectl(&["patch", "deployment", DEPLOYMENT, "--type=json", "-p", &patch]).await.unwrap();
+    fleet.rolled_out().await.unwrap();
     let crowd = gather().await;
     let pods = crowd.fleet.staying().await.unwrap();
     let controller = Process::plane_of(&pods[0].name, "controller").unwrap();
     controller.signal("-STOP").unwrap();
     let another = || async { Ok(controller.successor()) };
-    wait::until("another controller", HANGS + LIMIT, another).await.unwrap();
+    let (_, took) = wait::until("another controller", LIMIT, another).await.unwrap();
+    eprintln!("there was another controller after {took:?}");
     a_change_is_served(&crowd, "after").await;
     assert_eq!(crowd.fleet.staying().await.unwrap(), pods);
     crowd.go_home(None).await.unwrap();
+    fleet.kubectl(&["rollout", "undo", "deployment", DEPLOYMENT]).await.unwrap();
+    fleet.rolled_out().await.unwrap();
 }
 
 /// Of three controllers the one that leads is killed: its data plane, too, has all that it had.
@@ -198,18 +208,21 @@ async fn more_and_fewer_replicas_lose_nothing() {
     crowd.go_home(Some(leave)).await.unwrap();
 }
 
-/// An eviction, which is what a drain does to each Pod, of the only one, where another one came first.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_eviction_loses_no_request() {
-    let crowd = gather().await;
-    let pods = crowd.fleet.staying().await.unwrap();
-    crowd.fleet.scale(2).await.unwrap();
-    let leave = Leave::now(pods);
-    crowd.fleet.evict(&leave.pods()[0].name).await.unwrap();
-    gone(&crowd.fleet, &leave.pods()).await;
-    crowd.fleet.rolled_out().await.unwrap();
-    crowd.fleet.scale(1).await.unwrap();
-    crowd.go_home(Some(leave)).await.unwrap();
+/// Both nodes as they were, also after a failure in between: other tests need the first one.
+struct Nodes;
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        let taint = format!("{TAINT}=:NoSchedule");
+        let as_before =
+            [&["uncordon", "node1"][..], &["taint", "node", SPARE, "--overwrite", &taint], &["uncordon", SPARE]];
+        for arguments in as_before {
+            let done = std::process::Command::new("kubectl").args(arguments).stdout(Stdio::null()).status();
+            if !done.is_ok_and(|status| status.success()) {
+                eprintln!("not done: kubectl {arguments:?}");
+            }
+        }
+    }
 }
 
 /// A node is drained, as an operator does it: Tidegate's Pod there is evicted, and comes again on the other node.
@@ -219,6 +232,7 @@ async fn a_drained_node_loses_no_request() {
     let fleet = Fleet::new(&cluster);
     let kubectl = async |arguments: &[&str]| cluster.kubectl(arguments).await.unwrap();
     fleet.alone().await.unwrap();
+    let _as_before = Nodes;
     // The second Pod is on the spare node, and everything that comes after it is not.
     kubectl(&["cordon", "node1"]).await;
     kubectl(&["taint", "node", SPARE, &format!("{TAINT}-")]).await;
@@ -235,7 +249,6 @@ async fn a_drained_node_loses_no_request() {
     kubectl(&["drain", SPARE, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=120s"]).await;
     fleet.rolled_out().await.unwrap();
     crowd.go_home(Some(leave)).await.unwrap();
-    kubectl(&["uncordon", SPARE]).await;
     fleet.scale(1).await.unwrap();
 }
 
