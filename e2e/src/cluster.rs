@@ -180,10 +180,11 @@ impl Namespace {
     pub async fn endpoints_ready(&self, service: &str, count: usize) -> anyhow::Result<Duration> {
         let limit = Duration::from_secs(120);
         let what = format!("{count} ready endpoints of {service}");
-        wait::until_eq(&what, limit, count, || async move {
-            Ok(self.endpoints(service).await?.into_iter().filter(|(_, ready)| *ready).count())
-        })
-        .await
+        let look = || async move {
+            let ready = self.endpoints(service).await?.into_iter().filter(|(_, ready)| *ready).count();
+            if ready == count { Ok(Some(())) } else { bail!("there are {ready}") }
+        };
+        wait::until_each(Duration::from_millis(300), &what, limit, look).await.map(|((), took)| took)
     }
 
     /// The Pods behind a Service, and whether its EndpointSlices call them ready.

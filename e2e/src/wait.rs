@@ -12,7 +12,23 @@ const PERIOD: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// Nothing came in time; the error names `what`, and the last error of `look`.
-pub async fn until<T, F>(what: &str, limit: Duration, mut look: impl FnMut() -> F) -> anyhow::Result<(T, Duration)>
+pub async fn until<T, F>(what: &str, limit: Duration, look: impl FnMut() -> F) -> anyhow::Result<(T, Duration)>
+where
+    F: Future<Output = anyhow::Result<Option<T>>>,
+{
+    until_each(PERIOD, what, limit, look).await
+}
+
+/// As [`until`], and looks once in each `period`: for who takes a kubectl for each look, of which a small machine has not many.
+///
+/// # Errors
+/// As of [`until`].
+pub async fn until_each<T, F>(
+    period: Duration,
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> F,
+) -> anyhow::Result<(T, Duration)>
 where
     F: Future<Output = anyhow::Result<Option<T>>>,
 {
@@ -24,7 +40,7 @@ where
             Ok(None) => {}
             Err(error) => last = format!("{error:#}"),
         }
-        tokio::time::sleep(PERIOD).await;
+        tokio::time::sleep(period).await;
     }
     bail!("waited {limit:?} for {what}: {last}")
 }
