@@ -26,7 +26,7 @@ const SESSIONS: usize = 4;
 /// How long a Pod that was told to leave goes on accepting: the chart's `shutdown-grace-period`.
 const GRACE: Duration = Duration::from_secs(15);
 /// How long its sessions may go on after that: `worker-shutdown-timeout` in `e2e/values.yaml`.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// All of them, with two apps of their own.
 #[derive(Debug)]

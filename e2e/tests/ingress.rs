@@ -85,7 +85,7 @@ async fn readiness_decides_who_gets_requests() {
     let changed = watch.until(pod, false).await.unwrap();
     tokio::time::sleep_until((changed + second).into()).await;
     let before = count();
-    tokio::time::sleep(3 * second).await;
+    tokio::time::sleep(second).await;
     assert_eq!(count(), before, "requests after the Pod was not ready");
 
     set_ready(true).await;

@@ -17,6 +17,7 @@ const PORT: u16 = 8080;
 pub struct Background {
     namespace: Namespace,
     ingress: String,
+    spec: Value,
     unruly: bool,
 }
 
@@ -39,7 +40,15 @@ impl Background {
         }
         namespace.apply(&[ingress(&feature.ingress, feature.spec.clone())]).await?;
         let unruly = feature.spec.get("defaultBackend").is_some();
-        Ok(Self { namespace, ingress: feature.ingress.clone(), unruly })
+        Ok(Self { namespace, ingress: feature.ingress.clone(), spec: feature.spec.clone(), unruly })
+    }
+
+    /// Makes the same Ingress of our class beside it, and returns its name.
+    pub async fn put_ours(&self) -> anyhow::Result<String> {
+        let (name, mut spec) = (format!("{}-of-ours", self.ingress), self.spec.clone());
+        spec["ingressClassName"] = Value::Null;
+        self.namespace.apply(&[ingress(&name, spec)]).await?;
+        Ok(name)
     }
 
     /// The name of its Ingress.
