@@ -3,7 +3,13 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, StreamBody};
@@ -327,4 +333,22 @@ async fn a_call_that_was_begun_is_made_once() {
         assert_eq!((statuses, calls), (vec![200, 200, 502, 502], 2));
         assert!(refusals > 0);
     }
+}
+
+/// The connection was not stale, so each is a try.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_reset_on_a_kept_connection_counts_as_a_try() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let only_the_first = |stream: u32| match ASKED.fetch_add(1, Ordering::SeqCst) {
+        // The head of an answer with status 200 (RFC 7541 appendix A, entry 8) and nothing else.
+        0 => h2::Frame::new(h2::HEADERS, 5, stream, [0x88]),
+        _ => h2::Frame::new(h2::RST_STREAM, 0, stream, 2u32.to_be_bytes()),
+    };
+    let endpoint = refusing(only_the_first).await;
+    let world = World::new().route("a.example", "/", &[endpoint.address]).protocol(Protocol::Http2);
+    let proxy = Proxy::with_workers(1, &world).await;
+    let mut client = Http2::connect(proxy.http()).await;
+    assert_eq!(client.get("http://a.example/").await.0, 200);
+    assert_eq!(client.get("http://a.example/").await.0, 502);
+    assert_eq!((ASKED.load(Ordering::SeqCst), endpoint.connections()), (1 + 3, 1));
 }

@@ -239,6 +239,8 @@ fn cause(error: &hyper::Error, lease: &Lease, to: &Destination<'_>, upload: Opti
     match http2 {
         // What the endpoint says of a stream, or its going away, is no answer; what hyper says is about a bad one.
         Some(error) if io.is_none() && !error.is_remote() => Cause::BadAnswer,
+        // It ended one stream, and the connection is well.
+        Some(_) if io.is_none() => Cause::Closed,
         None if error.is_parse() || lease.wire.is_answered() => Cause::BadAnswer,
         Some(_) | None if lease.is_reused() => Cause::Stale,
         Some(_) | None => Cause::Closed,

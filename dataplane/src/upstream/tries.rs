@@ -30,9 +30,10 @@ impl Tries {
     }
 
     /// An endpoint that was not tried yet, of those that there are now: they may have changed since the last try. Where
-    /// there is no other, one that was tried if it may be tried `again`.
+    /// there is no other, one that was tried if it may be tried `again`; without a number of tries only one of them, once.
     pub fn next(&mut self, set: &EndpointSet, balance: &RoundRobin, again: bool) -> Option<SocketAddr> {
         let len = set.endpoints.len();
+        let again = again && (self.most != 0 || self.tried.len() <= len);
         let index = if self.tried.is_empty() {
             balance.pick(len)
         } else {
@@ -60,5 +61,26 @@ impl Tries {
         let most = self.most.saturating_add(self.passed_over);
         let is_used_up = self.most != 0 && u32::try_from(self.tried.len()).is_ok_and(|tried| tried >= most);
         is_used_up || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use snapshot::Endpoint;
+
+    use super::*;
+
+    #[test]
+    fn without_a_number_of_tries_one_endpoint_is_asked_again_and_only_once() {
+        let endpoint = |port| Endpoint { address: SocketAddr::from(([10, 0, 0, 1], port)) };
+        let set = EndpointSet { endpoints: [1, 2, 3].map(endpoint).into() };
+        let balance = RoundRobin::new(0);
+        for (again, tries) in [(false, 3), (true, 4)] {
+            let mut all = Tries::new(&Retry { tries: 0, timeout: Duration::ZERO });
+            let asked: Vec<_> = std::iter::from_fn(|| all.next(&set, &balance, again)).take(100).collect();
+            assert_eq!(asked.len(), tries);
+        }
     }
 }

@@ -84,7 +84,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         key: "proxy-next-upstream-tries",
         value: "number",
         default: "3",
-        doc: "How many endpoints are tried in all; up to ten that refuse the connection do not count. 0: as many as there are.",
+        doc: "How many endpoints are tried in all; up to ten that refuse the connection, or had closed a kept one, do not \
+              count. 0: as many as there are.",
         example: "2",
         fail_closed: None,
         scope: Scope::Class(Form::Number, Unknown::AsGlobal),
