@@ -8,7 +8,7 @@ use snapshot::{
 };
 use tokio::sync::{mpsc, watch};
 
-use super::{Greeted, Shared, lock};
+use super::{Greeted, Shared, lock, too_long::Held};
 use crate::{
     metrics::Failure,
     wire::{LinkError, Wire, within},
@@ -22,6 +22,8 @@ pub(super) struct Session {
     reports: mpsc::Sender<Report>,
     /// What the data plane holds, if we still have it.
     base: Option<Arc<Snapshot>>,
+    /// Whether it holds anything.
+    holds: bool,
     /// What was sent last on this connection.
     sent: Option<Arc<Snapshot>>,
 }
@@ -37,7 +39,8 @@ impl Session {
         let known = [lock(&shared.held).clone(), lock(&shared.sent).clone()];
         let base = known.into_iter().flatten().find(|known| Some(known.id) == hello.held);
         tracing::info!(knows_its_state = base.is_some(), "a data plane has connected");
-        Self { wire, shared, snapshots, reports, base, sent: None }
+        lock(&shared.too_long).begin();
+        Self { wire, shared, snapshots, reports, base, holds: hello.held.is_some(), sent: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -91,7 +94,12 @@ impl Session {
     /// What is sent instead of a frame that is too long.
     fn instead_of(&self, frame: Frame, error: FrameError, fits: &mut Snapshot) -> Result<Option<Frame>, FrameError> {
         let message = format!("an item is too long to be sent, and left out: {error}");
-        let instead = lock(&self.shared.too_long).found(frame, error, self.base.as_deref(), fits)?;
+        let held = match self.base.as_deref() {
+            Some(base) => Held::This(base),
+            None if self.holds => Held::Unknown,
+            None => Held::Nothing,
+        };
+        let instead = lock(&self.shared.too_long).found(frame, error, held, fits)?;
         self.shared.failed(Failure::Item, &message);
         Ok(instead)
     }
@@ -118,6 +126,7 @@ impl Session {
             Report::Applied { rejected, .. } => {
                 lock(&self.shared.causes).clear();
                 rejected.extend(lock(&self.shared.too_long).rejected());
+                self.holds = true;
                 Some(Arc::clone(sent))
             }
             // What it holds now is not worth a guess: it gets everything next time.

@@ -12,6 +12,15 @@ use snapshot::{
 #[derive(Default)]
 pub(super) struct TooLong(Vec<Item>);
 
+/// What the data plane serves that a snapshot is sent to.
+#[derive(Clone, Copy)]
+pub(super) enum Held<'a> {
+    Nothing,
+    This(&'a Snapshot),
+    /// That of another controller, or of one before a restart of ours.
+    Unknown,
+}
+
 struct Item {
     piece: Piece,
     /// None: it is left out.
@@ -20,6 +29,12 @@ struct Item {
 }
 
 impl TooLong {
+    /// Another data plane is to be sent to. What was left out for the last one may be held by this one, and leaving it out
+    /// would take it away.
+    pub(super) fn begin(&mut self) {
+        self.0.retain(|item| item.instead.is_some());
+    }
+
     /// `next` as it can be sent, as far as is known.
     pub(super) fn replace_in(&mut self, next: &Snapshot) -> Snapshot {
         self.0.retain(|item| item.piece.is_in(next));
@@ -28,20 +43,21 @@ impl TooLong {
         fits
     }
 
-    /// One more, found in `fits` on its way to who holds `base`: it is replaced there. Returns the frame to be sent in its
+    /// One more, found in `fits` on its way to who has `held`: it is replaced there. Returns the frame to be sent in its
     /// place, if there is any.
     ///
     /// # Errors
-    /// It is of no kind that grows with the number of objects, and nothing can stand in its place.
+    /// Nothing can stand in its place: it is of a kind that does not grow with the number of objects, or it is a listener
+    /// and what is served there now is not known.
     pub(super) fn found(
         &mut self,
         frame: Frame,
         error: FrameError,
-        base: Option<&Snapshot>,
+        held: Held<'_>,
         fits: &mut Snapshot,
     ) -> Result<Option<Frame>, FrameError> {
         let Frame::Put(piece) = frame else { return Err(error) };
-        let Some(item) = Item::of(piece, &error, base) else { return Err(error) };
+        let Some(item) = Item::of(piece, &error, held) else { return Err(error) };
         item.replace_in(fits);
         let frame = match &item.instead {
             // That is what is held, so there is nothing to send.
@@ -59,7 +75,7 @@ impl TooLong {
 }
 
 impl Item {
-    fn of(piece: Piece, error: &FrameError, base: Option<&Snapshot>) -> Option<Self> {
+    fn of(piece: Piece, error: &FrameError, held: Held<'_>) -> Option<Self> {
         let (instead, origins, what) = match &piece {
             // What was served before may let in whom the new routes keep out: so nobody gets in.
             Piece::Table(id, table) => {
@@ -74,11 +90,16 @@ impl Item {
             }
             // Which hosts there are; what is let in is said by their tables.
             Piece::Listener(id, _) => {
-                let held = base.and_then(|base| base.listeners.get(id));
-                let held = held.map(|held| Piece::Listener(id.clone(), Arc::clone(held)));
+                let before = match held {
+                    Held::Nothing => None,
+                    Held::This(snapshot) => snapshot.listeners.get(id),
+                    // All would be sent, and what is not among it is gone: the port would be closed.
+                    Held::Unknown => return None,
+                };
+                let before = before.map(|before| Piece::Listener(id.clone(), Arc::clone(before)));
                 let what =
                     "it names too many hosts: those of before are served, or none where there are none".to_owned();
-                (held, [Arc::new(Origin::new("Listener", "", id.as_str()))].into(), what)
+                (before, [Arc::new(Origin::new("Listener", "", id.as_str()))].into(), what)
             }
             Piece::Globals(_) | Piece::Upstream(..) | Piece::Cert(..) => return None,
         };
@@ -143,7 +164,7 @@ mod tests {
         ];
         pieces.iter().for_each(|piece| piece.clone().put_into(&mut next, None));
         let mut fits = next.clone();
-        let sent = pieces.map(|piece| too_long.found(Frame::Put(piece), ERROR, Some(&base), &mut fits).unwrap());
+        let sent = pieces.map(|piece| too_long.found(Frame::Put(piece), ERROR, Held::This(&base), &mut fits).unwrap());
         let nothing = Piece::Endpoints("default/a:80".into(), Arc::default());
         assert!(sent == [None, None, Some(Frame::Put(nothing))]);
         assert!(fits.listeners == base.listeners && fits.endpoints.get("default/a:80").unwrap().endpoints.is_empty());
@@ -156,10 +177,25 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_is_never_left_out_for_who_may_serve_it() {
+        let mut too_long = TooLong::default();
+        let now = listener("now.test");
+        let piece = || Frame::Put(Piece::Listener("http".into(), Arc::clone(&now)));
+        let mut next = Snapshot::default();
+        next.listeners.insert("http".into(), Arc::clone(&now));
+        let mut fits = next.clone();
+        assert!(too_long.found(piece(), ERROR, Held::Unknown, &mut fits) == Err(ERROR) && fits == next);
+        assert!(too_long.found(piece(), ERROR, Held::Nothing, &mut fits) == Ok(None));
+        assert!(fits.listeners.is_empty() && too_long.replace_in(&next) == fits);
+        too_long.begin();
+        assert!(too_long.replace_in(&next) == next);
+    }
+
+    #[test]
     fn nothing_stands_in_the_place_of_what_one_object_says() {
         let (mut too_long, mut fits) = (TooLong::default(), Snapshot::default());
         let chain = Frame::Chain("x".into(), vec![vec![1]]);
-        assert!(too_long.found(chain, ERROR, None, &mut fits) == Err(ERROR));
+        assert!(too_long.found(chain, ERROR, Held::Nothing, &mut fits) == Err(ERROR));
         assert_eq!(too_long.rejected().count(), 0);
     }
 }
