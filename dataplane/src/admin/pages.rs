@@ -34,14 +34,16 @@ struct Page {
 /// Held by whoever has a page made, until nothing of it is in memory any more.
 pub(super) type Turn = OwnedSemaphorePermit;
 
-/// One at a time.
-fn turns() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(1))
+/// Readers of `/metrics` at a time: one who reads slowly must not keep it from Prometheus.
+const SCRAPES: usize = 4;
+
+fn turns(most: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(most))
 }
 
 impl Default for Pages {
     fn default() -> Self {
-        Self { checks: Vec::new(), pulses: Vec::new(), registries: Vec::new(), metrics: turns(), more: BTreeMap::new() }
+        Self { checks: Vec::new(), pulses: Vec::new(), registries: Vec::new(), metrics: turns(SCRAPES), more: BTreeMap::new() }
     }
 }
 
@@ -81,19 +83,22 @@ impl Pages {
         content_type: &'static str,
         body: impl Fn() -> String + Send + Sync + 'static,
     ) -> Self {
-        self.more.insert(path, Page { content_type, body: Box::new(body), turns: turns() });
+        self.more.insert(path, Page { content_type, body: Box::new(body), turns: turns(1) });
         self
     }
 
     /// Who may have a page made; none: it is small, and made at once.
-    pub(super) fn turns(&self, path: &str) -> Option<Arc<Semaphore>> {
+    pub(super) fn turns(&self, method: &Method, path: &str) -> Option<Arc<Semaphore>> {
+        if !is_asked_for(method) {
+            return None;
+        }
         let turns = if path == "/metrics" { Some(&self.metrics) } else { self.more.get(path).map(|page| &page.turns) };
         turns.map(Arc::clone)
     }
 
     /// The answer to a request. With a turn it may take as long as gathering all metrics does.
     pub(super) fn answer(&self, method: &Method, path: &str, turn: Option<Turn>) -> Response<Full<Bytes>> {
-        if !matches!(*method, Method::GET | Method::HEAD) {
+        if !is_asked_for(method) {
             let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "only GET and HEAD\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
@@ -124,6 +129,11 @@ impl Pages {
             ["/healthz", "/readyz", "/metrics"].into_iter().chain(self.more.keys().copied()).collect();
         format!("not found; there are {}\n", paths.join(" "))
     }
+}
+
+/// Whether the method is one for pages.
+fn is_asked_for(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// 200 where no check says anything.

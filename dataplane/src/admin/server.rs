@@ -96,9 +96,9 @@ fn note(ended: hyper::Result<()>) {
 }
 
 /// What is large is made on a thread of its own, because probes must not wait for the metrics of thousands of routes; and
-/// once at a time, because it is in memory as a whole until it was read.
+/// once at a time (metrics a few times), because it is in memory as a whole until it was read.
 async fn answer(request: Request<Incoming>, pages: Arc<Pages>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let Some(turns) = pages.turns(request.uri().path()) else {
+    let Some(turns) = pages.turns(request.method(), request.uri().path()) else {
         return Ok(pages.answer(request.method(), request.uri().path(), None));
     };
     let Ok(Ok(turn)) = timeout(TURN_LIMIT, turns.acquire_owned()).await else { return Ok(busy()) };
