@@ -126,7 +126,8 @@ impl Control {
         let held = self.shared.served.borrow().clone();
         let Applied { built, mut rejected } = self.build(held.clone(), Arc::clone(&next)).await?;
         if let Some(built) = &built {
-            // Endpoints that change meanwhile do not wait for it.
+            // Endpoints that change meanwhile do not wait for it. Over the socket of split planes none come: there the next
+            // snapshot is sent after the report on this one.
             let take = |before: &Snapshot, next: &Snapshot| self.take_endpoints(&built.runtime, before, next);
             next = meanwhile(look_up_names(&built.runtime), next, snapshots.clone(), take).await;
         }

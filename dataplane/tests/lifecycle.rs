@@ -56,6 +56,20 @@ async fn later_a_taken_port_harms_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_a_listener_that_is_gone_ends_with_its_next_request() {
+    let backend = Backend::named("x").await;
+    let mut world = World::new().route("a.example", "/", &[backend.address]);
+    let mut proxy = Proxy::start(&world).await;
+    let mut client = proxy.client().await;
+    assert_eq!(client.get("a.example", "/").await.text(), "x");
+    world.snapshot.listeners.remove("http");
+    proxy.apply(&world).await;
+    let answer = client.get("a.example", "/").await;
+    assert_eq!((answer.status, answer.header("connection")), (404, Some("close")));
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_port_can_be_bound_again_at_once() {
     let backend = Backend::named("x").await;
     let mut world = World::new().route("a.example", "/", &[backend.address]);

@@ -59,6 +59,10 @@ mod tests {
             assert_eq!(taken.recv().await, Some((before, sequence)));
         }
         drop(sender);
+        // The other task gets its turn, and sees that nobody sends any more.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
         assert!(!waiting.is_finished());
         end.send(()).unwrap();
         assert_eq!(waiting.await.unwrap().id.sequence, 4);

@@ -72,12 +72,15 @@ struct Server<H> {
     sessions: RefCell<AHashMap<Key, Rc<Session>>>,
     /// No socket could be had for a session.
     failures: Seldom,
+    /// There were as many sessions as there may be.
+    full: Seldom,
 }
 
 /// Serves a socket until `stop`, which says whether sessions may go on: they end with the worker then. What has come by
 /// that time is served.
 pub async fn serve_datagrams<H: Host>(socket: Datagrams, host: H, stop: impl Future<Output = bool>) {
-    let server = Rc::new(Server { host, socket, sessions: RefCell::default(), failures: Seldom::default() });
+    let (failures, full) = Default::default();
+    let server = Rc::new(Server { host, socket, sessions: RefCell::default(), failures, full });
     let mut stop = pin!(stop);
     let go_on = loop {
         tokio::select! {
@@ -138,7 +141,12 @@ impl<H: Host> Server<H> {
 
     fn begin(self: &Rc<Self>, live: &Arc<LiveUdp>, key: Key) -> Result<Rc<Session>, Dropped> {
         let endpoint = live.backend.pick().ok_or(Dropped::NoEndpoint)?;
-        let place = self.host.place().ok_or(Dropped::Full)?;
+        let place = self.host.place().ok_or_else(|| {
+            if let Some(datagrams) = self.full.say() {
+                tracing::warn!(datagrams, "no room for a UDP session");
+            }
+            Dropped::Full
+        })?;
         let session = Session::new(Arc::clone(live), key, endpoint).map_err(|error| {
             if let Some(datagrams) = self.failures.say() {
                 tracing::warn!(%endpoint, %error, datagrams, "no socket for a UDP session");
