@@ -21,6 +21,8 @@ pub struct EchoApp {
     pub tls_secret: Option<String>,
     /// A label value of the Pods: another one is another revision.
     pub revision: String,
+    /// For how many seconds a Pod that is to leave serves on before its process hears of it.
+    pub lingers: u32,
 }
 
 impl EchoApp {
@@ -36,6 +38,7 @@ impl EchoApp {
             arguments: Vec::new(),
             tls_secret: None,
             revision: "1".to_owned(),
+            lingers: 0,
         }
     }
 
@@ -54,6 +57,8 @@ impl EchoApp {
             secret.clone().map(|name| json!({ "name": "tls", "secret": { "secretName": name } })).collect();
         let mounts: Vec<_> = secret.clone().map(|_| json!({ "name": "tls", "mountPath": "/tls" })).collect();
         let tls = secret.flat_map(|_| ["--tls".to_owned(), "/tls".to_owned()]);
+        let sleep = json!({ "preStop": { "sleep": { "seconds": self.lingers } } });
+        let lifecycle = (self.lingers > 0).then_some(sleep);
         let arguments: Vec<_> = self.arguments.iter().cloned().chain(tls).collect();
         json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
@@ -65,13 +70,14 @@ impl EchoApp {
                     "metadata": { "labels": { "app": self.name, "revision": self.revision } },
                     "spec": {
                         "automountServiceAccountToken": false,
-                        "terminationGracePeriodSeconds": 10,
+                        "terminationGracePeriodSeconds": 10 + self.lingers,
                         "volumes": volumes,
                         "containers": [{
                             "name": "echo",
                             "image": "tidegate-echo:e2e",
                             "imagePullPolicy": "IfNotPresent",
                             "args": arguments,
+                            "lifecycle": lifecycle,
                             "volumeMounts": mounts,
                             "ports": [{ "name": "http", "containerPort": 3000 }],
                             "env": [

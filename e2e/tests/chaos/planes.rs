@@ -16,6 +16,9 @@ use crate::stage::{CONTROLLER, Stage};
 const DATAPLANE: &str = "dataplane";
 /// The kubelet waits ever longer before it starts a container again: after so many kills a Pod's data plane is left alone.
 const MOST_KILLS: u64 = 2;
+/// The supervisor waits ever longer, too, 3.2 s after so many; and what nobody sees must not take longer than a Pod behind
+/// serves on (`LINGERS` in stage.rs).
+const MOST_KILLS_OF_CONTROLLER: u64 = 6;
 /// The longest of these waits, and a busy machine.
 const RECOVERS: Duration = Duration::from_secs(180);
 /// From a Pod that is ready until every node sends it connections again.
@@ -35,7 +38,9 @@ pub enum How {
 /// kill -9 for a controller. Until the next one is there, changes are not seen; nobody notices anything else, since its
 /// container goes on.
 pub async fn kill_controller(stage: &Stage, any: usize) -> anyhow::Result<Outcome> {
-    let Some(victim) = one_of(Process::planes("controller"), any) else { return Ok(Outcome::LeftOut) };
+    let mut able = Process::planes(CONTROLLER);
+    able.retain(|process| stage.kills(&process.pod, CONTROLLER) < MOST_KILLS_OF_CONTROLLER);
+    let Some(victim) = one_of(able, any) else { return Ok(Outcome::LeftOut) };
     let blind = stage.model().blind.begin(Instant::now(), SETTLES);
     let killed = count_and_shoot(stage, &victim, CONTROLLER).await;
     if killed.is_some() {

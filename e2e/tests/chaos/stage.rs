@@ -17,6 +17,9 @@ use crate::objects;
 
 /// Hosts under traffic.
 pub const SITES: usize = 5;
+/// For how many seconds a Pod behind serves on when it is to leave. A controller that was killed is away for less, and until
+/// then nobody can know that the Pod leaves: without this, not even Kubernetes' own proxy would lose nothing.
+const LINGERS: u32 = 10;
 /// The apps behind them.
 pub const APPS: [&str; 3] = ["red", "green", "blue"];
 /// Of a Pod, the process that its container starts again by itself: Kubernetes counts none of these restarts.
@@ -69,7 +72,7 @@ impl Shared {
         let cluster = Cluster::from_env()?;
         let (tidegate, fleet) = (Tidegate::find(&cluster).await?, Fleet::new(&cluster));
         let namespace = cluster.namespace("chaos").await?;
-        let apps = APPS.iter().flat_map(|name| EchoApp::new(name, 2).objects());
+        let apps = APPS.iter().flat_map(|name| EchoApp { lingers: LINGERS, ..EchoApp::new(name, 2) }.objects());
         namespace.apply(&apps.collect::<Vec<_>>()).await?;
         let hosts: Vec<_> = (0..SITES).map(|site| host(site, namespace.name())).collect();
         let mut sites = BTreeMap::new();
