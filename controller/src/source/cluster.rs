@@ -103,7 +103,8 @@ impl Planned {
 /// own namespace: `get`, `create` and `update` of `leases`; `list` and `watch` of the ConfigMaps that flags name; `get` and
 /// `list` of `pods`, for [`crate::replicas`]. In the whole cluster: `list` and `watch` of `ingressclasses`, without which
 /// `--watch-namespace` does; `list` and `watch` of `namespaces` for `--watch-namespace-selector`, which does with Roles in
-/// the namespaces that it chooses (see [`Scope`]); `get` of `nodes` for addresses of nodes. `list` and `watch` of what flags
+/// the namespaces that it chooses (see [`Scope`]), and to learn which of both it is `create` of `selfsubjectaccessreviews`
+/// (authorization.k8s.io), which everybody may who is not kept from it; `get` of `nodes` for addresses of nodes. `list` and `watch` of what flags
 /// name in other namespaces; Events of such an object are in its namespace, those of an object without one in `default`.
 /// `list` and `watch` of `ingressclassparameters` and `patch` of their `status`, where the cluster has them.
 pub(crate) fn plan(client: &Client, options: &Options, scope: &Scope) -> Vec<Planned> {

@@ -184,8 +184,14 @@ async fn may_read_all(client: &Client, terms: &Terms) -> bool {
                 }
                 return granted;
             }
-            // Everybody may ask this, unless somebody took it away: then it is as it was before anybody asked.
-            Err(kube::Error::Api(status)) if status.code == 403 => return true,
+            // Everybody may ask this, unless somebody took it away. Who may read everything may read each namespace, too;
+            // the other way round it would be waited for without end.
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                tracing::info!(
+                    "may not ask whether it may read all namespaces: those that the selector chooses are watched one by one"
+                );
+                return false;
+            }
             Err(error) => {
                 terms.board.still_missing(&terms.list, &explain(&error));
                 sleep(pauses.next().unwrap_or_default()).await;
