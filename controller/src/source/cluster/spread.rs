@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     cycle::Update,
-    object::{Change, Key, Kind},
+    object::{Change, Key, Object as Any},
+    slices,
 };
 
 /// Updates that wait.
@@ -49,7 +50,8 @@ struct Part {
     /// Tells it from an earlier one of the same namespace, of which something may still be on its way.
     number: u64,
     task: AbortHandle,
-    known: BTreeSet<Key>,
+    /// What is there, and whether it stays when the namespace is left.
+    known: BTreeMap<Key, bool>,
     listed: bool,
 }
 
@@ -101,8 +103,8 @@ where
             let Some(part) = self.parts.remove(&namespace) else { continue };
             part.task.abort();
             forget(&self.terms.board, &self.list_in(&namespace));
-            let removed = part.known.into_iter().filter(|key| !self.stays(key));
-            out.changes.extend(removed.map(Change::Remove));
+            let removed = part.known.into_iter().filter(|(_, stays)| !stays);
+            out.changes.extend(removed.map(|(key, _)| Change::Remove(key)));
         }
         while self.tasks.try_join_next().is_some() {}
         for namespace in namespaces {
@@ -138,7 +140,7 @@ where
             };
             tokio::join!(watching, passing_on);
         });
-        let part = Part { number, task, known: BTreeSet::new(), listed: false };
+        let part = Part { number, task, known: BTreeMap::new(), listed: false };
         self.parts.insert(namespace.to_owned(), part);
     }
 
@@ -148,7 +150,7 @@ where
         };
         for change in &update.changes {
             match change {
-                Change::Put(object) => drop(part.known.insert(object.key())),
+                Change::Put(object) => drop(part.known.insert(object.key(), stays(self.stays.as_ref(), object))),
                 Change::Remove(key) => drop(part.known.remove(key)),
             }
         }
@@ -169,13 +171,14 @@ where
     fn list_in(&self, namespace: &str) -> String {
         format!("{} in {namespace}", self.terms.list)
     }
+}
 
-    fn stays(&self, key: &Key) -> bool {
-        self.stays.as_ref().is_some_and(|stays| match key.kind {
-            Kind::Service => key.name == *stays,
-            // Those of other Services there are in nobody's way.
-            Kind::EndpointSlice => key.name.namespace == stays.namespace,
-            _ => false,
-        })
-    }
+/// Whether an object is, or belongs to, the Service that stays. The slices of any other Service there would not be followed,
+/// and so be of Pods that are long gone when the namespace is chosen again.
+fn stays(service: Option<&NamespacedName>, object: &Any) -> bool {
+    service.is_some_and(|service| match object {
+        Any::Service(_) => object.key().name == *service,
+        Any::EndpointSlice(slice) => slices::service(slice).as_ref() == Some(service),
+        _ => false,
+    })
 }
