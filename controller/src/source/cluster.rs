@@ -9,6 +9,7 @@ mod spread;
 pub(crate) mod tests;
 mod trim;
 mod watch;
+mod watches;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
