@@ -30,12 +30,13 @@ use kube::{
     runtime::watcher,
 };
 use tokio::sync::mpsc;
-use watch::{Object, Terms, Watch, Without};
+use watch::{Object, Terms, Watch};
 
 pub(crate) use error::explain;
 pub(crate) use scope::Scope;
 pub(crate) use trim::Trim;
-pub(crate) use watch::forget;
+pub(crate) use watch::Without;
+pub(crate) use watches::Watches;
 
 use crate::{Error, board::Board, cycle::Update, slices::SERVICE_LABEL};
 
@@ -80,7 +81,8 @@ impl Planned {
         Self { list: list.into(), without: Without::Never, consistent: false, run }
     }
 
-    fn without(self, without: Without) -> Self {
+    /// Says what happens where the API server does not let us read it.
+    pub(crate) fn without(self, without: Without) -> Self {
         Self { without, ..self }
     }
 
