@@ -173,7 +173,7 @@ impl Controller {
         let (updates, inbox) = mpsc::channel::<Update>(UPDATES);
         let board = &self.handle.board;
         let (scope, namespaces) = Scope::new(client, &parts.options);
-        let keeper = Keeper::new(scope.clone(), parts.options.clone(), Arc::clone(board), updates.clone());
+        let keeper = Keeper::new(scope.clone(), &parts.options, Arc::clone(board), updates.clone());
         let (names, named) = watch::channel(Named::default());
         parts.asking = Asking::of(names);
         let mut plan = cluster::plan(client, &parts.options, &scope);

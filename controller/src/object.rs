@@ -49,6 +49,16 @@ pub(crate) enum Change {
     Remove(Key),
 }
 
+impl Change {
+    /// Of which object.
+    pub(crate) fn key(&self) -> Key {
+        match self {
+            Self::Put(object) => object.key(),
+            Self::Remove(key) => key.clone(),
+        }
+    }
+}
+
 macro_rules! kinds {
     ($($kind:ident $api_version:literal $namespaced:literal,)*) => {
         /// A kind that we read.

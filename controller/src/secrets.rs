@@ -5,12 +5,14 @@
 //!   otherwise it is of another type or does not exist, and is watched by its name for as long as something names it.
 //! - Where that came to be too many watches, one of all other Secrets takes their place until they are few again. Of those
 //!   that nothing names nothing is kept, but they are sent to us meanwhile.
+//! - The default certificate has a watch of its own wherever its namespace may not be one of those that are watched. So has
+//!   what an Ingress names outside of those that a selector chooses; those are never many.
 //!
 //! The cycle says what is named, under a number, and goes on compiling when it gets that number back: what is there is
 //! with it by then.
 
 mod asking;
-mod rest;
+mod bounds;
 mod singles;
 
 use std::{
@@ -20,12 +22,11 @@ use std::{
 };
 
 pub(crate) use asking::{Asking, Held};
+use bounds::Bounds;
 use compile::{NamespacedName, Options};
-use rest::Rest;
 use singles::Singles;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
     time::{Instant, sleep_until},
 };
 
@@ -33,7 +34,7 @@ use crate::{
     board::Board,
     cycle::Update,
     object::{Change, Key, Kind, Object},
-    source::cluster::{self, Scope},
+    source::cluster::{self, Scope, Watches},
 };
 
 /// So many Secrets are watched each by its name; where there are more, one watch is less to the API server.
@@ -51,8 +52,8 @@ const LATER: Duration = Duration::from_secs(2);
 /// What the first snapshot waits for then.
 const BY_NAME: &str = "secrets by name";
 
-/// Updates of one watch that wait.
-const UPDATES: usize = 16;
+/// When a Secret whose namespace was left is asked for by its name: what names it has mostly gone with it by then.
+const AFTER: Duration = Duration::from_secs(5);
 
 /// What is named.
 #[derive(Clone, Default)]
@@ -62,10 +63,19 @@ pub(crate) struct Named {
     pub(crate) secrets: Arc<BTreeSet<NamespacedName>>,
 }
 
+/// The watches of many.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Many {
+    /// Of type `kubernetes.io/tls`.
+    Tls,
+    /// Of all other types.
+    Rest,
+}
+
 /// Follows what is named.
 pub(crate) struct Keeper {
     scope: Scope,
-    options: Options,
+    bounds: Bounds,
     board: Arc<Board>,
     updates: mpsc::Sender<Update>,
     named: Named,
@@ -74,41 +84,43 @@ pub(crate) struct Keeper {
     /// Named, and it is not known yet whether they exist.
     waiting: BTreeSet<NamespacedName>,
     deadline: Instant,
-    from_tls: mpsc::Receiver<Update>,
+    many: Watches<Many>,
     /// The names that the watch of type `kubernetes.io/tls` tells of.
     tls: BTreeSet<NamespacedName>,
     /// What that watch told before it was known what is named.
     early: Option<BTreeMap<NamespacedName, Object>>,
     singles: Singles,
-    /// Secrets that were in the watch of the rest: what a watch of one lacks is gone.
+    /// Whether the watch of the rest has told of all of them.
+    rest_listed: bool,
+    /// Secrets that were in a watch of many: what a watch of one lacks is gone.
     handed_over: BTreeSet<NamespacedName>,
-    rest: Option<Rest>,
-    /// The watch of the first kind.
-    _tls_task: JoinSet<()>,
+    /// Outside of what is watched, and to be asked for later, if they are still named.
+    postponed: BTreeSet<NamespacedName>,
+    later: Instant,
 }
 
 impl Keeper {
     /// Begins to watch. What is held goes to `updates`.
-    pub(crate) fn new(scope: Scope, options: Options, board: Arc<Board>, updates: mpsc::Sender<Update>) -> Self {
-        let (tls_updates, from_tls) = mpsc::channel(UPDATES);
-        let mut tls_task = JoinSet::new();
-        tls_task.spawn(cluster::tls_secrets(&scope).run(tls_updates, Arc::clone(&board)));
+    pub(crate) fn new(scope: Scope, options: &Options, board: Arc<Board>, updates: mpsc::Sender<Update>) -> Self {
+        let mut many = Watches::new(Arc::clone(&board));
+        many.open(Many::Tls, cluster::tls_secrets(&scope), None);
         Self {
             singles: Singles::new(scope.client().clone(), Arc::clone(&board)),
+            bounds: Bounds::new(scope.clone(), options),
             scope,
-            options,
             board,
             updates,
             named: Named::default(),
             answered: 0,
             waiting: BTreeSet::new(),
             deadline: Instant::now(),
-            from_tls,
+            many,
             tls: BTreeSet::new(),
             early: Some(BTreeMap::new()),
+            rest_listed: false,
             handed_over: BTreeSet::new(),
-            rest: None,
-            _tls_task: tls_task,
+            postponed: BTreeSet::new(),
+            later: Instant::now(),
         }
     }
 
@@ -121,10 +133,13 @@ impl Keeper {
                     let now = named.borrow_and_update().clone();
                     self.take_named(now, &mut out);
                 }
-                Some(update) = self.from_tls.recv() => self.take_tls(update, &mut out),
-                update = rest::next(&mut self.rest) => self.take_rest(update, &mut out),
+                (which, update) = self.many.next() => self.take_many(which, update, &mut out),
                 (name, update) = self.singles.next() => self.take_single(&name, update, &mut out),
                 () = sleep_until(self.deadline), if !self.waiting.is_empty() => self.give_up(),
+                () = sleep_until(self.later), if !self.postponed.is_empty() => {
+                    let names = std::mem::take(&mut self.postponed);
+                    self.ask(names.into_iter().collect(), &mut out);
+                }
             }
             if self.waiting.is_empty() && self.answered != self.named.number {
                 self.answered = self.named.number;
@@ -141,9 +156,7 @@ impl Keeper {
         let before = std::mem::replace(&mut self.named, now);
         let now = Arc::clone(&self.named.secrets);
         for gone in before.secrets.difference(&now) {
-            self.singles.close(gone);
-            self.handed_over.remove(gone);
-            self.waiting.remove(gone);
+            self.let_be(gone);
             out.changes.push(Change::Remove(key(gone)));
         }
         let first = self.early.is_some();
@@ -152,7 +165,7 @@ impl Keeper {
         for name in now.difference(&before.secrets) {
             match early.remove(name) {
                 Some(object) => out.changes.push(Change::Put(object)),
-                None if self.may_be_read(name) => unknown.push(name.clone()),
+                None if self.bounds.may_be_read(name) => unknown.push(name.clone()),
                 None => {}
             }
         }
@@ -162,40 +175,94 @@ impl Keeper {
             self.board.missing(BY_NAME, self.some_waiting());
         }
         self.leave_the_rest();
-        self.ask(unknown);
+        self.ask(unknown, out);
     }
 
     /// Finds out about Secrets that nothing is known of.
-    fn ask(&mut self, unknown: Vec<NamespacedName>) {
-        let alone = unknown.iter().filter(|name| !self.is_told_of(name)).count();
-        if self.rest.is_none() && self.singles.len().saturating_add(alone) > MANY {
-            let planned = cluster::other_secrets(&self.scope);
-            self.rest = Some(Rest::watch(planned, &self.board));
+    fn ask(&mut self, unknown: Vec<NamespacedName>, out: &mut Update) {
+        let (outside, unknown): (Vec<_>, Vec<_>) = unknown.into_iter().partition(|name| self.bounds.is_outside(name));
+        self.ask_outside(outside, out);
+        let alone = unknown.iter().filter(|name| self.bounds.is_inside(name) && !self.is_told_of(name)).count();
+        let open = self.singles.names().filter(|name| self.bounds.is_inside(name)).count();
+        if !self.many.is_open(&Many::Rest) && open.saturating_add(alone) > MANY {
+            self.many.open(Many::Rest, cluster::other_secrets(&self.scope), None);
         }
+        // The list that is under way tells.
+        let listing = self.many.is_open(&Many::Rest) && !self.rest_listed;
         for name in unknown {
             let told = self.is_told_of(&name);
-            // The list that is under way tells.
-            let listing = self.rest.as_ref().is_some_and(|rest| !rest.is_listed());
-            if told || !listing || !self.in_scope(&name) {
-                self.singles.open(name, told);
+            if told || !listing || self.bounds.is_pinned(&name) {
+                self.watch_one(name, told);
             }
         }
     }
 
+    /// No watch of many can take the place of these: they are asked for as far as there is room.
+    fn ask_outside(&mut self, names: Vec<NamespacedName>, out: &mut Update) {
+        let open = self.singles.names().filter(|name| self.bounds.is_outside(name)).count();
+        let room = MANY.saturating_sub(open);
+        for (number, name) in names.into_iter().enumerate() {
+            if number < room {
+                self.watch_one(name, false);
+                continue;
+            }
+            if self.handed_over.remove(&name) {
+                out.changes.push(Change::Remove(key(&name)));
+            }
+            self.postpone(name);
+        }
+    }
+
+    fn watch_one(&mut self, name: NamespacedName, once: bool) {
+        let without = self.bounds.without(&name);
+        self.singles.open(name, once, without);
+    }
+
+    /// Nobody waits for it.
+    fn postpone(&mut self, name: NamespacedName) {
+        if self.postponed.is_empty() {
+            self.later = Instant::now() + AFTER;
+        }
+        self.waiting.remove(&name);
+        self.postponed.insert(name);
+    }
+
+    /// Its namespace is not watched any more. It is held until it is clear whether something else names it, and what became
+    /// of it.
+    fn leave(&mut self, name: NamespacedName) {
+        self.let_be(&name);
+        self.handed_over.insert(name.clone());
+        self.postpone(name);
+    }
+
+    /// Nothing more is to be found out about it.
+    fn let_be(&mut self, name: &NamespacedName) {
+        self.singles.close(name);
+        self.waiting.remove(name);
+        self.handed_over.remove(name);
+        self.postponed.remove(name);
+    }
+
     /// Watches each of them by its name again, where they are few.
     fn leave_the_rest(&mut self) {
-        let from_rest = |name: &&NamespacedName| self.in_scope(name) && !self.tls.contains(*name);
-        if !self.rest.as_ref().is_some_and(Rest::is_listed) || self.named.secrets.iter().filter(from_rest).count() > FEW
-        {
+        let from_rest = |name: &&NamespacedName| self.bounds.is_inside(name) && !self.tls.contains(*name);
+        if !self.rest_listed || self.named.secrets.iter().filter(from_rest).count() > FEW {
             return;
         }
         let names: Vec<NamespacedName> = self.named.secrets.iter().filter(from_rest).cloned().collect();
-        if let Some(rest) = self.rest.take() {
-            rest.close();
-        }
+        self.many.close(&Many::Rest);
+        self.rest_listed = false;
         for name in names {
-            self.singles.open(name.clone(), false);
+            self.watch_one(name.clone(), false);
             self.handed_over.insert(name);
+        }
+    }
+
+    fn take_many(&mut self, which: Many, mut update: Update, out: &mut Update) {
+        update.changes.retain(|change| !self.bounds.is_pinned(&change.key().name));
+        match which {
+            Many::Tls => self.take_tls(update, out),
+            Many::Rest => self.take_rest(update, out),
         }
     }
 
@@ -214,12 +281,17 @@ impl Keeper {
                 Change::Remove(key) => {
                     self.tls.remove(&key.name);
                     self.early.as_mut().and_then(|early| early.remove(&key.name));
-                    if self.named.secrets.contains(&key.name) {
-                        // Another one of the same name may be of another type.
-                        self.singles.close(&key.name);
-                        self.ask(vec![key.name.clone()]);
-                        out.changes.push(Change::Remove(key));
+                    if !self.named.secrets.contains(&key.name) {
+                        continue;
                     }
+                    if self.bounds.is_outside(&key.name) {
+                        self.leave(key.name);
+                        continue;
+                    }
+                    // Another one of the same name may be of another type.
+                    self.singles.close(&key.name);
+                    self.ask(vec![key.name.clone()], out);
+                    out.changes.push(Change::Remove(key));
                 }
             }
         }
@@ -231,25 +303,39 @@ impl Keeper {
                 Change::Put(object) => self.put(&object.key().name, object, out),
                 // One of the same name and of type `kubernetes.io/tls` may be there already.
                 Change::Remove(key) if self.named.secrets.contains(&key.name) && !self.tls.contains(&key.name) => {
-                    out.changes.push(Change::Remove(key));
+                    match self.bounds.is_outside(&key.name) {
+                        true => self.leave(key.name),
+                        false => out.changes.push(Change::Remove(key)),
+                    }
                 }
                 Change::Remove(_) => {}
             }
         }
         if update.listed.is_some() {
-            self.rest.iter_mut().for_each(Rest::listed);
-            // What is in neither list does not exist; what the other one tells of is being asked for.
-            let (tls, namespace) = (&self.tls, self.options.watch_namespace.as_deref());
-            let settled = |name: &NamespacedName| in_scope(namespace, name) && !tls.contains(name);
-            self.waiting.retain(|name| !settled(name));
-            self.singles.close_all(settled);
+            self.rest_listed = true;
+            self.settle(out);
         }
     }
 
+    /// What is in neither list does not exist; what the other one tells of is being asked for.
+    fn settle(&mut self, out: &mut Update) {
+        let (bounds, tls) = (&self.bounds, &self.tls);
+        let settled = |name: &NamespacedName| bounds.is_inside(name) && !tls.contains(name);
+        self.waiting.retain(|name| !settled(name));
+        self.singles.close_all(settled);
+        self.handed_over.retain(|name| {
+            let gone = settled(name);
+            if gone {
+                out.changes.push(Change::Remove(key(name)));
+            }
+            !gone
+        });
+        // Left while the list was under way.
+        let unasked: Vec<_> = self.waiting.iter().filter(|name| !self.singles.is_open(name)).cloned().collect();
+        self.ask(unasked, out);
+    }
+
     fn take_single(&mut self, name: &NamespacedName, update: Update, out: &mut Update) {
-        if !self.singles.is_open(name) {
-            return; // told before it was closed
-        }
         self.waiting.remove(name);
         if self.handed_over.remove(name) && update.changes.is_empty() {
             out.changes.push(Change::Remove(key(name)));
@@ -263,24 +349,14 @@ impl Keeper {
     /// A watch of many tells of a Secret.
     fn put(&mut self, name: &NamespacedName, object: Object, out: &mut Update) {
         if self.named.secrets.contains(name) {
-            self.singles.close(name);
-            self.waiting.remove(name);
+            self.let_be(name);
             out.changes.push(Change::Put(object));
         }
     }
 
     /// Whether a watch of many tells of changes of this Secret.
     fn is_told_of(&self, name: &NamespacedName) -> bool {
-        self.tls.contains(name) || (self.rest.as_ref().is_some_and(Rest::is_listed) && self.in_scope(name))
-    }
-
-    fn in_scope(&self, name: &NamespacedName) -> bool {
-        in_scope(self.options.watch_namespace.as_deref(), name)
-    }
-
-    /// Outside of the watched namespace only what a flag names: no Ingress makes us ask for anything there.
-    fn may_be_read(&self, name: &NamespacedName) -> bool {
-        self.in_scope(name) || self.options.default_ssl_certificate.as_ref() == Some(name)
+        self.tls.contains(name) || (self.rest_listed && self.bounds.is_inside(name))
     }
 
     fn give_up(&mut self) {
@@ -294,10 +370,6 @@ impl Keeper {
         let more = if self.waiting.len() > names.len() { ", …" } else { "" };
         format!("{}{more}", names.join(", "))
     }
-}
-
-fn in_scope(namespace: Option<&str>, name: &NamespacedName) -> bool {
-    namespace.is_none_or(|namespace| namespace.is_empty() || *namespace == *name.namespace)
 }
 
 fn key(name: &NamespacedName) -> Key {

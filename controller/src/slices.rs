@@ -54,7 +54,8 @@ impl Slices {
     }
 }
 
-fn service(slice: &EndpointSlice) -> Option<NamespacedName> {
+/// The Service that a slice belongs to.
+pub(crate) fn service(slice: &EndpointSlice) -> Option<NamespacedName> {
     let name = slice.metadata.labels.as_ref()?.get(SERVICE_LABEL)?;
     let namespace = slice.metadata.namespace.as_deref().unwrap_or("default");
     (!name.is_empty()).then(|| NamespacedName::new(namespace, name))

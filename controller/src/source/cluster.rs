@@ -9,6 +9,7 @@ mod spread;
 pub(crate) mod tests;
 mod trim;
 mod watch;
+mod watches;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -29,12 +30,13 @@ use kube::{
     runtime::watcher,
 };
 use tokio::sync::mpsc;
-use watch::{Object, Terms, Watch, Without};
+use watch::{Object, Terms, Watch};
 
 pub(crate) use error::explain;
 pub(crate) use scope::Scope;
 pub(crate) use trim::Trim;
-pub(crate) use watch::forget;
+pub(crate) use watch::Without;
+pub(crate) use watches::Watches;
 
 use crate::{Error, board::Board, cycle::Update, slices::SERVICE_LABEL};
 
@@ -79,7 +81,8 @@ impl Planned {
         Self { list: list.into(), without: Without::Never, consistent: false, run }
     }
 
-    fn without(self, without: Without) -> Self {
+    /// Says what happens where the API server does not let us read it.
+    pub(crate) fn without(self, without: Without) -> Self {
         Self { without, ..self }
     }
 
@@ -103,7 +106,8 @@ impl Planned {
 /// own namespace: `get`, `create` and `update` of `leases`; `list` and `watch` of the ConfigMaps that flags name; `get` and
 /// `list` of `pods`, for [`crate::replicas`]. In the whole cluster: `list` and `watch` of `ingressclasses`, without which
 /// `--watch-namespace` does; `list` and `watch` of `namespaces` for `--watch-namespace-selector`, which does with Roles in
-/// the namespaces that it chooses (see [`Scope`]); `get` of `nodes` for addresses of nodes. `list` and `watch` of what flags
+/// the namespaces that it chooses (see [`Scope`]), and to learn which of both it is `create` of `selfsubjectaccessreviews`
+/// (authorization.k8s.io), which everybody may who is not kept from it; `get` of `nodes` for addresses of nodes. `list` and `watch` of what flags
 /// name in other namespaces; Events of such an object are in its namespace, those of an object without one in `default`.
 /// `list` and `watch` of `ingressclassparameters` and `patch` of their `status`, where the cluster has them.
 pub(crate) fn plan(client: &Client, options: &Options, scope: &Scope) -> Vec<Planned> {

@@ -79,12 +79,30 @@ impl Scope {
     }
 
     /// Whether it is a single namespace.
-    pub(super) fn is_one(&self) -> bool {
+    pub(crate) fn is_one(&self) -> bool {
         matches!(self.place, Place::One(_))
     }
 
+    /// Whether the watches of a kind tell of what is in this namespace.
+    pub(crate) fn covers(&self, namespace: &str) -> bool {
+        match &self.place {
+            Place::All => true,
+            Place::One(one) => **one == *namespace,
+            Place::Chosen(chosen) => match &*chosen.borrow() {
+                Some(Reach::All) => true,
+                Some(Reach::Each(namespaces)) => namespaces.contains(namespace),
+                None => false,
+            },
+        }
+    }
+
+    /// Whether each namespace is watched by itself, because nothing more may be read.
+    pub(crate) fn is_each(&self) -> bool {
+        matches!(&self.place, Place::Chosen(chosen) if matches!(&*chosen.borrow(), Some(Reach::Each(_))))
+    }
+
     /// Whether this may be outside.
-    pub(super) fn may_miss(&self, name: &NamespacedName) -> bool {
+    pub(crate) fn may_miss(&self, name: &NamespacedName) -> bool {
         match &self.place {
             Place::All => false,
             Place::One(namespace) => *namespace != name.namespace,
@@ -184,8 +202,14 @@ async fn may_read_all(client: &Client, terms: &Terms) -> bool {
                 }
                 return granted;
             }
-            // Everybody may ask this, unless somebody took it away: then it is as it was before anybody asked.
-            Err(kube::Error::Api(status)) if status.code == 403 => return true,
+            // Everybody may ask this, unless somebody took it away. Who may read everything may read each namespace, too;
+            // the other way round it would be waited for without end.
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                tracing::info!(
+                    "may not ask whether it may read all namespaces: those that the selector chooses are watched one by one"
+                );
+                return false;
+            }
             Err(error) => {
                 terms.board.still_missing(&terms.list, &explain(&error));
                 sleep(pauses.next().unwrap_or_default()).await;

@@ -1,5 +1,6 @@
 //! A controller against an API in this process. Waits are bounded; nothing is decided by how long they took.
 
+mod elsewhere;
 pub(crate) mod fake;
 mod leader;
 mod namespaces;

@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) streaming: bool,
     /// The only namespaces whose objects may be read, if there are such.
     pub(crate) confined: Option<BTreeSet<String>>,
+    /// Objects elsewhere, `namespace/name`, that may be read by their names, as with a Role that has `resourceNames`.
+    pub(crate) granted: BTreeSet<String>,
     /// Collections that may not be read.
     pub(crate) forbidden: BTreeSet<String>,
     /// Collections that the server does not have.
@@ -292,14 +294,14 @@ impl State {
                 &format!("{collection} is forbidden: User \"x\" cannot list resource \"{collection}\""),
             );
         }
-        if self.is_out_of_bounds(&path) {
+        let of = Selection::new(&path, query);
+        if self.is_out_of_bounds(&of) {
             return status(403, &format!("{collection} is forbidden in {:?}", path.namespace));
         }
         if path.name.is_some() {
             let found = self.objects.get(&collection).and_then(|objects| objects.get(&path.key()));
             return found.map_or_else(|| status(404, "not found"), |object| answer(200, object));
         }
-        let of = Selection::new(&path, query);
         if of.name().is_some_and(|name| self.silent.contains(name)) {
             return self.open(of, Vec::new());
         }
@@ -316,9 +318,14 @@ impl State {
     }
 
     /// What has a namespace, elsewhere than in those that may be read.
-    fn is_out_of_bounds(&self, path: &Path) -> bool {
-        let has_namespace = ["ingresses", "services", "endpointslices", "secrets"].contains(&path.collection.as_str());
-        let may = |confined: &BTreeSet<String>| path.namespace.as_ref().is_some_and(|name| confined.contains(name));
+    fn is_out_of_bounds(&self, of: &Selection) -> bool {
+        let has_namespace = ["ingresses", "services", "endpointslices", "secrets"].contains(&of.collection.as_str());
+        let may = |confined: &BTreeSet<String>| {
+            of.namespace.as_ref().is_some_and(|namespace| {
+                let is_granted = |name: &str| self.granted.contains(&format!("{namespace}/{name}"));
+                confined.contains(namespace) || of.name().is_some_and(is_granted)
+            })
+        };
         has_namespace && !self.confined.as_ref().is_none_or(may)
     }
 

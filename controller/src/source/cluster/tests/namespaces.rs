@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn namespace(name: &str, team: &str) -> Value {
+pub(super) fn namespace(name: &str, team: &str) -> Value {
     json!({"metadata": {"name": name, "labels": {"team": team}}})
 }
 
@@ -18,7 +18,7 @@ fn put(fake: &Fake, namespace: &str, name: &str) {
 }
 
 /// Three namespaces with an Ingress each, of which two are chosen.
-fn teams() -> Fake {
+pub(super) fn teams() -> Fake {
     let fake = Fake::new(true);
     for (name, team) in [("one", "a"), ("two", "a"), ("three", "b")] {
         fake.put("namespaces", namespace(name, team));
@@ -31,7 +31,7 @@ fn watching(fake: Fake) -> World {
     World::with(fake, |config| config.options.watch_namespace_selector = "team=a".to_owned())
 }
 
-fn confine(fake: &Fake, namespaces: &[&str]) {
+pub(super) fn confine(fake: &Fake, namespaces: &[&str]) {
     fake.state().confined = Some(namespaces.iter().map(ToString::to_string).collect());
 }
 
@@ -76,6 +76,17 @@ async fn roles_in_the_chosen_namespaces_are_enough() {
     world.until_hosts(&["one", "two", "three", "late"]).await;
     world.fake.delete("namespaces", "/two");
     world.until_hosts(&["one", "three", "late"]).await;
+}
+
+/// An account that may not even ask what it may do.
+#[tokio::test]
+async fn roles_are_enough_where_nobody_says_what_may_be_read() {
+    let fake = teams();
+    confine(&fake, &["one", "two"]);
+    fake.state().read_only = true;
+    let world = watching(fake);
+    world.until_hosts(&["one", "two"]).await;
+    assert!(world.controller.handle().missing().is_empty());
 }
 
 #[tokio::test]

@@ -8,10 +8,10 @@ use crate::{
 
 const CERT: &str = include_str!("../../../../compile/tests/certs/ec384.crt");
 const KEY: &str = include_str!("../../../../compile/tests/certs/ec384.pkcs8.key");
-const OTHER_CERT: &str = include_str!("../../../../compile/tests/certs/rsa.crt");
-const OTHER_KEY: &str = include_str!("../../../../compile/tests/certs/rsa.pkcs8.key");
+pub(super) const OTHER_CERT: &str = include_str!("../../../../compile/tests/certs/rsa.crt");
+pub(super) const OTHER_KEY: &str = include_str!("../../../../compile/tests/certs/rsa.pkcs8.key");
 
-fn secret(name: &str, kind: &str, cert: &str, key: &str) -> Value {
+pub(super) fn secret(name: &str, kind: &str, cert: &str, key: &str) -> Value {
     let bytes = |text: &str| serde_json::to_value(k8s_openapi::ByteString(text.as_bytes().to_vec())).unwrap();
     json!({
         "metadata": {"name": name, "namespace": "default"},
@@ -20,7 +20,7 @@ fn secret(name: &str, kind: &str, cert: &str, key: &str) -> Value {
     })
 }
 
-fn tls(name: &str) -> Value {
+pub(super) fn tls(name: &str) -> Value {
     secret(name, "kubernetes.io/tls", CERT, KEY)
 }
 
@@ -29,14 +29,14 @@ fn opaque(name: &str) -> Value {
 }
 
 /// An Ingress whose host is to be served with the certificate of this Secret.
-fn with_tls(name: &str, secret: &str) -> Value {
+pub(super) fn with_tls(name: &str, secret: &str) -> Value {
     let mut ingress = ingress(name);
     ingress["spec"]["tls"] = json!([{"hosts": [format!("{name}.example")], "secretName": secret}]);
     ingress
 }
 
 /// A backend is spoken to with the Secret, so that it is of use whatever names its certificate has.
-fn with_identity(name: &str, secret: &str) -> Value {
+pub(super) fn with_identity(name: &str, secret: &str) -> Value {
     let mut ingress = ingress(name);
     ingress["metadata"]["annotations"] = json!({
         "nginx.ingress.kubernetes.io/backend-protocol": "HTTPS",
@@ -46,12 +46,12 @@ fn with_identity(name: &str, secret: &str) -> Value {
 }
 
 /// The Secrets in the latest snapshot.
-fn held(world: &World) -> BTreeSet<String> {
+pub(super) fn held(world: &World) -> BTreeSet<String> {
     let snapshot = world.snapshots.borrow().clone();
     snapshot.iter().flat_map(|snapshot| snapshot.certs.keys()).map(|id| id.to_string()).collect()
 }
 
-fn names(names: &[&str]) -> BTreeSet<String> {
+pub(super) fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
@@ -88,7 +88,7 @@ async fn nothing_else_is_held() {
     let (names, named) = watch::channel(Named::default());
     let options = Options::default();
     let (scope, _) = Scope::new(&fake.client(), &options);
-    let keeper = Keeper::new(scope, options, Board::new(), sender);
+    let keeper = Keeper::new(scope, &options, Board::new(), sender);
     let task = tokio::spawn(keeper.run(named));
     let none: Vec<String> = Vec::new();
     assert_eq!(told(&mut updates, |update| update.listed.is_some()).await, (none.clone(), none.clone()));
@@ -111,7 +111,7 @@ async fn nothing_else_is_held() {
 }
 
 /// What was asked for by name so far.
-fn asked_by_name(fake: &Fake) -> BTreeSet<String> {
+pub(super) fn asked_by_name(fake: &Fake) -> BTreeSet<String> {
     let queries = fake.state().queries.clone();
     let secrets = queries.iter().filter(|(of, _)| of == "secrets");
     let names = secrets.filter_map(|(_, query)| query.split("metadata.name%3D").nth(1));
