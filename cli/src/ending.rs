@@ -7,6 +7,11 @@ use tokio::time::sleep;
 
 use crate::{process::CannotGoOn, signal::StopSignal};
 
+/// How long connections are let end where a part of the process failed. New ones are refused meanwhile, and another process
+/// that would take them cannot begin: one client with a WebSocket must not keep everybody else out for all of
+/// `worker-shutdown-timeout`. Most requests end in that time, and the default grace of a Pod is as long.
+const FAILED: Duration = Duration::from_secs(30);
+
 /// Why it ends.
 pub enum Why {
     /// Somebody wants it to.
@@ -48,7 +53,11 @@ pub async fn drain(
         stop().await
     };
     let drained = async {
-        let (drained, ()) = tokio::join!(dataplane.shut_down(), meanwhile);
+        let limit = if is_asked { Duration::MAX } else { FAILED };
+        let (drained, ()) = tokio::join!(dataplane.shut_down_within(limit), meanwhile);
+        if !is_asked && drained.cut > 0 {
+            tracing::warn!(cut = drained.cut, "connections that were still open are cut");
+        }
         tracing::info!(cut = drained.cut, "drained");
         sleep(grace).await;
     };

@@ -112,6 +112,7 @@ pub(crate) struct Elector {
     release: mpsc::Receiver<oneshot::Sender<()>>,
     /// Whether we may lead.
     fit: watch::Receiver<bool>,
+    was_fit: bool,
     metrics: Metrics,
     board: Arc<Board>,
 }
@@ -142,7 +143,7 @@ impl Elector {
         let (sender, release) = mpsc::channel(1);
         let record = Record::new(identity, ttl);
         metrics.leads(&name, false);
-        let elector = Self { api, name, record, ttl, standing, release, fit, metrics, board };
+        let elector = Self { api, name, record, ttl, standing, release, fit, was_fit: false, metrics, board };
         (elector, Leader { standing: receiver, release: Some(sender) })
     }
 
@@ -150,6 +151,10 @@ impl Elector {
     pub(crate) async fn run(mut self) {
         loop {
             let fit = *self.fit.borrow_and_update();
+            if self.was_fit && !fit {
+                tracing::warn!("the data plane says nothing: this replica does not lead until it applies something");
+            }
+            self.was_fit = fit;
             let pause = if fit { self.round().await } else { self.stand_back().await };
             tokio::select! {
                 () = sleep(pause) => {}

@@ -72,10 +72,10 @@ pub(crate) async fn run(inputs: Inputs, outputs: Outputs) {
         // Most snapshots change endpoints alone, and no status.
         let concerns_status = tokio::select! {
             // Where the data plane is gone, there is nothing to hear until everything ends.
-            Some(report) = reports.recv() => verdicts.take(report).is_some_and(|id| {
-                fitness.applied(id);
-                reporter.served.applied(id)
-            }),
+            Some(report) = reports.recv() => {
+                fitness.hear(&report);
+                verdicts.take(report).is_some_and(|id| reporter.served.applied(id))
+            }
             news = news.recv() => match news {
                 Some(Progress::Objects(new)) => {
                     reporter.outputs.objects.send_replace(new);
@@ -147,3 +147,6 @@ impl Reporter {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,12 +143,17 @@ impl Dataplane {
     /// that end their connections, takes what waits to be accepted, lets everything in flight end, and cuts what has
     /// not ended after the snapshot's `drain_timeout`.
     pub async fn shut_down(self) -> Drained {
+        self.shut_down_within(Duration::MAX).await
+    }
+
+    /// The same, but what has not ended when nothing was accepted for as long as `limit` is cut, if that is earlier.
+    pub async fn shut_down_within(self, limit: Duration) -> Drained {
         self.shared.readiness.set(State::Draining);
         self.shared.workers.iter().for_each(WorkerHandle::leave);
         tokio::time::sleep(self.grace).await;
         self.control.abort();
-        let limit = self.shared.served.borrow().as_ref().map_or(Duration::ZERO, |snapshot| snapshot.drain_timeout);
-        let until = after(limit);
+        let drain = self.shared.served.borrow().as_ref().map_or(Duration::ZERO, |snapshot| snapshot.drain_timeout);
+        let until = after(drain.min(limit));
         let leaving: Vec<_> = self.shared.workers.iter().map(|worker| worker.drain(until)).collect();
         let mut cut = 0;
         for left in leaving {

@@ -175,17 +175,20 @@ async fn half_a_head_is_a_request_on_its_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cuts_what_does_not_end() {
-    let (backend, asked, _go_on) = slow().await;
-    let mut world = World::new().route("a.example", "/", &[backend.address]);
-    world.snapshot.drain_timeout = Duration::from_millis(100);
-    let proxy = Proxy::start(&world).await;
-    let mut busy = proxy.client().await;
-    busy.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n").await;
-    asked.notified().await;
-    assert_eq!(within("the stop", proxy.dataplane.shut_down()).await.cut, 1);
-    assert_eq!(busy.rest().await, "");
-    let log = std::fs::read_to_string(&proxy.log).unwrap();
-    assert!(log.contains("\"GET / HTTP/1.1\" 499 "), "{log}");
+    let (soon, late) = (Duration::from_millis(100), Duration::from_secs(3600));
+    for (drain_timeout, limit) in [(soon, Duration::MAX), (late, soon)] {
+        let (backend, asked, _go_on) = slow().await;
+        let mut world = World::new().route("a.example", "/", &[backend.address]);
+        world.snapshot.drain_timeout = drain_timeout;
+        let proxy = Proxy::start(&world).await;
+        let mut busy = proxy.client().await;
+        busy.send("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n").await;
+        asked.notified().await;
+        assert_eq!(within("the stop", proxy.dataplane.shut_down_within(limit)).await.cut, 1);
+        assert_eq!(busy.rest().await, "");
+        let log = std::fs::read_to_string(&proxy.log).unwrap();
+        assert!(log.contains("\"GET / HTTP/1.1\" 499 "), "{log}");
+    }
 }
 
 fn bind(world: &mut World, binds: &[std::net::SocketAddr]) {

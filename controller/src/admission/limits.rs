@@ -18,6 +18,9 @@ pub(super) const HELD_FOR: Duration = Duration::from_secs(5);
 /// Ingresses that count so at the same time; the oldest makes room.
 pub(super) const HELD: usize = 256;
 
+/// Earlier versions of one of them that are known, so that their coming is not taken for its own.
+pub(super) const VERSIONS: usize = 16;
+
 /// Bytes of the reviews that they came in.
 pub(super) const HELD_BYTES: usize = 8 << 20;
 

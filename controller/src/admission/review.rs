@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use super::{
     basis::{Basis, Recompiled},
     error::Error,
-    limits,
     metrics::{Metrics, Outcome},
     pending::{Held, Pending},
     verdict::{Verdict, judge},
@@ -126,9 +125,7 @@ impl Candidate {
         metrics.tested(ingresses, began.elapsed());
         let verdict = judge(&origin, &own_before, &before.problems, &basis.problems);
         if stored && verdict.errors.is_empty() {
-            let replaces = base.objects.ingresses.get(&name).cloned();
-            let until = Instant::now() + limits::HELD_FOR;
-            pending.hold(Held { name, ingress, replaces, update, bytes, until }, base, basis);
+            pending.hold(Held::new(name, ingress, update, bytes, &base.objects), base, basis);
         }
         Some((origin, verdict))
     }

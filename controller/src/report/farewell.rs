@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::status::Writer;
+use super::status::{Removal, Writer};
 use crate::{
     lease::Leader,
     replicas::{Company, Replicas},
@@ -50,7 +50,11 @@ impl Farewell {
         let end = Instant::now() + LIMIT.max(self.grace);
         let mut in_time = true;
         if let Some(statuses) = self.statuses.take() {
-            in_time = timeout_at(end - RESIGN, statuses.leave(&mut self.leader)).await.is_ok();
+            let mut removal = None;
+            in_time = timeout_at(end - RESIGN, statuses.leave(&mut self.leader, &mut removal)).await.is_ok();
+            if let Some(removal) = removal {
+                removal.say();
+            }
         }
         in_time &= timeout_at(end, self.leader.resign()).await.is_ok();
         if !in_time {
@@ -60,8 +64,9 @@ impl Farewell {
 }
 
 impl Statuses {
-    /// The last replica takes its addresses away. Others go on with them.
-    async fn leave(mut self, leader: &mut Leader) {
+    /// The last replica takes its addresses away. Others go on with them. What was done is in `removal`, also where it
+    /// took too long.
+    async fn leave(mut self, leader: &mut Leader, removal: &mut Option<Removal>) {
         match self.replicas.company().await {
             Ok(Company::None) => {}
             // Where there is no leader, one of those who leave together does it. It may have left before, when somebody
@@ -83,7 +88,8 @@ impl Statuses {
         // One that leaves at the same moment may lead still, and does it then.
         if timeout(LAST, leader.elected()).await.is_ok() {
             let objects = self.objects.borrow().clone();
-            self.writer.remove(&objects, &self.compiled, &self.addresses).await;
+            let begun = self.writer.removal(&objects, &self.compiled, &self.addresses).await;
+            removal.insert(begun).run().await;
         }
     }
 

@@ -13,6 +13,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub(super) reach: Reach,
+    /// Whether the API server has too many requests: whatever else arrives, there should be fewer.
+    pub(super) busy: bool,
     pub(super) why: String,
     /// Not again before this has passed.
     pub(super) pause: Duration,
@@ -21,7 +23,7 @@ pub(super) struct Failure {
 /// What else a failure keeps from arriving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Most of what is written anywhere.
+    /// Most of what is written anywhere, as far as one failure says.
     Everything,
     /// Most of what is written into the same namespace.
     Namespace,
@@ -31,16 +33,18 @@ pub(super) enum Reach {
 
 impl Failure {
     pub(super) fn of(error: &kube::Error) -> Self {
-        let pause = match error {
-            kube::Error::Api(status) => status.details.as_ref().map_or(0, |details| details.retry_after_seconds),
-            _ => 0,
+        let (busy, pause) = match error {
+            kube::Error::Api(status) => {
+                (status.code == 429, status.details.as_ref().map_or(0, |details| details.retry_after_seconds))
+            }
+            _ => (false, 0),
         };
-        Self { reach: reach(error), why: explain(error), pause: Duration::from_secs(u64::from(pause)) }
+        Self { reach: reach(error), busy, why: explain(error), pause: Duration::from_secs(u64::from(pause)) }
     }
 
     pub(super) fn too_slow(limit: Duration) -> Self {
         let why = format!("the API server did not answer within {limit:?}");
-        Self { reach: Reach::Everything, why, pause: Duration::ZERO }
+        Self { reach: Reach::Everything, busy: false, why, pause: Duration::ZERO }
     }
 }
 
@@ -82,6 +86,14 @@ impl<K: Ord> Refusals<K> {
         K: Borrow<Q>,
     {
         self.of.get(what).is_some_and(|refusal| now < refusal.until)
+    }
+
+    /// Whether it was refused, and not taken since.
+    pub(super) fn knows<Q: Ord + ?Sized>(&self, what: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.of.contains_key(what)
     }
 
     /// Remembers a refusal. What was under way when the first one came makes it no longer.
@@ -143,7 +155,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn failure(pause: Duration) -> Failure {
-        Failure { reach: Reach::Everything, why: "no".to_owned(), pause }
+        Failure { reach: Reach::Everything, busy: false, why: "no".to_owned(), pause }
     }
 
     #[test]

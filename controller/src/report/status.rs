@@ -1,47 +1,45 @@
 //! Writes `status.loadBalancer` of Ingresses.
 
+mod removal;
+mod round;
+mod tally;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     future,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use compile::{Compiled, NamespacedName, Objects, Problem, Reason, Severity, StatusPatch, status};
-use futures_util::{StreamExt, stream};
-use k8s_openapi::api::networking::v1::{Ingress, IngressLoadBalancerIngress};
-use kube::{
-    Api, Client,
-    api::{Patch, PatchParams},
-};
+use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
+use kube::Client;
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 
 use super::{
-    contest::{Claim, Contests},
-    refusal::{Failure, Reach, Refusals},
+    contest::Contests,
+    refusal::{Reach, Refusals},
 };
 use crate::{
     board::{Board, trouble},
     metrics::Metrics,
 };
+pub(super) use removal::Removal;
+use round::{Pen, Version, Written};
+use tally::Tally;
 
-/// Writes at the same time.
-const PARALLEL: usize = 8;
-
-/// How long a write may take. One that hangs must not keep all others from being written.
-const WRITE: Duration = Duration::from_secs(10);
+/// How long a write may take. One that hangs must not keep all others from being written. The API server waits for 10 s for
+/// a webhook that says nothing else, and then names it: that should be heard.
+const WRITE: Duration = Duration::from_secs(15);
 
 /// So many are written before it is looked at again whether we lead, and what is to be written.
 const ROUND: usize = 64;
 
-/// So many failures that are not of one object end a round: the others would fail too.
+/// So many failures in a row that are not of one object end a round: the others would fail too.
 const FAILURES: usize = 3;
 
 /// After a write that failed, the first time.
@@ -49,12 +47,11 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// Writes what differs, one round at a time.
 pub(crate) struct Writer {
-    client: Client,
-    metrics: Metrics,
+    pen: Pen,
     board: Arc<Board>,
     round: JoinSet<Vec<Written>>,
     /// Whether the round is to begin no further write.
-    broken_off: Arc<AtomicBool>,
+    broken_off: watch::Sender<bool>,
     /// What was written to which version of an Ingress. Until its watch tells the next version, it is not repeated.
     written: BTreeMap<NamespacedName, Version>,
     contests: Contests,
@@ -71,36 +68,6 @@ enum Scope {
     Ingress(NamespacedName),
 }
 
-/// A patch, and why it did not arrive if so.
-struct Written {
-    ingress: NamespacedName,
-    version: Version,
-    result: Result<(), Failure>,
-}
-
-impl Written {
-    fn fails_for_all(&self) -> bool {
-        self.result.as_ref().is_err_and(|failure| failure.reach == Reach::Everything)
-    }
-}
-
-/// The version of an Ingress before a write, and what was written.
-#[derive(Clone, PartialEq)]
-struct Version {
-    version: Option<String>,
-    claim: Claim,
-}
-
-impl Version {
-    fn of(patch: &StatusPatch, objects: &Objects) -> Self {
-        let meta = objects.ingresses.get(&patch.ingress).map(|ingress| &ingress.metadata);
-        Self {
-            version: meta.and_then(|meta| meta.resource_version.clone()),
-            claim: Claim { uid: meta.and_then(|meta| meta.uid.clone()), addresses: patch.addresses.clone() },
-        }
-    }
-}
-
 /// Waits until it is time to look again: a round is over, or a pause.
 pub(super) async fn ready(writer: &mut Option<Writer>, objects: &watch::Sender<Arc<Objects>>) {
     match writer {
@@ -112,11 +79,10 @@ pub(super) async fn ready(writer: &mut Option<Writer>, objects: &watch::Sender<A
 impl Writer {
     pub(crate) fn new(client: Client, metrics: Metrics, board: Arc<Board>) -> Self {
         Self {
-            client,
-            metrics,
+            pen: Pen { client, metrics, limit: WRITE },
             board,
             round: JoinSet::new(),
-            broken_off: Arc::default(),
+            broken_off: watch::Sender::new(false),
             written: BTreeMap::new(),
             contests: Contests::default(),
             refused: Refusals::new(PAUSE),
@@ -151,10 +117,10 @@ impl Writer {
 
     fn finish(&mut self, round: Vec<Written>) {
         let now = Instant::now();
-        let arrives = round.iter().any(|written| written.result.is_ok());
-        // One that hangs while others arrive hangs for itself.
-        let fails = !arrives || round.iter().filter(|written| written.fails_for_all()).count() >= FAILURES;
-        let mut failing = None;
+        let tally = Tally::new(&round, |ingress| self.has_failed(ingress));
+        if tally.arrives() {
+            self.failing.clear();
+        }
         for Written { ingress, version, result } in round {
             match result {
                 Ok(()) => {
@@ -165,17 +131,12 @@ impl Writer {
                 }
                 // Whoever leads now finds out by itself.
                 Err(_) if self.is_broken_off() => {}
-                Err(failure) => match failure.reach {
-                    Reach::Everything if fails => failing = Some(failure),
+                Err(failure) => match tally.reach(&ingress, &failure) {
+                    Reach::Everything => self.failing.refused((), &failure, now),
                     Reach::Namespace => self.refused.refused(Scope::Namespace(ingress.namespace), &failure, now),
-                    Reach::Everything | Reach::Object => self.refused.refused(Scope::Ingress(ingress), &failure, now),
+                    Reach::Object => self.refused.refused(Scope::Ingress(ingress), &failure, now),
                 },
             }
-        }
-        match failing {
-            Some(failure) => self.failing.refused((), &failure, now),
-            None if arrives => self.failing.clear(),
-            None => {}
         }
     }
 
@@ -200,13 +161,29 @@ impl Writer {
         patches.retain(|(patch, version)| {
             !self.contests.holds_off(&patch.ingress, &version.claim, now) && !self.is_refused(&patch.ingress, now)
         });
+        self.put_in_turn(&mut patches);
         patches.truncate(ROUND);
         self.tell();
         if !patches.is_empty() {
-            self.broken_off = Arc::default();
-            let stop = Arc::clone(&self.broken_off);
-            self.round.spawn(write_all(self.client.clone(), self.metrics.clone(), patches, stop));
+            let (broken_off, stop) = watch::channel(false);
+            self.broken_off = broken_off;
+            self.round.spawn(self.pen.clone().write_all(patches, stop));
         }
+    }
+
+    /// What failed before comes last, and namespaces take turns: one whose writes hang must not be all of a round.
+    fn put_in_turn(&self, patches: &mut [(StatusPatch, Version)]) {
+        let mut turns: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        patches.sort_by_cached_key(|(patch, _)| {
+            let turn = turns.entry(Arc::clone(&patch.ingress.namespace)).or_default();
+            *turn += 1;
+            (self.has_failed(&patch.ingress), *turn)
+        });
+    }
+
+    /// Whether it failed for itself, and has not arrived since.
+    fn has_failed(&self, ingress: &NamespacedName) -> bool {
+        !self.refused.is_empty() && self.refused.knows(&Scope::Ingress(ingress.clone()))
     }
 
     fn is_refused(&self, ingress: &NamespacedName, now: Instant) -> bool {
@@ -248,12 +225,12 @@ impl Writer {
     }
 
     fn is_broken_off(&self) -> bool {
-        self.broken_off.load(Ordering::Relaxed)
+        *self.broken_off.borrow()
     }
 
     /// Begins no further write. Those that are under way are waited for, but not here.
     pub(super) fn break_off(&mut self) {
-        self.broken_off.store(true, Ordering::Relaxed);
+        self.broken_off.send_replace(true);
     }
 
     /// Somebody else writes now, and says what is wrong.
@@ -265,13 +242,13 @@ impl Writer {
         self.tell();
     }
 
-    /// Takes `addresses` out of the statuses that are these, and out of no other.
-    pub(super) async fn remove(
+    /// What takes `addresses` out of the statuses that are these, and out of no other.
+    pub(super) async fn removal(
         &mut self,
         objects: &Objects,
         compiled: &Compiled,
         addresses: &[IngressLoadBalancerIngress],
-    ) {
+    ) -> Removal {
         // A write that is under way must not come last.
         self.break_off();
         while let Some(done) = self.round.join_next().await {
@@ -284,54 +261,10 @@ impl Writer {
         let others: BTreeSet<_> = others.into_iter().map(|patch| patch.ingress).collect();
         let seen = status(objects, compiled, &[]).into_iter().filter(|patch| !others.contains(&patch.ingress));
         let unseen = unseen.into_iter().map(|patch| StatusPatch { addresses: Vec::new(), ..patch });
-        let patches = seen.chain(unseen).map(|patch| (Version::of(&patch, objects), patch));
-        let patches = patches.map(|(version, patch)| (patch, version)).collect();
-        let done = write_all(self.client.clone(), self.metrics.clone(), patches, Arc::default()).await;
-        tracing::info!(ingresses = done.len(), "the last replica leaves: statuses are empty");
-        for Written { ingress, result, .. } in done {
-            if let Err(Failure { why, .. }) = result {
-                tracing::warn!("the status of Ingress {ingress} stays: {why}");
-            }
-        }
+        let patches: BTreeMap<_, _> = seen.chain(unseen).map(|patch| (patch.ingress.clone(), patch)).collect();
+        let patches = patches.into_values().map(|patch| (Version::of(&patch, objects), patch));
+        Removal::new(self.pen.clone(), patches.map(|(version, patch)| (patch, version)).collect())
     }
-}
-
-/// Returns what was tried: not all of it where nothing arrives, or where it is broken off.
-async fn write_all(
-    client: Client,
-    metrics: Metrics,
-    patches: Vec<(StatusPatch, Version)>,
-    stop: Arc<AtomicBool>,
-) -> Vec<Written> {
-    let writes = stream::iter(patches)
-        .take_while(|_| future::ready(!stop.load(Ordering::Relaxed)))
-        .map(|(patch, version)| write_one(&client, &metrics, patch, version));
-    let mut writes = writes.buffer_unordered(PARALLEL);
-    let (mut done, mut failures) = (Vec::new(), 0);
-    while let Some(written) = writes.next().await {
-        failures += usize::from(written.fails_for_all());
-        done.push(written);
-        if failures == FAILURES {
-            break;
-        }
-    }
-    done
-}
-
-async fn write_one(client: &Client, metrics: &Metrics, patch: StatusPatch, version: Version) -> Written {
-    let StatusPatch { ingress, addresses } = patch;
-    let api: Api<Ingress> = Api::namespaced(client.clone(), &ingress.namespace);
-    let body = Patch::Merge(serde_json::json!({ "status": { "loadBalancer": { "ingress": addresses } } }));
-    let params = PatchParams::default();
-    let result = match timeout(WRITE, api.patch_status(&ingress.name, &params, &body)).await {
-        Ok(Ok(_)) => Ok(()),
-        // Deleted meanwhile.
-        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(()),
-        Ok(Err(error)) => Err(Failure::of(&error)),
-        Err(_) => Err(Failure::too_slow(WRITE)),
-    };
-    metrics.wrote("status", result.is_ok());
-    Written { ingress, version, result }
 }
 
 fn not_written(what: &str, why: &str) -> Problem {

@@ -139,18 +139,73 @@ fn what_came_in_another_version_or_went_instead_is_not_held_any_more() {
     }
 }
 
+/// What comes first is no reason to forget what comes after it.
+#[test]
+fn of_two_quick_writes_the_second_one_counts_until_it_comes() {
+    let (empty, mut pending) = (basis(&[]), Pending::default());
+    let created = ingress("a", "a.example", "/", 9);
+    let rival = create(&ingress("b", "moved.example", "/", 1));
+    let moved = update(&ingress("a", "moved.example", "/", 9));
+    assert_eq!(outcomes(&mut pending, &empty, &[create(&created), moved]), [Outcome::Allowed; 2]);
+    pending.settle(Some(&empty), Instant::now());
+    assert_eq!(outcomes(&mut pending, &empty, std::slice::from_ref(&rival)), [Outcome::Denied], "none has come");
+    let first = basis(&[created]);
+    pending.settle(Some(&first), Instant::now());
+    assert_eq!(outcomes(&mut pending, &first, std::slice::from_ref(&rival)), [Outcome::Denied], "one has come");
+    let both = basis(&[ingress("a", "moved.example", "/", 9)]);
+    pending.settle(Some(&both), Instant::now());
+    assert_eq!(outcomes(&mut pending, &empty, &[rival]), [Outcome::Allowed], "it has come and gone");
+}
+
+#[test]
+fn of_many_quick_updates_the_last_one_counts_until_it_comes() {
+    let version = |number: usize| ingress("a", &format!("v{number}.example"), "/", 9);
+    for last in [2, 3, 40] {
+        let (old, mut pending) = (basis(&[version(0)]), Pending::default());
+        let updates: Vec<Value> = (1..=last).map(|number| update(&version(number))).collect();
+        assert_eq!(outcomes(&mut pending, &old, &updates), vec![Outcome::Allowed; last]);
+        let rival = create(&ingress("b", &format!("v{last}.example"), "/", 1));
+        for seen in [0, last - 1] {
+            let seen = basis(&[version(seen)]);
+            pending.settle(Some(&seen), Instant::now());
+            assert_eq!(outcomes(&mut pending, &seen, std::slice::from_ref(&rival)), [Outcome::Denied], "{last}");
+        }
+        assert_eq!(outcomes(&mut pending, &basis(&[]), &[rival]), [Outcome::Allowed], "deleted");
+    }
+}
+
+/// What has been seen again may be the first one, or the last.
+#[test]
+fn what_is_undone_at_once_counts_when_it_is_stored() {
+    let (old, moved) = (ingress("a", "a.example", "/", 9), ingress("a", "moved.example", "/", 9));
+    let (base, mut pending) = (basis(std::slice::from_ref(&old)), Pending::default());
+    assert_eq!(outcomes(&mut pending, &base, &[update(&moved), update(&old)]), [Outcome::Allowed; 2]);
+    let between = basis(&[moved]);
+    let rival = create(&ingress("b", "a.example", "/", 1));
+    assert_eq!(outcomes(&mut pending, &between, std::slice::from_ref(&rival)), [Outcome::Denied]);
+    // That it has come is seen now: when it goes, it is gone.
+    pending.settle(Some(&base), Instant::now());
+    assert_eq!(outcomes(&mut pending, &basis(&[]), &[rival]), [Outcome::Allowed]);
+}
+
+#[test]
+fn what_is_written_as_it_is_is_not_held() {
+    let (base, mut pending) = (basis(&[ingress("a", "a.example", "/", 9)]), Pending::default());
+    assert_eq!(outcomes(&mut pending, &base, &[update(&ingress("a", "a.example", "/", 9))]), [Outcome::Allowed]);
+    assert!(Arc::ptr_eq(&pending.over(&base, &Options::default(), Instant::now()), &base));
+}
+
 #[test]
 fn there_is_a_bound() {
-    let (empty, mut pending) = (basis(&[]), Pending::default());
-    let until = Instant::now() + Duration::from_secs(3600);
+    // Nothing is over, however slow the machine is.
+    let (empty, mut pending, now) = (basis(&[]), Pending::default(), Instant::now());
     let mut hold = |name: &str, bytes| {
         let held = read::<Ingress>(ingress(name, &format!("{name}.example"), "/", 1));
         let name = NamespacedName::of(&held.metadata);
-        let held = Held { name, ingress: held, replaces: None, update: false, bytes, until };
-        let before = pending.over(&empty, &Options::default(), Instant::now());
-        let with = before.with([(held.name.clone(), Arc::clone(&held.ingress))], &Options::default()).basis;
-        pending.hold(held, &empty, with);
-        pending.over(&empty, &Options::default(), Instant::now()).objects.ingresses.len()
+        let before = pending.over(&empty, &Options::default(), now);
+        let with = before.with([(name.clone(), Arc::clone(&held))], &Options::default()).basis;
+        pending.hold(Held::new(name, held, false, bytes, &empty.objects), &empty, with);
+        pending.over(&empty, &Options::default(), now).objects.ingresses.len()
     };
     for at in 0..limits::HELD {
         assert_eq!(hold(&format!("i{at}"), 1), at + 1);

@@ -86,7 +86,7 @@ async fn a_namespace_that_takes_no_events_silences_no_other() {
     sleep(Duration::from_secs(1)).await;
     assert!(world.told("b", "three"), "{:?}", world.tried());
     let why = world.fails().unwrap();
-    assert!(why.contains("in namespace a") && why.contains("may not write"), "{why}");
+    assert!(why.contains("in namespace a") && why.contains("cannot patch"), "{why}");
     // Of what is refused, one is tried, and that less and less often.
     sleep(Duration::from_secs(600)).await;
     let tried = world.tried().len();

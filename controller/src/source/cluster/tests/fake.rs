@@ -56,8 +56,10 @@ pub(crate) struct State {
     pub(crate) read_only: bool,
     /// What a write must be about to hang: a part of its path.
     pub(crate) hanging: Option<String>,
-    /// Namespaces in which writes are refused.
+    /// Namespaces in which we have no permission to write.
     pub(crate) closed: BTreeSet<String>,
+    /// So many writes are too many.
+    pub(crate) busy: usize,
     /// What happened up to here is forgotten: watches from before get a 410.
     pub(crate) compacted: u64,
     /// Verb, and path without the query.
@@ -245,9 +247,7 @@ impl Fake {
             let body: Value = serde_json::from_slice(&body).unwrap();
             state.writes.push((format!("{method} {path}"), body.clone()));
             state.written_at.push(Instant::now());
-            let closed = Path::new(&path).namespace.is_some_and(|namespace| state.closed.contains(&namespace));
-            let refused = closed || state.read_only;
-            return if refused { status(403, "may not write") } else { state.write(&method, &path, body) };
+            return state.refusal(&path).unwrap_or_else(|| state.write(&method, &path, body));
         }
         state.read(&path, &query)
     }
@@ -373,6 +373,20 @@ impl State {
             Some((Ok::<_, Infallible>(frame), receiver))
         });
         Response::new(StreamBody::new(frames).boxed_unsync())
+    }
+
+    fn refusal(&mut self, path: &str) -> Option<Answer> {
+        if self.busy > 0 {
+            self.busy -= 1;
+            return Some(status(429, "too many requests"));
+        }
+        let Path { namespace, collection, .. } = Path::new(path);
+        let namespace = namespace.filter(|namespace| self.closed.contains(namespace));
+        let forbidden = |namespace| {
+            let resource = format!("resource \"{collection}\" in the namespace \"{namespace}\"");
+            status(403, &format!("{collection} is forbidden: User \"x\" cannot patch {resource}"))
+        };
+        namespace.map(forbidden).or_else(|| self.read_only.then(|| status(403, "may not write")))
     }
 
     fn write(&mut self, method: &Method, path: &str, mut body: Value) -> Answer {

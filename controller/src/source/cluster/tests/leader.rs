@@ -223,8 +223,12 @@ async fn who_leads_again_looks_at_nodes_again() {
     fake.put("ingresses", changed);
     replica.connected.store(true, Ordering::SeqCst);
     replica.world.until("it leads", |_| replica.leads()).await;
-    sleep(Duration::from_millis(300)).await;
-    let written = replica.world.writes(STATUS);
+    // What is written of another one comes after anything that would be written of this one.
+    fake.put("ingresses", ingress("b"));
+    replica.world.until_hosts(&["a", "b"]).await;
+    replica.world.apply().await;
+    replica.world.until("status of b", |world| !world.writes(&STATUS.replace("/a/", "/b/")).is_empty()).await;
+    let written = replica.world.writes("PATCH /apis/networking.k8s.io/v1/namespaces/default/ingresses/");
     assert!(written.iter().skip(1).all(|body| !body.to_string().contains("10.0.0.1")), "{written:?}");
 }
 
