@@ -200,7 +200,7 @@ impl Builder<'_> {
     }
 
     fn denied(&self, draft: &Draft) -> Option<Deny> {
-        let own = || draft.denied.as_ref().or(draft.policy.denied.as_ref()).map(unserved);
+        let own = || draft.why_denied().map(unserved);
         self.refused.get(&draft.name).cloned().or_else(own).or_else(|| self.denied.clone())
     }
 

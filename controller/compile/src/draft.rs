@@ -26,7 +26,7 @@ pub(crate) struct Draft {
     pub policy: Arc<Policy>,
     /// Whether connections to its hosts are handed on with TLS as it is.
     pub passthrough: bool,
-    /// Why its routes must answer 503.
+    /// Why its routes must answer 503, as far as it says so itself.
     pub denied: Option<Arc<str>>,
     /// Why every route of its hosts must answer 503, those of other objects too.
     pub host_denied: Option<Arc<str>>,
@@ -37,6 +37,11 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// Why its routes must answer 503, whether it says so or its class.
+    pub fn why_denied(&self) -> Option<&Arc<str>> {
+        self.denied.as_ref().or(self.policy.denied.as_ref())
+    }
+
     /// Whether its annotations may name a Secret. One that they may not is never asked for.
     pub fn may_name(&self, secret: &NamespacedName) -> bool {
         secret.namespace == self.name.namespace || self.policy.allow_cross_namespace_resources

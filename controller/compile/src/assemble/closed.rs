@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use snapshot::{HostPattern, Origin};
+use snapshot::HostPattern;
 
-use crate::{Problem, Reason, draft::Draft, notes::Notes, policy::Policy};
+use crate::{Problem, Reason, Severity, draft::Draft, notes::of_rules, policy::Policy};
 
 /// Why all paths of a host must answer 503, among its drafts, the most senior first. Who finds his paths closed by somebody
 /// else gets a problem, unless `global` settings close everything anyway.
@@ -27,18 +27,17 @@ pub(super) fn of_host(
              that is not served"
         );
         let others = drafts.iter().filter(|draft| draft.host_denied.is_none());
-        problems.extend(others.flat_map(|draft| problem(&draft.origin, &message)));
+        problems.extend(others.map(|draft| told(draft, &message)));
         return Some(Arc::clone(why));
     }
     let message = restricted_patterns(host, drafts)?;
-    problems.extend(drafts.iter().flat_map(|draft| problem(&draft.origin, &message)));
+    problems.extend(drafts.iter().map(|draft| told(draft, &message)));
     Some(message.into())
 }
 
 fn restricted_patterns(host: &HostPattern, drafts: &[&Draft]) -> Option<String> {
     let patterns = drafts.iter().find(|draft| draft.patterns)?;
-    let is_denied = |draft: &&&Draft| draft.denied.is_some() || draft.policy.denied.is_some();
-    let restricted = drafts.iter().find(is_denied)?;
+    let restricted = drafts.iter().find(|draft| draft.why_denied().is_some())?;
     Some(format!(
         "{} restricts access to paths of host {host}, and {} makes patterns of all paths there, which are not served yet: all \
          of them answer 503 meanwhile",
@@ -46,8 +45,7 @@ fn restricted_patterns(host: &HostPattern, drafts: &[&Draft]) -> Option<String> 
     ))
 }
 
-fn problem(object: &Arc<Origin>, message: &str) -> Vec<Problem> {
-    let mut notes = Notes::new(object);
-    notes.error("spec.rules", Reason::HostClosed, message);
-    notes.into_problems()
+/// Tells somebody that a host of his is closed.
+pub(super) fn told(draft: &Draft, message: &str) -> Problem {
+    of_rules(&draft.origin, Severity::Error, Reason::HostClosed, message)
 }

@@ -8,8 +8,8 @@ use std::{
 
 use snapshot::HostPattern;
 
-use super::precedence::Claim;
-use crate::{NamespacedName, Problem, Reason, draft::Draft, notes::Notes};
+use super::{closed::told, precedence::Claim};
+use crate::{NamespacedName, Problem, Reason, Severity, draft::Draft, notes::of_rules};
 
 /// Bytes of the paths of one host, counted as below: half of what a frame may be.
 const MOST: usize = 32 << 20;
@@ -38,16 +38,15 @@ pub(super) fn bounded<'a>(
         return Share { claims, closed: None };
     }
     let is_out = |draft: &Draft| out.contains(&draft.name);
-    problems.extend(drafts.iter().filter(|draft| is_out(draft)).flat_map(|draft| left_out(host, draft)));
-    let is_restricted = |draft: &Draft| draft.denied.is_some() || draft.policy.denied.is_some();
-    let restricted = drafts.iter().find(|draft| is_out(draft) && is_restricted(draft));
+    problems.extend(drafts.iter().filter(|draft| is_out(draft)).map(|draft| left_out(host, draft)));
+    let restricted = drafts.iter().find(|draft| is_out(draft) && draft.why_denied().is_some());
     let closed = restricted.map(|draft| {
         let message = format!(
             "all paths of host {host} answer 503: those of {} are left out, which restricts access to them, because the host \
              has too many",
             draft.origin
         );
-        problems.extend(drafts.iter().flat_map(|draft| problem(draft, Reason::HostClosed, &message)));
+        problems.extend(drafts.iter().map(|draft| told(draft, &message)));
         message.into()
     });
     Share { claims: claims.into_iter().filter(|claim| !is_out(claim.draft)).collect(), closed }
@@ -77,16 +76,10 @@ fn bytes(claim: &Claim<'_>) -> usize {
     text.saturating_mul(2).saturating_add(ROUTE)
 }
 
-fn left_out(host: &HostPattern, draft: &Draft) -> Vec<Problem> {
+fn left_out(host: &HostPattern, draft: &Draft) -> Problem {
     let message = format!(
         "the paths of host {host} are too many, or too long, for one host: those of this Ingress are left out there, since \
          older ones come first"
     );
-    problem(draft, Reason::HostTooLarge, &message)
-}
-
-fn problem(draft: &Draft, reason: Reason, message: &str) -> Vec<Problem> {
-    let mut notes = Notes::new(&draft.origin);
-    notes.error("spec.rules", reason, message);
-    notes.into_problems()
+    of_rules(&draft.origin, Severity::Error, Reason::HostTooLarge, &message)
 }
