@@ -172,23 +172,6 @@ fn values_that_are_only_nearly_off_do_not_open_anything() {
 }
 
 #[test]
-fn patterns_with_restricted_access_deny_the_hosts() {
-    let pattern = ("use-regex", "true");
-    assert_eq!(outcome(&[pattern, ("auth-url", "https://a")]), "hosts denied");
-    assert_eq!(outcome(&[("rewrite-target", "/$1"), ("whitelist-source-range", "10.0.0.0/8")]), "hosts denied");
-    assert_eq!(outcome(&[("use-regex", "false"), ("auth-url", "https://a")]), "denied");
-    let read = read(&[pattern, ("auth-url", "https://a")]);
-    assert_eq!(read.problems.len(), 3);
-    assert!(read.patterns);
-}
-
-#[test]
-fn patterns_are_told_of_for_the_sake_of_the_host() {
-    assert!(read(&[("use-regex", "true")]).patterns && read(&[("rewrite-target", "/")]).patterns);
-    assert!(!read(&[("use-regex", "false")]).patterns && !read(&[("permanent-redirect", "https://a")]).patterns);
-}
-
-#[test]
 fn unknown_keys_get_a_suggestion() {
     let read = read(&[("proxy-bdoy-size", "8m"), ("Proxy_Read_Timeout", "5"), ("zzz", "")]);
     let messages: Vec<&str> = read.problems.iter().map(|problem| problem.message.as_str()).collect();
