@@ -97,14 +97,17 @@ fn told_closed(host: &HostPattern, by: &Draft, drafts: &[&Draft], cas: &ClientCa
     others.map(|draft| of_rules(&draft.origin, Severity::Error, reason, &message)).collect()
 }
 
-/// Tells those who state no rule that nobody without a certificate gets at their paths.
+/// Tells those who state no rule that nobody without a certificate, or without the right one, gets at their paths. A subject
+/// is looked at whatever else is asked for: who needs no certificate still cannot do without it.
 fn told_rule(host: &HostPattern, by: &Draft, ask: &ClientCertAsk, drafts: &[&Draft]) -> Vec<Problem> {
-    if ask.verify != Some(VerifyClient::Required) {
-        return Vec::new();
-    }
+    let without = match (&ask.subject, ask.verify) {
+        (Some(_), _) => "one whose subject `auth-tls-match-cn` of that Ingress takes",
+        (None, Some(VerifyClient::Required)) => "one",
+        (None, Some(VerifyClient::Optional | VerifyClient::OptionalNoCa) | None) => return Vec::new(),
+    };
     let message = format!(
-        "on host {host} the rule about client certificates of {} holds: nobody without one gets at the paths of this Ingress \
-         either",
+        "on host {host} the rule about client certificates of {} holds: nobody without {without} gets at the paths of this \
+         Ingress either",
         by.origin
     );
     let others = drafts.iter().filter(|draft| draft.stated.client_cert.is_none());
