@@ -129,13 +129,14 @@ impl HostAssembler<'_> {
         let hsts = host::hsts(host, &claims.drafts, parts.policy.hsts, problems);
         let certs = client_cert::of_host(host, &claims.drafts, parts.client_cas, prefix, problems);
         let closed = closed::of_host(host, &claims, parts.policy, problems);
-        let (winners, lost) = precedence::settle(host, claims.routes);
-        problems.extend(lost);
-        let share = share::bounded(host, &claims.drafts, winners, problems);
-        let closed = closed.or(share.closed);
         let denied = certs.denied.or_else(|| closed.as_ref().map(unserved));
-        let builder = Builder { parts, covered, denied, refused: &certs.refused };
-        let table = RouteTable { routes: builder.routes(&share.claims), client_cert: certs.rule, hsts };
+        let mut builder = Builder { parts, covered, denied, refused: &certs.refused };
+        let denial = |draft: &Draft| builder.denied(draft).map(|deny| deny.reason);
+        let share = share::bounded(host, &claims.drafts, claims.routes, denial, problems);
+        let (winners, lost) = precedence::settle(host, share.claims);
+        problems.extend(lost);
+        builder.denied = builder.denied.or_else(|| share.closed.as_ref().map(unserved));
+        let table = RouteTable { routes: builder.routes(&winners), client_cert: certs.rule, hsts };
         if let Some(rule) = &table.client_cert {
             client_cert::note_clear(host, rule, answers_in_the_clear(&table, &rule.origin), prefix, problems);
         }

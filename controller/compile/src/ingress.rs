@@ -13,7 +13,7 @@ use crate::{
         BackendRef, Draft, HostDraft, PathClass, Patterns, Place, PortRef, RouteDraft, Seniority, Stated, TlsDraft,
         TlsHosts,
     },
-    notes::Notes,
+    notes::{Notes, shortened},
     path::{self, RulePath},
     policy::Policy,
 };
@@ -132,6 +132,8 @@ impl Drafter<'_> {
 
     fn backend(&mut self, backend: &IngressBackend, place: Place) -> Result<BackendRef, Arc<str>> {
         parse_backend(self.name, backend).map_err(|(reason, message)| {
+            // It stands at the route, and may quote a name of any length.
+            let message = shortened(&message);
             self.notes.error(&place.backend(), reason, format!("{message}; answers 503"));
             message.into()
         })
