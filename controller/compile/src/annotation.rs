@@ -98,7 +98,7 @@ pub fn read(
 
 impl Annotations {
     fn add(&mut self, origin: &Arc<Origin>, name: &str, verdict: &Verdict) {
-        // It stands at each route, and may quote a value of any length.
+        // It stands at each route.
         let why = || Arc::from(shortened(&format!("annotation `{name}` {}", verdict.message)));
         match verdict.effect {
             Effect::Lessened | Effect::Unanswered | Effect::Unmatched | Effect::Broken => {}

@@ -252,6 +252,19 @@ fn a_snippet_is_told_what_replaces_it() {
     );
 }
 
+#[test]
+fn a_message_quotes_no_megabyte() {
+    let long = format!("CN=({}", "\u{e9}:".repeat(100_000));
+    for key in ["auth-tls-match-cn", "auth-tls-secret", "ssl-ciphers", "force-ssl-redirect", "configuration-snippet"] {
+        let read = read(&[(key, &long)]);
+        assert!(!read.problems.is_empty(), "{key}");
+        let length = read.problems.iter().map(|problem| problem.message.len()).max();
+        assert!(length.is_some_and(|length| length < 1000), "{key}: {length:?}");
+        let reasons = read.denied.iter().chain(&read.host_denied);
+        assert!(reasons.map(|reason| reason.len()).all(|length| length < 1000), "{key}");
+    }
+}
+
 proptest! {
     #[test]
     fn never_panics(key in "auth-tls-(secret|verify-client|verify-depth|match-cn|error-page)|ssl-ciphers|\
