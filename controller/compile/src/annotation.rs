@@ -43,7 +43,12 @@ use snapshot::Origin;
 pub use passthrough::passthrough;
 pub use reference::reference;
 
-use crate::{Problem, Reason, Severity, draft::Stated, notes::shortened, settings::Settings};
+use crate::{
+    Problem,
+    draft::{Patterns, Stated},
+    notes::shortened,
+    settings::Settings,
+};
 use key::{Annotation, Loss, Risk, Scope, Support};
 use verdict::{Effect, Verdict};
 
@@ -58,12 +63,10 @@ pub struct Annotations {
     pub host_denied: Option<Arc<str>>,
     /// Why nothing of the Ingress may be routed: it is no plain one (a canary is the second half of another).
     pub left_out: Option<Arc<str>>,
-    /// Whether, in ingress-nginx, all paths of all its hosts are patterns without case, those of other Ingresses too.
-    /// Nothing here matches like that yet: a host with such an Ingress and with one that is denied has to be denied
-    /// as a whole, or `/ADMIN` would get past what was said of `/admin`.
-    pub patterns: bool,
     /// What its owner should know.
     pub problems: Vec<Problem>,
+    /// What makes patterns of paths.
+    pub(crate) patterns: Patterns,
     /// What the keys say that are served.
     pub(crate) stated: Stated,
 }
@@ -78,46 +81,24 @@ pub fn read(
     let mut read = Annotations::default();
     for (name, value) in annotations.into_iter().flatten() {
         let Some(key) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) else { continue };
+        rewrite::patterns(key, value, &mut read.patterns);
         let verdict = match find(key) {
             Some(annotation) => annotation.read(value, settings, &mut read.stated),
             None => Some(unknown::verdict(key)),
         };
         if let Some(verdict) = verdict {
-            read.patterns |= verdict.effect == Effect::Unmatched;
             read.add(origin, name, &verdict);
         }
     }
     if let Some(verdict) = auth_tls::settle(&mut read.stated, origin, settings) {
         read.add(origin, &format!("{prefix}/{}", auth_tls::SECRET), &verdict);
     }
-    if read.patterns {
-        read.deny_hosts(origin);
-    }
     read
 }
 
 impl Annotations {
-    /// Where the paths of an Ingress that restricts access are patterns, nobody knows yet which requests they match;
-    /// denied as plain text they would let those through to other rules of the host.
-    fn deny_hosts(&mut self, origin: &Arc<Origin>) {
-        let Some(why) = &self.denied else { return };
-        if self.host_denied.is_some() {
-            return;
-        }
-        self.host_denied = Some(why.clone());
-        self.problems.push(Problem {
-            object: origin.clone(),
-            severity: Severity::Error,
-            field: "metadata.annotations".to_owned(),
-            message: "access is restricted for paths that are patterns, which are not served yet: all paths of the \
-                      Ingress's hosts answer 503 meanwhile"
-                .to_owned(),
-            reason: Reason::AnnotationNotServed,
-        });
-    }
-
     fn add(&mut self, origin: &Arc<Origin>, name: &str, verdict: &Verdict) {
-        // It stands at each route, and may quote a value of any length.
+        // It stands at each route.
         let why = || Arc::from(shortened(&format!("annotation `{name}` {}", verdict.message)));
         match verdict.effect {
             Effect::Lessened | Effect::Unanswered | Effect::Unmatched | Effect::Broken => {}

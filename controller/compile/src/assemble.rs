@@ -89,6 +89,8 @@ struct Claims<'a> {
     drafts: Vec<&'a Draft>,
     /// The most senior draft's first.
     routes: Vec<Claim<'a>>,
+    /// Who makes patterns of all paths.
+    patterns: Option<&'a Draft>,
 }
 
 fn by_host<'a>(drafts: &'a [Arc<Draft>], backends: &'a Backends) -> BTreeMap<&'a HostPattern, Claims<'a>> {
@@ -99,6 +101,9 @@ fn by_host<'a>(drafts: &'a [Arc<Draft>], backends: &'a Backends) -> BTreeMap<&'a
             let claims = hosts.entry(&host.host).or_default();
             if claims.drafts.last().is_none_or(|last| last.name != draft.name) {
                 claims.drafts.push(draft);
+            }
+            if claims.patterns.is_none() && draft.patterns.apply_to(host) {
+                claims.patterns = Some(draft);
             }
             // The routes come first: `zip` then takes no backend of the next host when they end.
             let routes = host.routes.iter().zip(backends.by_ref());
@@ -123,13 +128,15 @@ impl HostAssembler<'_> {
         let ciphers = host::ciphers(host, &claims.drafts, &parts.policy.ciphers, prefix, problems);
         let hsts = host::hsts(host, &claims.drafts, parts.policy.hsts, problems);
         let certs = client_cert::of_host(host, &claims.drafts, parts.client_cas, prefix, problems);
-        let (winners, lost) = precedence::settle(host, claims.routes);
-        problems.extend(lost);
-        let share = share::bounded(host, &claims.drafts, winners, problems);
-        let closed = closed::of_host(host, &claims.drafts, parts.policy, problems).or(share.closed);
+        let closed = closed::of_host(host, &claims, parts.policy, problems);
         let denied = certs.denied.or_else(|| closed.as_ref().map(unserved));
-        let builder = Builder { parts, covered, denied, refused: &certs.refused };
-        let table = RouteTable { routes: builder.routes(&share.claims), client_cert: certs.rule, hsts };
+        let mut builder = Builder { parts, covered, denied, refused: &certs.refused };
+        let denial = |draft: &Draft| builder.denied(draft).map(|deny| deny.reason);
+        let share = share::bounded(host, &claims.drafts, claims.routes, denial, problems);
+        let (winners, lost) = precedence::settle(host, share.claims);
+        problems.extend(lost);
+        builder.denied = builder.denied.or_else(|| share.closed.as_ref().map(unserved));
+        let table = RouteTable { routes: builder.routes(&winners), client_cert: certs.rule, hsts };
         if let Some(rule) = &table.client_cert {
             client_cert::note_clear(host, rule, answers_in_the_clear(&table, &rule.origin), prefix, problems);
         }
@@ -200,7 +207,7 @@ impl Builder<'_> {
     }
 
     fn denied(&self, draft: &Draft) -> Option<Deny> {
-        let own = || draft.denied.as_ref().or(draft.policy.denied.as_ref()).map(unserved);
+        let own = || draft.why_denied().map(unserved);
         self.refused.get(&draft.name).cloned().or_else(own).or_else(|| self.denied.clone())
     }
 

@@ -169,6 +169,8 @@ pub(crate) fn certificates(key: &str, pem: &[u8]) -> Result<Vec<Vec<u8>>, String
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).map(|der| der.map(|der| der.to_vec())).collect();
     match all {
         Ok(all) if all.is_empty() => Err(format!("{key} holds no certificate in PEM")),
+        // In a handshake there is none without a byte (RFC 8446 section 4.4.2), and clients end it there.
+        Ok(all) if all.iter().any(Vec::is_empty) => Err(format!("{key} holds a certificate with nothing in it")),
         Ok(all) => Ok(all),
         Err(error) => Err(format!("{key} is not valid PEM: {error}")),
     }

@@ -1,5 +1,6 @@
 //! What an object asks for, checked by itself: before Services, Secrets and other objects are looked at.
 
+mod patterns;
 mod stated;
 mod upstream;
 
@@ -10,6 +11,7 @@ use snapshot::{HostPattern, Origin};
 
 use crate::{NamespacedName, Problem, policy::Policy};
 
+pub(crate) use patterns::Patterns;
 pub(crate) use stated::{AuthTls, ClientCertAsk, Redirect, Stated};
 pub(crate) use upstream::{BackendProtocol, UpstreamDraft, UpstreamTlsDraft};
 
@@ -26,17 +28,21 @@ pub(crate) struct Draft {
     pub policy: Arc<Policy>,
     /// Whether connections to its hosts are handed on with TLS as it is.
     pub passthrough: bool,
-    /// Why its routes must answer 503.
+    /// Why its routes must answer 503, as far as it says so itself.
     pub denied: Option<Arc<str>>,
     /// Why every route of its hosts must answer 503, those of other objects too.
     pub host_denied: Option<Arc<str>>,
-    /// Whether all paths of its hosts are patterns, those of other objects too. None of them is served as one yet.
-    pub patterns: bool,
+    pub patterns: Patterns,
     pub stated: Stated,
     pub problems: Vec<Problem>,
 }
 
 impl Draft {
+    /// Why its routes must answer 503, whether it says so or its class.
+    pub fn why_denied(&self) -> Option<&Arc<str>> {
+        self.denied.as_ref().or(self.policy.denied.as_ref())
+    }
+
     /// Whether its annotations may name a Secret. One that they may not is never asked for.
     pub fn may_name(&self, secret: &NamespacedName) -> bool {
         secret.namespace == self.name.namespace || self.policy.allow_cross_namespace_resources
@@ -48,6 +54,8 @@ impl Draft {
 pub(crate) struct HostDraft {
     pub host: HostPattern,
     pub routes: Vec<RouteDraft>,
+    /// Whether there are paths that no request can match as they are written: they have no route.
+    pub has_unread: bool,
 }
 
 /// One path and its backend.

@@ -10,9 +10,10 @@ use snapshot::{HostPattern, Origin};
 use crate::{
     NamespacedName, Options, Reason,
     draft::{
-        BackendRef, Draft, HostDraft, PathClass, Place, PortRef, RouteDraft, Seniority, Stated, TlsDraft, TlsHosts,
+        BackendRef, Draft, HostDraft, PathClass, Patterns, Place, PortRef, RouteDraft, Seniority, Stated, TlsDraft,
+        TlsHosts,
     },
-    notes::Notes,
+    notes::{Notes, shortened},
     path::{self, RulePath},
     policy::Policy,
 };
@@ -39,7 +40,7 @@ pub(crate) fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options,
         passthrough: false,
         denied: None,
         host_denied: None,
-        patterns: false,
+        patterns: Patterns::default(),
         stated: Stated::default(),
         problems: drafter.notes.into_problems(),
     }
@@ -65,7 +66,7 @@ impl Drafter<'_> {
         let mut hosts: Vec<HostDraft> =
             rules.iter().enumerate().filter_map(|(index, rule)| self.rule(index, rule)).collect();
         if rules.is_empty() && fallback.is_some() && self.may_catch_all("spec.defaultBackend") {
-            hosts.push(HostDraft { host: HostPattern::Any, routes: Vec::new() });
+            hosts.push(HostDraft { host: HostPattern::Any, routes: Vec::new(), has_unread: false });
         }
         if let Some(backend) = fallback {
             hosts.iter_mut().for_each(|host| host.routes.push(default_route(&backend)));
@@ -104,7 +105,8 @@ impl Drafter<'_> {
         let paths = rule.http.as_ref().map(|http| http.paths.as_slice()).unwrap_or_default();
         let routes = paths.iter().enumerate();
         let routes = routes.filter_map(|(at, path)| self.route(Place::Path { rule: index, path: at }, path));
-        Some(HostDraft { routes: routes.collect(), host })
+        let routes: Vec<RouteDraft> = routes.collect();
+        Some(HostDraft { has_unread: routes.len() < paths.len(), routes, host })
     }
 
     fn may_catch_all(&mut self, field: &str) -> bool {
@@ -130,6 +132,8 @@ impl Drafter<'_> {
 
     fn backend(&mut self, backend: &IngressBackend, place: Place) -> Result<BackendRef, Arc<str>> {
         parse_backend(self.name, backend).map_err(|(reason, message)| {
+            // It stands at the route, and may quote a name of any length.
+            let message = shortened(&message);
             self.notes.error(&place.backend(), reason, format!("{message}; answers 503"));
             message.into()
         })

@@ -37,6 +37,12 @@ impl Notes {
     }
 }
 
+/// What is wrong with the paths of an object as a whole.
+pub(crate) fn of_rules(object: &Arc<Origin>, severity: Severity, reason: Reason, message: &str) -> Problem {
+    let (object, field) = (Arc::clone(object), "spec.rules".to_owned());
+    Problem { object, severity, field, message: message.to_owned(), reason }
+}
+
 /// A value may be of a megabyte; a message that quotes it is not.
 pub(crate) fn shortened(text: &str) -> String {
     const MOST: usize = 300;

@@ -172,23 +172,6 @@ fn values_that_are_only_nearly_off_do_not_open_anything() {
 }
 
 #[test]
-fn patterns_with_restricted_access_deny_the_hosts() {
-    let pattern = ("use-regex", "true");
-    assert_eq!(outcome(&[pattern, ("auth-url", "https://a")]), "hosts denied");
-    assert_eq!(outcome(&[("rewrite-target", "/$1"), ("whitelist-source-range", "10.0.0.0/8")]), "hosts denied");
-    assert_eq!(outcome(&[("use-regex", "false"), ("auth-url", "https://a")]), "denied");
-    let read = read(&[pattern, ("auth-url", "https://a")]);
-    assert_eq!(read.problems.len(), 3);
-    assert!(read.patterns);
-}
-
-#[test]
-fn patterns_are_told_of_for_the_sake_of_the_host() {
-    assert!(read(&[("use-regex", "true")]).patterns && read(&[("rewrite-target", "/")]).patterns);
-    assert!(!read(&[("use-regex", "false")]).patterns && !read(&[("permanent-redirect", "https://a")]).patterns);
-}
-
-#[test]
 fn unknown_keys_get_a_suggestion() {
     let read = read(&[("proxy-bdoy-size", "8m"), ("Proxy_Read_Timeout", "5"), ("zzz", "")]);
     let messages: Vec<&str> = read.problems.iter().map(|problem| problem.message.as_str()).collect();
@@ -267,6 +250,19 @@ fn a_snippet_is_told_what_replaces_it() {
           `proxy_read_timeout` (instead: `proxy-read-timeout`), `sub_filter`: the Ingress is served without it"
         ]
     );
+}
+
+#[test]
+fn a_message_quotes_no_megabyte() {
+    let long = format!("CN=({}", "\u{e9}:".repeat(100_000));
+    for key in ["auth-tls-match-cn", "auth-tls-secret", "ssl-ciphers", "force-ssl-redirect", "configuration-snippet"] {
+        let read = read(&[(key, &long)]);
+        assert!(!read.problems.is_empty(), "{key}");
+        let length = read.problems.iter().map(|problem| problem.message.len()).max();
+        assert!(length.is_some_and(|length| length < 1000), "{key}: {length:?}");
+        let reasons = read.denied.iter().chain(&read.host_denied);
+        assert!(reasons.map(|reason| reason.len()).all(|length| length < 1000), "{key}");
+    }
 }
 
 proptest! {

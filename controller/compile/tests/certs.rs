@@ -106,6 +106,17 @@ fn half_a_chain_is_no_chain() {
     assert!(compiled.problems[0].message.contains("not valid PEM"), "{}", compiled.problems[0].message);
 }
 
+/// Of a chain nothing but the leaf is read here: an empty block would be sent as it is, and no client takes that.
+#[test]
+fn a_chain_holds_no_empty_certificate() {
+    let empty = b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_vec();
+    for chain in [[file("rsa.crt"), empty.clone(), file("ec384.crt")], [file("rsa.crt"), file("ec384.crt"), empty]] {
+        let compiled = served(chain.concat(), file("rsa.pkcs8.key"));
+        assert!(compiled.snapshot.certs.is_empty());
+        assert!(compiled.problems[0].message.contains("nothing in it"), "{}", compiled.problems[0].message);
+    }
+}
+
 #[test]
 fn expired_is_served_and_told() {
     let snapshot = served(file("rsa.crt"), file("rsa.pkcs8.key")).snapshot;

@@ -246,10 +246,38 @@ fn a_misspelled_key_about_trust_trusts_nobody() {
 }
 
 #[test]
+fn a_misspelled_key_that_says_nothing_closes_nothing() {
+    let cases = [
+        ("enable-modsecurty", "false"),
+        ("whitelist-source-rage", ""),
+        ("bind-adress", ""),
+        ("server-snipet", ""),
+        ("forwarded-for-headers", "X-Forwarded-For"),
+        ("ssl-reject-handshakes", "false"),
+        ("proxy-real-ip-cidrs", "0.0.0.0/0"),
+    ];
+    for (key, value) in cases {
+        let (settings, problems) = read(&[(key, value)]);
+        assert_eq!(settings, Settings::default(), "{key}");
+        let [problem] = problems.as_slice() else { panic!("{key}: {problems:?}") };
+        assert_eq!((problem.severity, problem.reason), (Severity::Warning, Reason::UnknownSetting), "{key}");
+        assert!(problem.message.contains("did you mean"), "{}", problem.message);
+    }
+    // What is not understood, or says more than nothing, does close.
+    for (key, value) in [("ssl-reject-handshakes", ""), ("ssl-reject-handshakes", "no")] {
+        assert!(read(&[(key, value)]).0.tls.reject_unknown_names, "{value}");
+    }
+    for value in ["", "0.0.0.0/0,::/0", "0.0.0.0", "x"] {
+        assert_eq!(networks(&read(&[("proxy-real-ip-cidrs", value)]).0), Vec::<String>::new(), "{value}");
+    }
+}
+
+#[test]
 fn restrictions_that_are_off_restrict_nothing() {
     let off = [
         ("stream-snippet", ""),
         ("whitelist-source-range", ""),
+        ("bind-address", ""),
         ("enable-modsecurity", "false"),
         ("block-cidrs", ""),
         ("http-snippet", ""),

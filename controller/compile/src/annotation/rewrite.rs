@@ -1,7 +1,10 @@
 //! Which paths and hosts match, and what the backend sees of them.
 
 use super::{Annotation, Loss, Risk, Scope};
-use crate::nginx::FALSE;
+use crate::{
+    draft::Patterns,
+    nginx::{self, FALSE},
+};
 
 pub(super) static KEYS: &[Annotation] = &[
     Annotation {
@@ -12,6 +15,7 @@ pub(super) static KEYS: &[Annotation] = &[
         doc: "The path that the backend gets. Where it differs from the path of the rule, all paths of the host become patterns.",
         example: "/$2",
         loss: Loss::Patterns,
+        quiet: &[""],
         ..Annotation::BASE
     },
     Annotation {
@@ -44,3 +48,12 @@ pub(super) static KEYS: &[Annotation] = &[
         ..Annotation::BASE
     },
 ];
+
+/// Takes in what a key says of patterns, as ingress-nginx reads it: what is no truth value counts as false.
+pub(super) fn patterns(key: &str, value: &str, patterns: &mut Patterns) {
+    match key {
+        "rewrite-target" => patterns.target = Some(value.trim()).filter(|target| !target.is_empty()).map(Into::into),
+        "use-regex" => patterns.regex = nginx::boolean(value) == Some(true),
+        _ => {}
+    }
+}

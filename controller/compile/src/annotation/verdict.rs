@@ -1,7 +1,7 @@
 //! What a key does to its Ingress while it is not served, or cannot be understood.
 
 use super::{Annotation, Loss, Scope, Support, snippet};
-use crate::{Reason, Severity, draft::Stated, settings::Settings};
+use crate::{Reason, Severity, draft::Stated, notes::shortened, settings::Settings};
 
 /// What one annotation does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,12 +69,12 @@ impl Annotation {
         let Some(parse) = self.parse else { return self.unserved(value, settings) };
         match parse(value, stated) {
             Ok(()) => {
-                let message = self.notice.and_then(|notice| notice(value))?;
+                let message = shortened(&self.notice.and_then(|notice| notice(value))?);
                 Some(Verdict { effect: Effect::Lessened, reason: Reason::AnnotationNotServed, message })
             }
             Err(error) => {
                 let effect = self.effect();
-                let message = format!("{error}: {}", effect.consequence());
+                let message = format!("{}: {}", shortened(&error), effect.consequence());
                 Some(Verdict { effect, reason: Reason::BadAnnotation, message })
             }
         }

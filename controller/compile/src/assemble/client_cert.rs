@@ -12,7 +12,7 @@ use crate::{
     NamespacedName, Problem, Reason, Severity,
     client_ca::ClientCas,
     draft::{ClientCertAsk, Draft},
-    notes::Notes,
+    notes::{Notes, of_rules},
 };
 
 /// What comes of a host's rules.
@@ -94,17 +94,20 @@ fn told_closed(host: &HostPattern, by: &Draft, drafts: &[&Draft], cas: &ClientCa
         by.origin
     );
     let others = drafts.iter().filter(|draft| secret(draft).is_none_or(|secret| cas.find(&secret).is_ok()));
-    others.flat_map(|draft| told(draft, Severity::Error, reason, &message)).collect()
+    others.map(|draft| of_rules(&draft.origin, Severity::Error, reason, &message)).collect()
 }
 
-/// Tells those who state no rule that nobody without a certificate gets at their paths.
+/// Tells those who state no rule that nobody without a certificate, or without the right one, gets at their paths. A subject
+/// is looked at whatever else is asked for: who needs no certificate still cannot do without it.
 fn told_rule(host: &HostPattern, by: &Draft, ask: &ClientCertAsk, drafts: &[&Draft]) -> Vec<Problem> {
-    if ask.verify != Some(VerifyClient::Required) {
-        return Vec::new();
-    }
+    let without = match (&ask.subject, ask.verify) {
+        (Some(_), _) => "one whose subject `auth-tls-match-cn` of that Ingress takes",
+        (None, Some(VerifyClient::Required)) => "one",
+        (None, Some(VerifyClient::Optional | VerifyClient::OptionalNoCa) | None) => return Vec::new(),
+    };
     let message = format!(
-        "on host {host} the rule about client certificates of {} holds: nobody without one gets at the paths of this Ingress \
-         either",
+        "on host {host} the rule about client certificates of {} holds: nobody without {without} gets at the paths of this \
+         Ingress either",
         by.origin
     );
     let others = drafts.iter().filter(|draft| draft.stated.client_cert.is_none());
@@ -112,18 +115,9 @@ fn told_rule(host: &HostPattern, by: &Draft, ask: &ClientCertAsk, drafts: &[&Dra
         // Who shares a namespace is likely to have meant it for all of the host.
         let is_own = draft.name.namespace == by.name.namespace;
         let severity = if is_own { Severity::Warning } else { Severity::Error };
-        told(draft, severity, Reason::ClientCertImposed, &message)
+        of_rules(&draft.origin, severity, Reason::ClientCertImposed, &message)
     };
-    others.flat_map(problem).collect()
-}
-
-fn told(draft: &Draft, severity: Severity, reason: Reason, message: &str) -> Vec<Problem> {
-    let mut notes = Notes::new(&draft.origin);
-    match severity {
-        Severity::Error => notes.error("spec.rules", reason, message),
-        Severity::Warning => notes.warning("spec.rules", reason, message),
-    }
-    notes.into_problems()
+    others.map(problem).collect()
 }
 
 fn lost(

@@ -1,21 +1,26 @@
-//! How much of a snapshot one host may take. Its table travels as a whole, and one that is too large for that would keep every
-//! later snapshot from all hosts.
+//! How much of a snapshot one host may take. Its table travels as a whole, and one that is too large for that is replaced by
+//! one that answers nobody: whoever adds paths to a host that is shared would close it to all the others.
+//!
+//! What fits is decided before it is decided who gets a path that two want. The other way round a path would go to somebody who
+//! is left out, and then to a shorter one, past those who lost it and past what they restrict.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
-use snapshot::HostPattern;
+use snapshot::{HostPattern, frame::MAX_FRAME};
 
-use super::precedence::Claim;
-use crate::{NamespacedName, Problem, Reason, draft::Draft, notes::Notes};
+use super::{closed::told, precedence::Claim};
+use crate::{NamespacedName, Problem, Reason, Severity, draft::Draft, notes::of_rules};
 
-/// Bytes of the paths of one host, counted as below: half of what a frame may be.
-const MOST: usize = 32 << 20;
+/// Bytes of the routes of one host, as JSON. The rest of a frame is for what is of the host as a whole: a rule about client
+/// certificates holds two annotations, and all those of an object are no longer than 256 KiB together.
+const MOST: usize = MAX_FRAME / 4 * 3;
 
-/// Bytes of a route beside its path: names of objects, a backend, a redirect.
-const ROUTE: usize = 1 << 10;
+/// Bytes of a route beside its texts, at most.
+const ROUTE: usize = 576;
+
+/// Why nothing of a host may be served of which a restricted path is left out. It stands at each route, and its length counts
+/// before anybody knows whether it will.
+const CLOSED: &str = "the host has too many paths, and access is restricted to some of those that are left out";
 
 /// What is within a host's share.
 pub(super) struct Share<'a> {
@@ -26,67 +31,114 @@ pub(super) struct Share<'a> {
     pub closed: Option<Arc<str>>,
 }
 
-/// Leaves the paths of the youngest Ingresses out where all together are too much; `drafts` are the most senior first.
+/// Takes in one Ingress after the other, `claims` of the most senior first, and leaves out the paths of each that no longer
+/// fits; a smaller one after it may. `denial` is why routes of a draft are denied.
 pub(super) fn bounded<'a>(
     host: &HostPattern,
-    drafts: &[&'a Draft],
+    drafts: &[&Draft],
     claims: Vec<Claim<'a>>,
+    denial: impl Fn(&Draft) -> Option<Arc<str>>,
     problems: &mut Vec<Problem>,
 ) -> Share<'a> {
-    let out = too_much(drafts, &claims);
+    let out = too_much(&claims, denial);
     if out.is_empty() {
         return Share { claims, closed: None };
     }
     let is_out = |draft: &Draft| out.contains(&draft.name);
-    problems.extend(drafts.iter().filter(|draft| is_out(draft)).flat_map(|draft| left_out(host, draft)));
-    let is_restricted = |draft: &Draft| draft.denied.is_some() || draft.policy.denied.is_some();
-    let restricted = drafts.iter().find(|draft| is_out(draft) && is_restricted(draft));
+    problems.extend(drafts.iter().filter(|draft| is_out(draft)).map(|draft| left_out(host, draft)));
+    let restricted = drafts.iter().find(|draft| is_out(draft) && draft.why_denied().is_some());
     let closed = restricted.map(|draft| {
         let message = format!(
             "all paths of host {host} answer 503: those of {} are left out, which restricts access to them, because the host \
              has too many",
             draft.origin
         );
-        problems.extend(drafts.iter().flat_map(|draft| problem(draft, Reason::HostClosed, &message)));
-        message.into()
+        problems.extend(drafts.iter().map(|draft| told(draft, &message)));
+        CLOSED.into()
     });
     Share { claims: claims.into_iter().filter(|claim| !is_out(claim.draft)).collect(), closed }
 }
 
 /// Whose paths no longer fit.
-fn too_much<'a>(drafts: &[&'a Draft], claims: &[Claim<'a>]) -> BTreeSet<&'a NamespacedName> {
-    let mut sizes: BTreeMap<&NamespacedName, usize> = BTreeMap::new();
-    for claim in claims {
-        let size = sizes.entry(&claim.draft.name).or_default();
-        *size = size.saturating_add(bytes(claim));
+fn too_much<'a>(claims: &[Claim<'a>], denial: impl Fn(&Draft) -> Option<Arc<str>>) -> BTreeSet<&'a NamespacedName> {
+    let mut left = MOST;
+    let mut out = BTreeSet::new();
+    for own in claims.chunk_by(|a, b| std::ptr::eq(a.draft, b.draft)) {
+        let Some(Claim { draft, .. }) = own.first() else { continue };
+        let denied = denial(draft).map_or(0, |reason| json(&reason)).max(json(CLOSED));
+        let origin = json(&draft.origin.namespace).saturating_add(json(&draft.origin.name));
+        let each = ROUTE.saturating_add(denied).saturating_add(origin).saturating_mul(own.len());
+        match left.checked_sub(each.saturating_add(own.iter().map(texts).sum())) {
+            Some(rest) => left = rest,
+            None => drop(out.insert(&draft.name)),
+        }
     }
-    let mut used = 0_usize;
-    let mut fits = |draft: &Draft| {
-        let size = sizes.get(&draft.name).copied().unwrap_or_default();
-        let sum = used.checked_add(size).filter(|sum| *sum <= MOST);
-        used = sum.unwrap_or(used);
-        sum.is_some()
+    out
+}
+
+/// Bytes of the texts that a route has for itself.
+fn texts(claim: &Claim<'_>) -> usize {
+    let backend = match claim.backend {
+        Ok(upstream) => upstream.as_str(),
+        Err(reason) => reason,
     };
-    drafts.iter().filter(|draft| !fits(draft)).map(|draft| &draft.name).collect()
+    [&*claim.route.path, &*claim.route.label, backend].into_iter().map(json).sum()
 }
 
-/// Text may be twice as long in JSON.
-fn bytes(claim: &Claim<'_>) -> usize {
-    let denied = claim.draft.denied.as_ref().map_or(0, |reason| reason.len());
-    let text = claim.route.path.len().saturating_add(claim.route.label.len()).saturating_add(denied);
-    text.saturating_mul(2).saturating_add(ROUTE)
+/// Bytes of a text in JSON, without its quotes.
+fn json(text: &str) -> usize {
+    let escaped = |byte| match byte {
+        b'"' | b'\\' | b'\x08' | b'\t' | b'\n' | b'\x0c' | b'\r' => 2,
+        ..b' ' => 6,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
 }
 
-fn left_out(host: &HostPattern, draft: &Draft) -> Vec<Problem> {
+fn left_out(host: &HostPattern, draft: &Draft) -> Problem {
     let message = format!(
         "the paths of host {host} are too many, or too long, for one host: those of this Ingress are left out there, since \
          older ones come first"
     );
-    problem(draft, Reason::HostTooLarge, &message)
+    of_rules(&draft.origin, Severity::Error, Reason::HostTooLarge, &message)
 }
 
-fn problem(draft: &Draft, reason: Reason, message: &str) -> Vec<Problem> {
-    let mut notes = Notes::new(&draft.origin);
-    notes.error("spec.rules", reason, message);
-    notes.into_problems()
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroU64, time::Duration};
+
+    use snapshot::{Action, Deny, Filter, Forward, HttpsRedirect, Origin, PathMatch, Retry, Route, Timeouts};
+
+    use super::*;
+
+    #[test]
+    fn a_text_is_as_long_as_in_json() {
+        let all: String = (0..0x250).filter_map(char::from_u32).collect();
+        for text in ["", "/a", "\"\\/\"", "/caf\u{e9}\u{1f30a}", &all] {
+            assert_eq!(json(text) + 2, serde_json::to_string(text).unwrap().len(), "{text}");
+        }
+    }
+
+    /// All that a route may hold, with numbers as long as they get.
+    #[test]
+    fn a_route_is_no_longer_than_its_texts_and_what_is_counted_beside() {
+        let most = Duration::new(u64::MAX, 999_999_999);
+        let route = Route {
+            origin: Arc::new(Origin::new("Ingress", "", "")),
+            path: PathMatch::Prefix("".into()),
+            label: "".into(),
+            max_body: NonZeroU64::new(u64::MAX),
+            filters: vec![
+                Filter::Deny(Deny { status: 503, reason: "".into() }),
+                Filter::HttpsRedirect(HttpsRedirect { status: 308, preserve_trailing_slash: true }),
+            ],
+            then: Action::Forward(Forward {
+                upstream: "".into(),
+                timeouts: Timeouts { connect: most, read: most, send: most },
+                retry: Retry { tries: u32::MAX, timeout: most },
+            }),
+        };
+        let length = serde_json::to_vec(&route).unwrap().len() + ",".len();
+        assert!(length <= ROUTE && length > ROUTE / 2, "{length}");
+    }
 }

@@ -5,7 +5,7 @@
 
 mod form;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 use snapshot::Origin;
@@ -175,7 +175,8 @@ impl Reader<'_> {
             let message = format!("cannot differ between classes, since {why}: set `{key}` in the ConfigMap");
             return self.problem(Severity::Warning, name, Reason::UnknownParameter, message);
         }
-        let verdict = unserved::verdict(&key, value.as_str().unwrap_or("?"));
+        let Some(text) = text(value) else { return };
+        let verdict = unserved::verdict(&key, &text);
         if let Some(verdict) = verdict.filter(|verdict| verdict.effect.denies_paths()) {
             self.settings.denied.get_or_insert_with(|| format!("parameter `{name}`: {}", verdict.message));
             return self.problem(Severity::Error, name, verdict.reason, verdict.message);
@@ -202,6 +203,18 @@ impl Reader<'_> {
         let (object, field) = (Arc::clone(self.origin), format!("spec.{field}"));
         self.problems.push(Problem { object, severity, field, message: shortened(&message), reason });
     }
+}
+
+/// The value of a field that has no form, as the ConfigMap would have it; none: it is as if the field were not there.
+fn text(value: &Value) -> Option<Cow<'_, str>> {
+    Some(match value {
+        Value::Null => return None,
+        Value::String(text) => text.trim().into(),
+        Value::Bool(_) | Value::Number(_) => value.to_string().into(),
+        Value::Array(items) if items.is_empty() => "".into(),
+        // Nobody knows what it says: a value that no key takes for nothing.
+        Value::Array(_) | Value::Object(_) => "?".into(),
+    })
 }
 
 /// The part of the reference page about classes.

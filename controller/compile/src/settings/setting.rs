@@ -26,6 +26,12 @@ pub(super) struct Setting {
 }
 
 impl Setting {
+    /// Whether a value says what holds without the key.
+    pub(super) fn is_default(&self, value: &str) -> bool {
+        let mut settings = Settings::default();
+        (self.parse)(value, &mut settings).is_ok() && settings == Settings::default()
+    }
+
     /// What holds while the value cannot be used, for the end of a sentence.
     pub(super) fn otherwise(&self) -> String {
         match self.fail_closed {

@@ -127,8 +127,12 @@ impl Known {
         if self.note.is_empty() { what.to_owned() } else { format!("{what}. {}", self.note) }
     }
 
+    fn says_nothing(&self, value: &str) -> bool {
+        self.quiet.contains(&value)
+    }
+
     fn verdict(&self, value: &str) -> Option<Verdict> {
-        if self.quiet.contains(&value) {
+        if self.says_nothing(value) {
             return None;
         }
         let effect = self.effect(value);
@@ -187,11 +191,11 @@ fn unknown(key: &str, value: &str) -> Verdict {
     Verdict { effect: meant, reason: Reason::UnknownSetting, message: format!("is not a known setting{suggestion}") }
 }
 
-/// What follows where a key was meant and another one is written.
+/// What follows where a key was meant and another one is written: nothing, where its value says no more than its absence.
 fn meant(key: &str, value: &str) -> Effect {
     if let Some(known) = KNOWN.iter().copied().flatten().find(|known| known.key == key) {
-        return known.effect(value);
+        return if known.says_nothing(value) { Effect::Lessened } else { known.effect(value) };
     }
     let closing = super::served().find(|setting| setting.key == key && setting.fail_closed.is_some());
-    closing.map_or(Effect::Lessened, Effect::Closed)
+    closing.filter(|setting| !setting.is_default(value)).map_or(Effect::Lessened, Effect::Closed)
 }

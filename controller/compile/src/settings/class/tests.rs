@@ -50,7 +50,30 @@ fn what_is_not_understood_opens_nothing() {
     assert!(open(json!({"whitelistSourceRange": "10.0.0.0/8"})).denied.is_some());
     assert!(open(json!({"whitelistSourceRage": "10.0.0.0/8"})).denied.is_some());
     assert!(open(json!({"globalAuthUrl": ["x"]})).denied.is_some());
+    assert!(open(json!({"enableModsecurity": true})).denied.is_some());
+    assert!(open(json!({"blockCidrs": [""]})).denied.is_some());
+    assert!(open(json!({"whitelistSourceRange": {}})).denied.is_some());
     assert_eq!(open(json!({"keepAlive": 5, "colour": "red"})), base);
+}
+
+#[test]
+fn a_field_that_says_nothing_closes_nothing() {
+    let origin = Arc::new(Origin::new("IngressClassParameters", "", "x"));
+    let quiet = [
+        ("enableModsecurity", json!(false)),
+        ("enableModsecurity", json!("false ")),
+        ("enableModsecurity", json!(0)),
+        ("whitelistSourceRange", json!([])),
+        ("whitelistSourceRange", json!("")),
+        ("globalAuthUrl", json!(null)),
+        ("bindAddress", json!([])),
+    ];
+    for (name, value) in quiet {
+        let fields = [(name.to_owned(), value.clone())].into();
+        let Overlaid { settings, problems } = overlay(&Settings::default(), &fields, &origin);
+        assert_eq!(settings, Settings::default(), "{name}: {value}");
+        assert!(problems.iter().all(|problem| problem.severity == Severity::Warning), "{name}: {value}");
+    }
 }
 
 #[test]

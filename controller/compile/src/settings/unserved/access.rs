@@ -39,7 +39,7 @@ const fn restricts(key: &'static str, quiet: &'static [&'static str], note: &'st
 
 const fn addresses(key: &'static str) -> Known {
     let note = "It keeps addresses closed: use the flag `--bind-address`.";
-    Known { key, loss: Loss::Addresses, quiet: &[], note }
+    Known { key, loss: Loss::Addresses, quiet: EMPTY, note }
 }
 
 const fn snippet(key: &'static str) -> Known {

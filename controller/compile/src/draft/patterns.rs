@@ -1,0 +1,75 @@
+//! Which hosts have patterns for paths.
+
+use std::sync::Arc;
+
+use super::{HostDraft, PathClass, RouteDraft};
+
+/// What an object says that makes patterns of paths, in ingress-nginx of all paths of a host, those of other objects too.
+/// None of them is served as one yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Patterns {
+    /// `use-regex`.
+    pub regex: bool,
+    /// `rewrite-target`, where it is not empty.
+    pub target: Option<Arc<str>>,
+}
+
+impl Patterns {
+    /// Whether they make patterns of the paths of a host.
+    pub fn apply_to(&self, host: &HostDraft) -> bool {
+        let Some(target) = &self.target else { return self.regex };
+        self.regex || host.has_unread || host.routes.iter().any(|route| is_rewritten(route, target))
+    }
+}
+
+/// Whether a path and its target differ. Of all but exact paths ingress-nginx makes two, of which one ends with a slash and one
+/// does not; only `/` stays one.
+fn is_rewritten(route: &RouteDraft, target: &str) -> bool {
+    *route.label != *target || (route.class != PathClass::Exact && *route.label != *"/")
+}
+
+#[cfg(test)]
+mod tests {
+    use snapshot::HostPattern;
+
+    use super::*;
+    use crate::draft::Place;
+
+    fn host(paths: &[(&str, PathClass)]) -> HostDraft {
+        let route = |(path, class): &(&str, PathClass)| RouteDraft {
+            place: Place::DefaultBackend,
+            class: *class,
+            path: (*path).into(),
+            label: (*path).into(),
+            backend: Err("".into()),
+        };
+        HostDraft { host: HostPattern::Any, routes: paths.iter().map(route).collect(), has_unread: false }
+    }
+
+    #[test]
+    fn only_a_target_that_differs_makes_patterns() {
+        let root = Patterns { regex: false, target: Some("/".into()) };
+        for class in [PathClass::Exact, PathClass::Prefix, PathClass::ImplementationSpecific, PathClass::Default] {
+            assert!(!root.apply_to(&host(&[("/", class)])), "{class:?}");
+            assert!(root.apply_to(&host(&[("/", class), ("/a", class)])), "{class:?}");
+        }
+        let a = Patterns { regex: false, target: Some("/a".into()) };
+        assert!(!a.apply_to(&host(&[("/a", PathClass::Exact)])));
+        assert!(a.apply_to(&host(&[("/a", PathClass::Prefix)])));
+        assert!(a.apply_to(&host(&[("/a", PathClass::ImplementationSpecific)])));
+    }
+
+    #[test]
+    fn a_path_that_is_left_out_may_have_been_one() {
+        let root = Patterns { regex: false, target: Some("/".into()) };
+        let unread = HostDraft { has_unread: true, ..host(&[("/", PathClass::Prefix)]) };
+        assert!(root.apply_to(&unread) && !Patterns::default().apply_to(&unread));
+    }
+
+    #[test]
+    fn expressions_make_patterns_whatever_the_paths_are() {
+        let regex = Patterns { regex: true, target: None };
+        assert!(regex.apply_to(&host(&[])) && regex.apply_to(&host(&[("/", PathClass::Exact)])));
+        assert!(!Patterns::default().apply_to(&host(&[("/a", PathClass::Prefix)])));
+    }
+}
