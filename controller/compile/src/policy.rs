@@ -4,7 +4,7 @@ use std::{num::NonZeroU64, sync::Arc};
 
 use snapshot::{Ciphers, Hsts, HttpsRedirect, Retry, Timeouts, UpstreamKeepAlive};
 
-use crate::{draft::Redirect, notes::shortened, settings::Settings};
+use crate::{draft::Redirect, settings::Settings};
 
 /// The settings that routes and upstreams are made with.
 #[derive(Debug, PartialEq)]
@@ -69,8 +69,7 @@ impl From<&Settings> for Policy {
             allow_cross_namespace_resources: settings.allow_cross_namespace_resources,
             ciphers: settings.tls.ciphers.clone(),
             hsts: settings.hsts(),
-            // It stands at each route, and may name a field of any length.
-            denied: settings.denied.as_deref().map(|why| shortened(why).into()),
+            denied: settings.denied.as_deref().map(Arc::from),
         }
     }
 }
