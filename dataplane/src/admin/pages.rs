@@ -43,7 +43,13 @@ fn turns(most: usize) -> Arc<Semaphore> {
 
 impl Default for Pages {
     fn default() -> Self {
-        Self { checks: Vec::new(), pulses: Vec::new(), registries: Vec::new(), metrics: turns(SCRAPES), more: BTreeMap::new() }
+        Self {
+            checks: Vec::new(),
+            pulses: Vec::new(),
+            registries: Vec::new(),
+            metrics: turns(SCRAPES),
+            more: BTreeMap::new(),
+        }
     }
 }
 
