@@ -38,7 +38,7 @@ pub enum How {
 /// kill -9 for a controller. Until the next one is there, changes are not seen; nobody notices anything else, since its
 /// container goes on.
 pub async fn kill_controller(stage: &Stage, any: usize) -> anyhow::Result<Outcome> {
-    let mut able = Process::planes(CONTROLLER);
+    let mut able = Process::planes("controller");
     able.retain(|process| stage.kills(&process.pod, CONTROLLER) < MOST_KILLS_OF_CONTROLLER);
     let Some(victim) = one_of(able, any) else { return Ok(Outcome::LeftOut) };
     let blind = stage.model().blind.begin(Instant::now(), SETTLES);
