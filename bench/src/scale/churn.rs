@@ -1,8 +1,9 @@
 //! Endpoints that change all the time, beside traffic: what that costs each plane, and the traffic.
 //!
-//! Four phases of the same traffic, each as long as the others: alone; beside as many writes of objects that nobody
-//! watches, which cost the API server the same and us nothing; beside the churn; alone again. The API server has another
-//! core than the proxy, but shares caches and the kernel with it, so only the second phase tells its part from ours.
+//! Five phases of the same traffic, each as long as the others: alone; beside as many writes of objects that nobody
+//! watches, which cost the API server the same and us nothing; beside the churn; beside such writes again; alone again. The API
+//! server has another core than the proxy, but shares caches and the kernel with it, so only these writes tell its part from
+//! ours.
 
 mod cores;
 mod pace;
@@ -70,10 +71,11 @@ impl Churned {
 
 /// All phases, and what came of the changes.
 struct Outcome {
-    before: Phase,
-    apart: Phase,
+    /// Before the churn and after it, so that a machine that becomes faster or slower meanwhile does not count.
+    alone: [Phase; 2],
+    /// Likewise.
+    apart: [Phase; 2],
     churn: Phase,
-    after: Phase,
     /// Snapshots that the data plane took up for the changes.
     snapshots: u64,
     /// Services whose last endpoints are served.
@@ -97,18 +99,19 @@ pub fn run(churn: Churn, ingresses: usize, access: &Access, running: &mut Runnin
     };
     let cores = Cores::apart(&running.pids()?)?;
     traffic.run(WARM_UP)?;
-    let before = phase("traffic alone", Doing::Nothing)?;
-    let apart = phase("writes that nobody watches", Doing::Writing(&apart))?;
+    let alone = || phase("traffic alone", Doing::Nothing);
+    let beside = || phase("writes that nobody watches", Doing::Writing(&apart));
+    let (alone_before, apart_before) = (alone()?, beside()?);
     let snapshots = snapshots()?;
     let churned = phase("changes of endpoints", Doing::Writing(&slices))?;
     let snapshots = self::snapshots()?.saturating_sub(snapshots);
-    for (name, phase) in [("writes that nobody watches", &apart), ("changes of endpoints", &churned)] {
-        enough(name, phase.writes, churn.changes, churn.time)?;
+    let (apart, alone) = ([apart_before, beside()?], [alone_before, alone()?]);
+    for phase in apart.iter().chain([&churned]) {
+        enough("writes", phase.writes, churn.changes, churn.time)?;
     }
-    let after = phase("traffic alone", Doing::Nothing)?;
     drop(cores);
     let services = served(&slices, running)?;
-    let outcome = Outcome { before, apart, churn: churned, after, snapshots, services };
+    let outcome = Outcome { alone, apart, churn: churned, snapshots, services };
     Ok(Churned { text: outcome.describe(churn), exceeded: outcome.exceeded() })
 }
 
@@ -144,7 +147,7 @@ fn snapshots() -> Result<u64> {
 
 impl Outcome {
     fn describe(&self, churn: Churn) -> String {
-        let Self { before, apart, churn: churned, after, snapshots, services } = self;
+        let Self { alone: [before, after], apart: [apart_before, apart_after], churn: churned, snapshots, services } = self;
         let [of_quiet, of_apart] = self.ratios();
         let mut text = format!(
             "| {} requests/s | CPU of workers for a request, µs | of the data plane, µs | data plane, cores | \
@@ -153,8 +156,9 @@ impl Outcome {
         );
         for (name, phase) in [
             ("alone", before),
-            ("beside writes that nobody watches", apart),
+            ("beside writes that nobody watches", apart_before),
             ("beside changes of endpoints", churned),
+            ("beside writes that nobody watches again", apart_after),
             ("alone again", after),
         ] {
             phase.row(&mut text, name);
@@ -180,8 +184,8 @@ impl Outcome {
 
     /// The CPU of a request under churn, of that alone, and of that beside writes that nobody watches.
     fn ratios(&self) -> [f64; 2] {
-        let quiet = (self.before.worker_micros() + self.after.worker_micros()) / 2.0;
-        [quiet, self.apart.worker_micros()].map(|other| self.churn.worker_micros() / other)
+        let mean = |[before, after]: &[Phase; 2]| (before.worker_micros() + after.worker_micros()) / 2.0;
+        [&self.alone, &self.apart].map(|around| self.churn.worker_micros() / mean(around))
     }
 
     /// Of both planes under churn.
@@ -190,8 +194,8 @@ impl Outcome {
     }
 
     fn exceeded(&self) -> Vec<String> {
-        let Self { before, apart, churn, after, .. } = self;
-        let failed: u64 = [before, apart, churn, after].map(|phase| phase.traffic.failed).iter().sum();
+        let Self { alone, apart, churn, .. } = self;
+        let failed: u64 = alone.iter().chain(apart).chain([churn]).map(|phase| phase.traffic.failed).sum();
         let [_, of_apart] = self.ratios();
         let [start, _, end] = &churn.memory;
         let grown = start.iter().zip(end).any(|(start, end)| *end > *start + MOST_GROWTH);
