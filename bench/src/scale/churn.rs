@@ -147,7 +147,8 @@ fn snapshots() -> Result<u64> {
 
 impl Outcome {
     fn describe(&self, churn: Churn) -> String {
-        let Self { alone: [before, after], apart: [apart_before, apart_after], churn: churned, snapshots, services } = self;
+        let Self { alone: [before, after], apart: [apart_before, apart_after], churn: churned, snapshots, services } =
+            self;
         let [of_quiet, of_apart] = self.ratios();
         let mut text = format!(
             "| {} requests/s | CPU of workers for a request, µs | of the data plane, µs | data plane, cores | \
