@@ -93,8 +93,12 @@ pub fn run(churn: Churn, ingresses: usize, access: &Access, running: &mut Runnin
     let writes = Writes { access, rate: churn.changes, time: churn.time };
     let phase = |name: &str, doing: Doing<'_>| -> Result<Phase> {
         eprintln!("bench: churn: {name} for {} s", churn.time.as_secs());
+        let is_writing = matches!(doing, Doing::Writing(_));
         let phase = phase::run(running, &traffic, &writes, doing)?;
         enough("requests", phase.traffic.requests, churn.requests, churn.time)?;
+        if is_writing {
+            enough(name, phase.writes, churn.changes, churn.time)?;
+        }
         Ok(phase)
     };
     let cores = Cores::apart(&running.pids()?)?;
@@ -106,9 +110,6 @@ pub fn run(churn: Churn, ingresses: usize, access: &Access, running: &mut Runnin
     let churned = phase("changes of endpoints", Doing::Writing(&slices))?;
     let snapshots = self::snapshots()?.saturating_sub(snapshots);
     let (apart, alone) = ([apart_before, beside()?], [alone_before, alone()?]);
-    for phase in apart.iter().chain([&churned]) {
-        enough("writes", phase.writes, churn.changes, churn.time)?;
-    }
     drop(cores);
     let services = served(&slices, running)?;
     let outcome = Outcome { alone, apart, churn: churned, snapshots, services };
