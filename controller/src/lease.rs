@@ -152,7 +152,7 @@ impl Elector {
         loop {
             let fit = *self.fit.borrow_and_update();
             if self.was_fit && !fit {
-                tracing::warn!("the data plane says nothing: this replica does not lead until it applies something");
+                tracing::warn!("the data plane says nothing: this replica does not lead until it says something");
             }
             self.was_fit = fit;
             let pause = if fit { self.round().await } else { self.stand_back().await };

@@ -43,14 +43,12 @@ impl Fitness {
             return;
         }
         match report {
-            Report::Applied { .. } => {
-                self.applied = true;
-                self.set(true);
-            }
+            Report::Applied { .. } => self.applied = true,
             Report::Rejected { .. } if self.applied => {}
-            // It serves nothing.
+            // Of what we publish it has served nothing.
             Report::Rejected { .. } => return,
         }
+        self.set(true);
         self.heard = Some(id);
         self.behind = (id.sequence < published.sequence).then(Instant::now);
     }
@@ -169,6 +167,9 @@ mod tests {
         assert!(*fit.borrow());
         wait(&mut fitness, 2 * SECOND).await;
         assert!(!*fit.borrow());
+        // One that comes back answers again.
+        fitness.hear(&rejected(publish(&snapshots, 4)));
+        assert!(*fit.borrow());
     }
 
     #[tokio::test(start_paused = true)]
