@@ -98,7 +98,7 @@ fn put<N: Ord, K>(map: &mut BTreeMap<N, Arc<K>>, name: N, new: Arc<K>, same: fn(
 fn put_ingress(map: &mut BTreeMap<NamespacedName, Arc<Ingress>>, name: NamespacedName, new: Arc<Ingress>) -> Effect {
     let effect = match map.get(&name) {
         Some(old) if !same_meta(&old.metadata, &new.metadata) || old.spec != new.spec => Effect::Compile,
-        Some(old) if old.status == new.status => return Effect::None,
+        Some(old) if same_version(&old.metadata, &new.metadata) && old.status == new.status => return Effect::None,
         Some(_) => Effect::Status,
         None => Effect::Compile,
     };
@@ -114,7 +114,7 @@ fn put_parameters(
 ) -> Effect {
     let effect = match map.get(&name) {
         Some(old) if !same_meta(&old.metadata, &new.metadata) || old.spec != new.spec => Effect::Compile,
-        Some(old) if old.status == new.status => return Effect::None,
+        Some(old) if same_version(&old.metadata, &new.metadata) && old.status == new.status => return Effect::None,
         Some(_) => Effect::Status,
         None => Effect::Compile,
     };
@@ -123,6 +123,11 @@ fn put_parameters(
 }
 
 // `resourceVersion` and `managedFields` are left out: they change with every write, whatever was written.
+/// Else a status may have come and gone between the two, as a list tells only the last one: ours is to be written again.
+fn same_version(a: &ObjectMeta, b: &ObjectMeta) -> bool {
+    a.resource_version == b.resource_version
+}
+
 fn same_meta(a: &ObjectMeta, b: &ObjectMeta) -> bool {
     a.uid == b.uid
         && a.creation_timestamp == b.creation_timestamp
@@ -172,7 +177,7 @@ mod tests {
         let mut store = Store::default();
         assert_eq!(store.apply(Change::Put(ingress("1").into())), Effect::Compile);
         let first = Arc::clone(store.objects().ingresses.first_key_value().unwrap().1);
-        assert_eq!(store.apply(Change::Put(ingress("2").into())), Effect::None);
+        assert_eq!(store.apply(Change::Put(ingress("1").into())), Effect::None);
         assert!(Arc::ptr_eq(&first, store.objects().ingresses.first_key_value().unwrap().1));
     }
 
@@ -185,6 +190,15 @@ mod tests {
         let changed = Ingress { status: Some(status), ..ingress("2") };
         assert_eq!(store.apply(Change::Put(changed.into())), Effect::Status);
         assert!(store.objects().ingresses.first_key_value().unwrap().1.status.is_some());
+    }
+
+    #[test]
+    fn another_version_is_looked_at_also_where_it_says_the_same() {
+        let mut store = Store::default();
+        store.apply(Change::Put(ingress("1").into()));
+        assert_eq!(store.apply(Change::Put(ingress("2").into())), Effect::Status);
+        let version = store.objects().ingresses.first_key_value().unwrap().1.metadata.resource_version.clone();
+        assert_eq!(version.as_deref(), Some("2"));
     }
 
     #[test]
