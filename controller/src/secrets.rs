@@ -53,7 +53,7 @@ const LATER: Duration = Duration::from_secs(2);
 const BY_NAME: &str = "secrets by name";
 
 /// When a Secret whose namespace was left is asked for by its name: what names it has mostly gone with it by then.
-const AFTER: Duration = Duration::from_secs(5);
+pub(crate) const AFTER: Duration = Duration::from_secs(5);
 
 /// What is named.
 #[derive(Clone, Default)]
@@ -135,6 +135,7 @@ impl Keeper {
                 }
                 (which, update) = self.many.next() => self.take_many(which, update, &mut out),
                 (name, update) = self.singles.next() => self.take_single(&name, update, &mut out),
+                namespaces = self.scope.left() => self.leave_singles(&namespaces),
                 () = sleep_until(self.deadline), if !self.waiting.is_empty() => self.give_up(),
                 () = sleep_until(self.later), if !self.postponed.is_empty() => {
                     let names = std::mem::take(&mut self.postponed);
@@ -233,6 +234,13 @@ impl Keeper {
         self.let_be(&name);
         self.handed_over.insert(name.clone());
         self.postpone(name);
+    }
+
+    /// Of these namespaces no watch of many tells what became of them.
+    fn leave_singles(&mut self, namespaces: &BTreeSet<String>) {
+        let left = |name: &&NamespacedName| namespaces.contains(&*name.namespace) && !self.bounds.is_pinned(name);
+        let left: Vec<NamespacedName> = self.singles.names().filter(left).cloned().collect();
+        left.into_iter().for_each(|name| self.leave(name));
     }
 
     /// Nothing more is to be found out about it.

@@ -1,6 +1,6 @@
 //! Where objects are watched: everywhere, in one namespace, or in those that `--watch-namespace-selector` chooses.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, future, mem, sync::Arc};
 
 use compile::{NamespacedName, Options, Selector};
 use k8s_openapi::{
@@ -41,6 +41,8 @@ pub(crate) struct Scope {
     place: Place,
     /// Is watched by itself, wherever it is.
     default_backend: Option<NamespacedName>,
+    /// Each of the namespaces that were watched by themselves when it was last asked which were left.
+    before: Arc<BTreeSet<String>>,
 }
 
 #[derive(Clone)]
@@ -70,7 +72,7 @@ impl Scope {
             None => choose(client, &options.watch_namespace_selector),
         };
         let default_backend = options.default_backend_service.clone();
-        (Self { client: client.clone(), place, default_backend }, namespaces)
+        (Self { client: client.clone(), place, default_backend, before: Arc::default() }, namespaces)
     }
 
     /// Whom it asks.
@@ -101,6 +103,20 @@ impl Scope {
         matches!(&self.place, Place::Chosen(chosen) if matches!(&*chosen.borrow(), Some(Reach::Each(_))))
     }
 
+    /// Waits until some of the namespaces that were watched each by itself are so no more; says which.
+    pub(crate) async fn left(&mut self) -> BTreeSet<String> {
+        let Place::Chosen(chosen) = &mut self.place else { return future::pending().await };
+        while chosen.changed().await.is_ok() {
+            let Some(Reach::Each(now)) = chosen.borrow_and_update().clone() else { continue };
+            let before = mem::replace(&mut self.before, Arc::clone(&now));
+            let left: BTreeSet<String> = before.difference(&now).cloned().collect();
+            if !left.is_empty() {
+                return left;
+            }
+        }
+        future::pending().await
+    }
+
     /// Whether this may be outside.
     pub(crate) fn may_miss(&self, name: &NamespacedName) -> bool {
         match &self.place {
@@ -120,7 +136,9 @@ impl Scope {
             Place::All => Planned::new::<K>(list, Api::all(client), config),
             Place::One(namespace) => Planned::new::<K>(list, Api::namespaced(client, namespace), config),
             Place::Chosen(chosen) => {
-                let (chosen, stays) = (chosen.clone(), self.default_backend.clone());
+                let (mut chosen, stays) = (chosen.clone(), self.default_backend.clone());
+                // News to this watch, also where it was looked at here.
+                chosen.mark_changed();
                 Planned::by(list, move |terms| Spread::<K>::new(client, config, terms, stays).run(chosen))
             }
         }

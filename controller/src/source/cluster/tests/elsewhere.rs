@@ -2,9 +2,10 @@
 
 use super::{
     namespaces::{confine, namespace, teams},
-    secrets::{OTHER_CERT, OTHER_KEY, asked_by_name, held, names, secret, tls, with_identity, with_tls},
+    secrets::{OTHER_CERT, OTHER_KEY, asked_by_name, held, names, opaque, secret, tls, with_identity, with_tls},
     *,
 };
+use crate::secrets::AFTER;
 
 /// More than are watched each by its name.
 const MANY: usize = 101;
@@ -134,7 +135,8 @@ async fn a_namespace_with_many_secrets_is_left_without_a_question() {
     world.fake.put("namespaces", namespace("one", "b"));
     world.until_hosts(&["two"]).await;
     world.until("let go", |world| held(world).is_empty()).await;
-    sleep(Duration::from_millis(200)).await;
+    // Those that are left are asked for after this time, if something still names them.
+    sleep(AFTER + Duration::from_millis(200)).await;
     assert_eq!(asked_by_name(&world.fake), names(&[]));
     assert!(!others_are_watched(&world.fake));
 }
@@ -173,6 +175,20 @@ async fn what_is_still_named_when_its_namespace_is_left_is_followed_by_its_name(
     confine(&world.fake, &["one"]);
     world.fake.put("namespaces", namespace("two", "b"));
     world.until("gone", |world| held(world).is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_secret_that_only_its_own_watch_tells_of_goes_with_its_namespace_too() {
+    let fake = server();
+    fake.put("secrets", within("two", &opaque("x")));
+    fake.put("ingresses", across("across", "two/x"));
+    let world = watching(fake, |_| {});
+    world.until("held", |world| held(world) == names(&["two/x"])).await;
+    confine(&world.fake, &["one"]);
+    world.fake.put("namespaces", namespace("two", "b"));
+    world.until("gone", |world| held(world).is_empty()).await;
+    let problems = world.problems();
+    assert!(problems.iter().all(|problem| problem.reason != Reason::WatchFailed), "{problems:?}");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub(super) fn tls(name: &str) -> Value {
     secret(name, "kubernetes.io/tls", CERT, KEY)
 }
 
-fn opaque(name: &str) -> Value {
+pub(super) fn opaque(name: &str) -> Value {
     secret(name, "Opaque", CERT, KEY)
 }
 
