@@ -19,11 +19,11 @@ use kube::{
 use ledger::Ledger;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
-    refusal::{Failure, Reach, Refusals},
+    refusal::{Failure, LONGEST, LONGEST_OF_ALL, Reach, Refusals, WRITE},
     verdict::REJECTED,
 };
 use crate::{
@@ -53,16 +53,24 @@ pub(crate) struct Teller {
     /// Who tells: the name of our Pod.
     instance: String,
     ledger: Ledger,
-    /// Namespaces that take no Event now. All others do.
-    refused: Refusals<Arc<str>>,
-    /// While nothing arrives.
-    failing: Refusals<()>,
+    /// What is not taken now. All else may be.
+    refused: Refusals<Held>,
+    /// While the API server has too many requests.
+    busy: Refusals<()>,
+}
+
+/// What is told again later.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Held {
+    /// All of a namespace.
+    Namespace(Arc<str>),
+    Problem(Problem),
 }
 
 impl Teller {
     pub(crate) fn new(client: Client, metrics: Metrics, board: Arc<Board>, leader: Leader, instance: String) -> Self {
-        let (refused, failing) = (Refusals::new(PAUSE), Refusals::new(PAUSE));
-        Self { client, metrics, board, leader, instance, ledger: Ledger::default(), refused, failing }
+        let (refused, busy) = (Refusals::new(PAUSE, LONGEST), Refusals::new(PAUSE, LONGEST_OF_ALL));
+        Self { client, metrics, board, leader, instance, ledger: Ledger::default(), refused, busy }
     }
 
     /// Tells for as long as the controller runs.
@@ -72,7 +80,7 @@ impl Teller {
             let now = problems.borrow_and_update().clone();
             self.tell(&now, &objects, &problems).await;
             let review = Instant::now() + REVIEW;
-            let again = [self.failing.wake(), self.refused.wake()].into_iter().flatten().min();
+            let again = [self.busy.wake(), self.refused.wake()].into_iter().flatten().min();
             tokio::select! {
                 Ok(()) = problems.changed() => {}
                 // A problem may be known before its object is.
@@ -81,7 +89,7 @@ impl Teller {
                 () = sleep_until(again.map_or(review, |again| again.min(review))) => {}
             }
             objects.mark_unchanged();
-            self.failing.woken(Instant::now());
+            self.busy.woken(Instant::now());
             self.refused.woken(Instant::now());
         }
     }
@@ -98,16 +106,19 @@ impl Teller {
         self.forget_refusals(&due);
         for problem in due {
             let now = Instant::now();
-            if self.failing.hold(&(), now) {
+            if self.busy.hold(&(), now) {
                 break;
             }
-            if self.refused.hold(namespace(problem), now) || !self.is_ours(problem) {
+            if self.is_held(problem, now) || !self.is_ours(problem) {
                 continue;
             }
             let Some(count) = self.ledger.due(problem, now) else { continue };
             let event = event::of(problem, &objects.borrow(), &self.instance);
             let Some(event) = event else { continue };
-            let result = write(&self.client, &event, count).await;
+            let result = match timeout(WRITE, write(&self.client, &event, count)).await {
+                Ok(result) => result.map_err(|error| Failure::of(&error)),
+                Err(_) => Err(Failure::too_slow(WRITE)),
+            };
             self.take(problem, result);
             sleep(INTERVAL).await;
             if current.has_changed().unwrap_or(false) {
@@ -117,57 +128,83 @@ impl Teller {
         self.say_what_fails();
     }
 
-    /// What is to be told, what was never told first. Events belong to objects of the cluster; other problems are logged
-    /// and counted.
+    /// What is to be told: what was never told first, and last what failed, or others of its namespace, and may hang again.
+    /// Events belong to objects of the cluster; other problems are logged and counted.
     fn due<'a>(&self, problems: &'a [Problem], objects: &Objects) -> Vec<&'a Problem> {
         let now = Instant::now();
         let due = |problem: &&Problem| {
             self.is_ours(problem) && self.ledger.due(problem, now).is_some() && event::has_object(problem, objects)
         };
-        let (mut new, told): (Vec<_>, Vec<_>) =
-            problems.iter().filter(due).partition(|problem| !self.ledger.knows(problem));
-        new.extend(told);
-        new
+        let mut due: Vec<_> = problems.iter().filter(due).collect();
+        due.sort_by_cached_key(|problem| (self.has_failed(problem), self.ledger.knows(problem)));
+        due
+    }
+
+    /// Whether others of its namespace failed, and whether it did.
+    fn has_failed(&self, problem: &Problem) -> [bool; 2] {
+        match self.refused.is_empty() {
+            true => [false; 2],
+            false => keys(problem).map(|key| self.refused.knows(&key)),
+        }
+    }
+
+    fn is_held(&self, problem: &Problem, now: Instant) -> bool {
+        !self.refused.is_empty() && keys(problem).iter().any(|key| self.refused.hold(key, now))
     }
 
     fn is_ours(&self, problem: &Problem) -> bool {
         problem.reason == REJECTED || self.leader.leads()
     }
 
-    fn take(&mut self, problem: &Problem, result: kube::Result<()>) {
+    fn take(&mut self, problem: &Problem, result: Result<(), Failure>) {
         let now = Instant::now();
         self.metrics.wrote("event", result.is_ok());
-        let Err(error) = result else {
-            self.ledger.told(problem, now);
-            self.failing.clear();
-            self.refused.taken(namespace(problem));
-            return;
-        };
-        let failure = Failure::of(&error);
-        match failure.reach {
-            Reach::Everything => self.failing.refused((), &failure, now),
-            // A quota, say, or somebody's webhook.
-            Reach::Namespace | Reach::Object => self.refused.refused(namespace(problem).into(), &failure, now),
+        match result {
+            Ok(()) => {
+                self.ledger.told(problem, now);
+                self.busy.clear();
+                keys(problem).iter().for_each(|key| self.refused.taken(key));
+            }
+            Err(failure) if failure.busy => self.busy.refused((), &failure, now),
+            // Whatever it is, a quota or a webhook of this namespace may be why, and the others of the namespace are tried
+            // before it. Where it is the API server itself, the other namespaces are held one after the other.
+            Err(failure) => {
+                let [of_namespace, itself] = keys(problem);
+                if failure.reach != Reach::Object {
+                    self.refused.refused(of_namespace, &failure, now);
+                }
+                self.refused.refused(itself, &failure, now);
+            }
         }
     }
 
     /// Of what need not be told any more, or is told by somebody else.
     fn forget_refusals(&mut self, due: &[&Problem]) {
         if due.is_empty() {
-            self.failing.clear();
+            self.busy.clear();
         }
-        let namespaces: BTreeSet<&str> = due.iter().map(|problem| namespace(problem)).collect();
-        self.refused.retain(|namespace| namespaces.contains(&**namespace));
+        if !self.refused.is_empty() {
+            let due: BTreeSet<Held> = due.iter().flat_map(|problem| keys(problem)).collect();
+            self.refused.retain(|held| due.contains(held));
+        }
     }
 
     fn say_what_fails(&self) {
-        let problem = match (self.failing.first(), self.refused.first()) {
+        let problem = match (self.busy.first(), self.refused.first()) {
             (Some((_, why)), _) => Some(not_written("", why)),
-            (None, Some((namespace, why))) => Some(not_written(&format!(" in namespace {namespace}"), why)),
+            (None, Some((Held::Namespace(namespace), why))) => {
+                Some(not_written(&format!(" in namespace {namespace}"), why))
+            }
+            (None, Some((Held::Problem(problem), why))) => Some(not_written(&format!(" of {}", problem.object), why)),
             (None, None) => None,
         };
         self.board.find("events", problem.into_iter().collect());
     }
+}
+
+/// What keeps it from being told, where it is held.
+fn keys(problem: &Problem) -> [Held; 2] {
+    [Held::Namespace(namespace(problem).into()), Held::Problem(problem.clone())]
 }
 
 /// Where the Event of a problem is.

@@ -6,8 +6,15 @@ use tokio::time::Instant;
 
 use crate::source::cluster::explain;
 
-/// The longest pause.
-const LONGEST: Duration = Duration::from_secs(300);
+/// The longest pause of what is refused for itself.
+pub(super) const LONGEST: Duration = Duration::from_secs(300);
+
+/// The longest pause of everything: who comes meanwhile waits for it too.
+pub(super) const LONGEST_OF_ALL: Duration = Duration::from_secs(60);
+
+/// How long a write may take. One that hangs must not keep all others from being written. The API server waits for 10 s for
+/// a webhook that says nothing else, and then names it: that should be heard.
+pub(super) const WRITE: Duration = Duration::from_secs(15);
 
 /// A write that did not arrive.
 #[derive(Debug, Clone)]
@@ -62,8 +69,9 @@ fn reach(error: &kube::Error) -> Reach {
 
 /// What was refused: tried again less and less often.
 pub(super) struct Refusals<K> {
-    /// The first pause; each further one is twice as long.
+    /// The first pause; each further one is twice as long, up to the longest.
     first: Duration,
+    longest: Duration,
     of: BTreeMap<K, Refusal>,
     /// When the first of them may be tried again.
     wake: Option<Instant>,
@@ -76,8 +84,8 @@ struct Refusal {
 }
 
 impl<K: Ord> Refusals<K> {
-    pub(super) fn new(first: Duration) -> Self {
-        Self { first, of: BTreeMap::new(), wake: None }
+    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, of: BTreeMap::new(), wake: None }
     }
 
     /// Whether this must not be tried now.
@@ -102,7 +110,7 @@ impl<K: Ord> Refusals<K> {
         if before.is_some_and(|refusal| now < refusal.until) {
             return;
         }
-        let pause = before.map_or(self.first, |refusal| (2 * refusal.pause).min(LONGEST));
+        let pause = before.map_or(self.first, |refusal| (2 * refusal.pause).min(self.longest));
         let until = now + pause.max(failure.pause.min(LONGEST));
         self.of.insert(what, Refusal { until, pause, why: failure.why.clone() });
         self.wake = Some(self.wake.map_or(until, |wake| wake.min(until)));
@@ -121,7 +129,7 @@ impl<K: Ord> Refusals<K> {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.first);
+        *self = Self::new(self.first, self.longest);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -160,8 +168,8 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_tried_less_and_less_often() {
-        let (mut refusals, mut now) = (Refusals::new(5 * SECOND), Instant::now());
-        for seconds in [5, 10, 20, 40, 80, 160, 300, 300] {
+        let (mut refusals, mut now) = (Refusals::new(5 * SECOND, 100 * SECOND), Instant::now());
+        for seconds in [5, 10, 20, 40, 80, 100, 100] {
             refusals.refused("a", &failure(Duration::ZERO), now);
             refusals.refused("a", &failure(Duration::ZERO), now);
             let until = now + seconds * SECOND;
@@ -178,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_api_server_may_ask_for_a_longer_pause() {
-        let (mut refusals, now) = (Refusals::new(5 * SECOND), Instant::now());
+        let (mut refusals, now) = (Refusals::new(5 * SECOND, 10 * SECOND), Instant::now());
         refusals.refused("a", &failure(30 * SECOND), now);
         assert!(refusals.hold("a", now + 29 * SECOND) && !refusals.hold("a", now + 30 * SECOND));
     }

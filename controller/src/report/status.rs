@@ -22,19 +22,15 @@ use tokio::{
 
 use super::{
     contest::Contests,
-    refusal::{Reach, Refusals},
+    refusal::{LONGEST, LONGEST_OF_ALL, Reach, Refusals, WRITE},
 };
 use crate::{
     board::{Board, trouble},
     metrics::Metrics,
 };
 pub(super) use removal::Removal;
-use round::{Pen, Version, Written};
+use round::{Pen, Version, Written, put_in_turn};
 use tally::Tally;
-
-/// How long a write may take. One that hangs must not keep all others from being written. The API server waits for 10 s for
-/// a webhook that says nothing else, and then names it: that should be heard.
-const WRITE: Duration = Duration::from_secs(15);
 
 /// So many are written before it is looked at again whether we lead, and what is to be written.
 const ROUND: usize = 64;
@@ -85,8 +81,8 @@ impl Writer {
             broken_off: watch::Sender::new(false),
             written: BTreeMap::new(),
             contests: Contests::default(),
-            refused: Refusals::new(PAUSE),
-            failing: Refusals::new(PAUSE),
+            refused: Refusals::new(PAUSE, LONGEST),
+            failing: Refusals::new(PAUSE, LONGEST_OF_ALL),
         }
     }
 
@@ -118,7 +114,7 @@ impl Writer {
     fn finish(&mut self, round: Vec<Written>) {
         let now = Instant::now();
         let tally = Tally::new(&round, |ingress| self.has_failed(ingress));
-        if tally.arrives() {
+        if !self.is_broken_off() && !tally.is_of_everything() {
             self.failing.clear();
         }
         for Written { ingress, version, result } in round {
@@ -132,7 +128,13 @@ impl Writer {
                 // Whoever leads now finds out by itself.
                 Err(_) if self.is_broken_off() => {}
                 Err(failure) => match tally.reach(&ingress, &failure) {
-                    Reach::Everything => self.failing.refused((), &failure, now),
+                    Reach::Everything => {
+                        self.failing.refused((), &failure, now);
+                        if !failure.busy {
+                            // It comes after the others now, and proves nothing a second time.
+                            self.refused.refused(Scope::Ingress(ingress), &failure, now);
+                        }
+                    }
                     Reach::Namespace => self.refused.refused(Scope::Namespace(ingress.namespace), &failure, now),
                     Reach::Object => self.refused.refused(Scope::Ingress(ingress), &failure, now),
                 },
@@ -161,7 +163,7 @@ impl Writer {
         patches.retain(|(patch, version)| {
             !self.contests.holds_off(&patch.ingress, &version.claim, now) && !self.is_refused(&patch.ingress, now)
         });
-        self.put_in_turn(&mut patches);
+        put_in_turn(&mut patches, |ingress| self.has_failed(ingress));
         patches.truncate(ROUND);
         self.tell();
         if !patches.is_empty() {
@@ -171,19 +173,11 @@ impl Writer {
         }
     }
 
-    /// What failed before comes last, and namespaces take turns: one whose writes hang must not be all of a round.
-    fn put_in_turn(&self, patches: &mut [(StatusPatch, Version)]) {
-        let mut turns: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-        patches.sort_by_cached_key(|(patch, _)| {
-            let turn = turns.entry(Arc::clone(&patch.ingress.namespace)).or_default();
-            *turn += 1;
-            (self.has_failed(&patch.ingress), *turn)
-        });
-    }
-
-    /// Whether it failed for itself, and has not arrived since.
+    /// Whether it or its namespace failed, and has not arrived since.
     fn has_failed(&self, ingress: &NamespacedName) -> bool {
-        !self.refused.is_empty() && self.refused.knows(&Scope::Ingress(ingress.clone()))
+        !self.refused.is_empty()
+            && (self.refused.knows(&Scope::Ingress(ingress.clone()))
+                || self.refused.knows(&Scope::Namespace(Arc::clone(&ingress.namespace))))
     }
 
     fn is_refused(&self, ingress: &NamespacedName, now: Instant) -> bool {

@@ -98,6 +98,50 @@ async fn a_namespace_that_takes_no_events_silences_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_namespace_whose_events_hang_holds_up_no_other_for_longer_than_one_write() {
+    let world = World::new();
+    world.fake.state().hanging = Some("/namespaces/a/".to_owned());
+    world.find("compile", &[("a", "one"), ("a", "two"), ("b", "three")]);
+    sleep(WRITE + Duration::from_secs(1)).await;
+    assert!(world.told("b", "three"), "{:?}", world.tried());
+    let why = world.fails().unwrap();
+    assert!(why.contains("in namespace a") && why.contains("did not answer within 15s"), "{why}");
+    // Who comes later is told first, also at the moment when the namespace is tried again.
+    sleep(Duration::from_secs(2000)).await;
+    for newcomer in 0..20 {
+        let name = format!("newcomer-{newcomer}");
+        world.find(&name, &[("b", &name)]);
+        sleep(WRITE + Duration::from_secs(1)).await;
+        assert!(world.told("b", &name), "{:?}", world.tried());
+    }
+    world.fake.state().hanging = None;
+    sleep(LONGEST + Duration::from_secs(1)).await;
+    assert!(world.told("a", "one") && world.told("a", "two"));
+    assert_eq!(world.fails(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_hangs_for_itself_keeps_no_other_of_its_namespace_from_being_told() {
+    let world = World::new();
+    world.fake.state().hanging = Some("first".to_owned());
+    world.find("compile", &[("a", "first"), ("a", "second"), ("a", "third")]);
+    sleep(WRITE + PAUSE + Duration::from_secs(1)).await;
+    assert!(world.told("a", "second") && world.told("a", "third"), "{:?}", world.tried());
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_requests_hold_up_all_events() {
+    let world = World::new();
+    world.fake.state().busy = 1;
+    world.find("compile", &[("a", "one"), ("b", "two")]);
+    sleep(PAUSE - Duration::from_secs(1)).await;
+    assert_eq!(world.fake.state().requests.iter().filter(|(verb, _)| verb == "POST").count(), 1);
+    assert!(world.fails().is_some());
+    sleep(Duration::from_secs(2)).await;
+    assert!(world.told("a", "one") && world.told("b", "two") && world.fails().is_none(), "{:?}", world.tried());
+}
+
+#[tokio::test(start_paused = true)]
 async fn that_events_cannot_be_written_is_forgotten_with_what_they_were_of() {
     let world = World::new();
     world.fake.state().closed.insert("a".to_owned());

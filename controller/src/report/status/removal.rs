@@ -1,13 +1,13 @@
 //! Statuses that are to be empty, because nobody will be there.
 
-use std::{mem, time::Duration};
+use std::{collections::BTreeSet, mem, time::Duration};
 
 use compile::{NamespacedName, StatusPatch};
 use tokio::{sync::watch, time::sleep};
 
 use super::{
     ROUND,
-    round::{Pen, Version, Written},
+    round::{Pen, Version, Written, put_in_turn},
 };
 use crate::report::refusal::Reach;
 
@@ -32,7 +32,8 @@ pub(crate) struct Removal {
 }
 
 impl Removal {
-    pub(super) fn new(pen: Pen, left: Vec<(StatusPatch, Version)>) -> Self {
+    pub(super) fn new(pen: Pen, mut left: Vec<(StatusPatch, Version)>) -> Self {
+        put_in_turn(&mut left, |_| false);
         Self { pen: Pen { limit: WRITE, ..pen }, left, emptied: 0, refused: Vec::new(), why: None }
     }
 
@@ -55,10 +56,11 @@ impl Removal {
         }
     }
 
-    /// Returns whether the next ones can be tried at once. What failed comes after what was not tried yet.
+    /// Returns whether the next ones can be tried at once. What hangs comes after what was not tried yet, and so does all of
+    /// its namespace: a webhook may be why.
     fn take(&mut self, mut done: Vec<Written>) -> bool {
         done.sort_by(|a, b| a.ingress.cmp(&b.ingress));
-        let mut again = Vec::new();
+        let (mut again, mut hung) = (Vec::new(), BTreeSet::new());
         for (patch, version) in mem::take(&mut self.left) {
             let written = done.binary_search_by(|written| written.ingress.cmp(&patch.ingress)).ok();
             match written.and_then(|at| done.get(at)).map(|written| &written.result) {
@@ -66,14 +68,20 @@ impl Removal {
                 Some(Ok(())) => self.emptied += 1,
                 Some(Err(failure)) if failure.reach == Reach::Everything => {
                     self.why = Some(failure.why.clone());
+                    if !failure.busy {
+                        hung.insert(patch.ingress.namespace.clone());
+                    }
                     again.push((patch, version));
                 }
                 Some(Err(failure)) => self.refused.push((patch.ingress, failure.why.clone())),
             }
         }
-        let goes_on = again.is_empty();
+        if again.is_empty() {
+            return true;
+        }
         self.left.append(&mut again);
-        goes_on
+        put_in_turn(&mut self.left, |ingress| hung.contains(&ingress.namespace));
+        false
     }
 
     /// What has come of it, also where it was too late for some.

@@ -1,9 +1,15 @@
 //! Writes that are under way at the same time.
 
-use std::{collections::BTreeSet, future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use compile::{NamespacedName, Objects, StatusPatch};
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::{
     Api, Client,
@@ -53,6 +59,16 @@ impl Version {
     }
 }
 
+/// What has failed before comes last, and namespaces take turns: one whose writes hang must not be all of a round.
+pub(super) fn put_in_turn(patches: &mut [(StatusPatch, Version)], has_failed: impl Fn(&NamespacedName) -> bool) {
+    let mut turns: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    patches.sort_by_cached_key(|(patch, _)| {
+        let turn = turns.entry(Arc::clone(&patch.ingress.namespace)).or_default();
+        *turn += 1;
+        (has_failed(&patch.ingress), *turn)
+    });
+}
+
 /// What writes statuses. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Pen {
@@ -95,6 +111,10 @@ impl Pen {
             }
             done.push(written);
             if failures == FAILURES {
+                // Of those that hang for as long, too, it should be known.
+                while let Some(Some(written)) = writes.next().now_or_never() {
+                    done.push(written);
+                }
                 return done;
             }
         }

@@ -18,14 +18,16 @@ pub(super) struct Tally {
     arrived: BTreeSet<Arc<str>>,
     /// How many failed, and maybe not for themselves, by namespace.
     failed: BTreeMap<Arc<str>, usize>,
+    /// Of those, how many never did so before.
+    new: BTreeMap<Arc<str>, usize>,
     /// To how many the API server said that it has too many requests.
     busy: usize,
 }
 
 impl Tally {
-    /// What `has_failed` before for itself says nothing of others when it does so again.
+    /// What `has_failed` before says nothing of other namespaces when it does so again.
     pub(super) fn new(round: &[Written], has_failed: impl Fn(&NamespacedName) -> bool) -> Self {
-        let mut tally = Self { arrived: BTreeSet::new(), failed: BTreeMap::new(), busy: 0 };
+        let mut tally = Self { arrived: BTreeSet::new(), failed: BTreeMap::new(), new: BTreeMap::new(), busy: 0 };
         for Written { ingress, result, .. } in round {
             match result {
                 Ok(()) => {
@@ -33,18 +35,15 @@ impl Tally {
                 }
                 Err(failure) if failure.reach == Reach::Everything => {
                     tally.busy += usize::from(failure.busy);
+                    *tally.failed.entry(Arc::clone(&ingress.namespace)).or_default() += 1;
                     if !has_failed(ingress) {
-                        *tally.failed.entry(Arc::clone(&ingress.namespace)).or_default() += 1;
+                        *tally.new.entry(Arc::clone(&ingress.namespace)).or_default() += 1;
                     }
                 }
                 Err(_) => {}
             }
         }
         tally
-    }
-
-    pub(super) fn arrives(&self) -> bool {
-        !self.arrived.is_empty()
     }
 
     /// What the failure keeps from arriving, by all that is known.
@@ -59,9 +58,10 @@ impl Tally {
         if here && !self.arrived.contains(&ingress.namespace) { Reach::Namespace } else { Reach::Object }
     }
 
-    fn is_of_everything(&self) -> bool {
-        let failed: usize = self.failed.values().sum();
-        self.busy >= FAILURES || (!self.arrives() && self.failed.len() > 1 && failed >= FAILURES)
+    /// Whether what was not tried would not arrive either.
+    pub(super) fn is_of_everything(&self) -> bool {
+        let new: usize = self.new.values().sum();
+        self.busy >= FAILURES || (self.arrived.is_empty() && self.new.len() > 1 && new >= FAILURES)
     }
 }
 
@@ -111,6 +111,10 @@ mod tests {
         assert_eq!(reach(&tally(&elsewhere, &[]), "b"), Reach::Object);
         let here = [silence.to_vec(), vec![("a", "4", None)]].concat();
         assert_eq!(reach(&tally(&here, &[]), "a"), Reach::Object);
+        // Also again, and beside another one of which that was known.
+        let both = [silence.to_vec(), ["4", "5", "6"].map(|name| ("b", name, Some(silent()))).to_vec()].concat();
+        let known = tally(&both, &["1", "2", "3", "4", "5", "6"]);
+        assert_eq!((reach(&known, "a"), reach(&known, "b")), (Reach::Namespace, Reach::Namespace));
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(crate) struct State {
     pub(crate) stale: BTreeMap<String, Value>,
     /// Whether writes are forbidden.
     pub(crate) read_only: bool,
-    /// What a write must be about to hang: a part of its path.
+    /// What a write must be about to hang: a part of its path or of what it says.
     pub(crate) hanging: Option<String>,
     /// Namespaces in which we have no permission to write.
     pub(crate) closed: BTreeSet<String>,
@@ -239,7 +239,8 @@ impl Fake {
         let body = request.into_body().collect().await.unwrap().to_bytes();
         self.state().requests.push((method.to_string(), path.clone()));
         let hanging = self.state().hanging.clone();
-        if method != Method::GET && hanging.is_some_and(|part| path.contains(&part)) {
+        let is_part = |part: String| path.contains(&part) || String::from_utf8_lossy(&body).contains(&part);
+        if method != Method::GET && hanging.is_some_and(is_part) {
             std::future::pending::<()>().await;
         }
         let mut state = self.state();
