@@ -17,6 +17,7 @@ whether it is set so, its name, and the reason.
 {{- $flags := include "tidegate.flags.extra" . | fromJson -}}
 {{- $refused := list
   (list (regexMatch "(^|/)ingress-nginx/controller(-chroot)?([:@].*)?$" $image) (printf "controller.image.repository %s" $image) "that is ingress-nginx's own image. Build Tidegate's (make image), load or push it, and name it here")
+  (list (include "tidegate.image.anybodysDigest" .) "controller.image.digest with a tag of Tidegate's and controller.image.image of ingress-nginx" "nobody can tell whose it is, and without one of Tidegate's any image could come under that tag. Set controller.image.digest to nothing, or write controller.image.repository=REPOSITORY@DIGEST")
   (list $controller.allowSnippetAnnotations "controller.allowSnippetAnnotations" "there is no nginx to run snippets, and a rule that one enforces would not hold. Ingresses with snippets are reported, see /problems")
   (list $controller.proxySetHeaders "controller.proxySetHeaders" "these headers are not sent yet, and backends may rely on them")
   (list $controller.addHeaders "controller.addHeaders" "these headers are not sent yet, and browsers may rely on them")
