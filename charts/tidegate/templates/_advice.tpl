@@ -19,15 +19,6 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Whether Pods must be apart, while an update makes one more than there are. Where they are on the node's ports, it does not. */}}
-{{- define "tidegate.apart" -}}
-{{- $controller := .Values.controller -}}
-{{- $affinity := default dict $controller.affinity -}}
-{{- $required := ($affinity.podAntiAffinity).requiredDuringSchedulingIgnoredDuringExecution -}}
-{{- $oneMore := not (or $controller.updateStrategy $controller.hostPort.enabled $controller.hostNetwork) -}}
-{{- if and (eq $controller.kind "Deployment") $required $oneMore }}true{{ end -}}
-{{- end -}}
-
 {{/* What an operator should know about these values. */}}
 {{- define "tidegate.advice" -}}
 {{- $controller := .Values.controller -}}
@@ -83,12 +74,14 @@ it mounts the volume kube-api-access at /var/run/secrets/kubernetes.io/serviceac
 controller.affinity or .topologySpreadConstraints names Pods of ingress-nginx by their labels. These Pods have
 app.kubernetes.io/name={{ include "tidegate.name" . }} and app.kubernetes.io/instance={{ .Release.Name }}.
 {{- end }}
-{{- if include "tidegate.apart" . }}
+{{- with include "tidegate.apart" . }}
 
-controller.affinity.podAntiAffinity lets no two of these Pods be on one node, and an update makes a new one before it takes an
-old one away: with as many Pods as there are nodes for them it waits for ever. Have a node more, or let a Pod leave first:
+controller.affinity.podAntiAffinity {{ . }} no two of these Pods be on one node, and an update makes a new one before it takes an
+old one away: with as many Pods as there are nodes for them it waits for ever. Have a node more
+{{- if lt (include "tidegate.fewest" $controller | int) 2 }}.{{ else }}, or let a Pod leave first:
 
   --set controller.updateStrategy.type=RollingUpdate,controller.updateStrategy.rollingUpdate.maxUnavailable=1,controller.updateStrategy.rollingUpdate.maxSurge=0
+{{- end }}
 {{- end }}
 {{- if and $controller.admissionWebhooks.enabled (not $controller.admissionWebhooks.certManager.enabled) }}
 
