@@ -54,7 +54,10 @@ controller.containerSecurityContext and controller.image make the containers les
 {{- end }}
 {{- if $controller.hostNetwork }}
 
-On the node's own network, this release takes the ports {{ include "tidegate.port" (list . "http") }}, {{ include "tidegate.port" (list . "https") }} and {{ include "tidegate.port" (list . "healthz") }}{{ if $controller.split }}, {{ $controller.metrics.controllerPort }}{{ end }}{{ if $controller.admissionWebhooks.enabled }}, {{ $controller.admissionWebhooks.port }}{{ end }}.
+On the node's own network, this release takes the ports {{ include "tidegate.ports.taken" . }}.
+{{- if and $controller.split (eq "10255" (toString $controller.metrics.controllerPort)) }} 10255 is also the kubelet's
+where its read-only port is open: move controller.metrics.controllerPort there.
+{{- end }}
 {{- if include "tidegate.lowPorts" . }} Ports below 1024 need an image whose
 file has the capability NET_BIND_SERVICE (make image and the Dockerfile give it), and a node that honours it: not one that
 runs containers in a user namespace or has their files on a volume without extended attributes.
