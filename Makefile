@@ -9,9 +9,9 @@ CARGO ?= cargo
 # Where cargo builds; set CARGO_TARGET_DIR to keep builds elsewhere.
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 # The chart is left alone where there is no helm: neither on the PATH nor one that the end-to-end tests have built, of which it
-# is the newest.
+# is the newest that is whole (e2e/cluster/build).
 CACHE := $(or $(TIDEGATE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate)
-HELM := $(firstword $(shell command -v helm) $(shell ls -t "$(CACHE)"/helm-*/helm 2>/dev/null))
+HELM := $(firstword $(shell command -v helm) $(filter-out %.part/helm,$(shell ls -t "$(CACHE)"/helm-*/helm 2>/dev/null)))
 LINT_VALUES := --set controller.image.repository=example/tidegate
 
 help: ## list the targets

@@ -250,7 +250,7 @@ async fn a_release_of_ingress_nginx_is_replaced_and_comes_back() {
     answers(&front, "nobody.example", 404).await;
     answers(&front, "old.example", 200).await;
 
-    release.run(&["rollback", &release.name, "1"]).await;
+    release.run(&["upgrade", &release.name, NGINX, "--reset-values"]).await;
     assert_eq!(release.service(&service).await.address, front.address);
     answers(&front, "nobody.example", 200).await;
     // Our Pod is leaving now.

@@ -159,6 +159,24 @@ async fn a_controller_that_dies_is_not_noticed() {
     crowd.go_home(None).await.unwrap();
 }
 
+/// Puts something back, and says so where it cannot.
+fn put_back(arguments: &[&str]) {
+    let done = std::process::Command::new("kubectl").args(arguments).stdout(Stdio::null()).status();
+    if !done.is_ok_and(|status| status.success()) {
+        eprintln!("not done: kubectl {arguments:?}");
+    }
+}
+
+/// Tidegate's command lines as they were before a patch, also after a failure in between: other tests have the same Pods.
+struct Arguments;
+
+impl Drop for Arguments {
+    fn drop(&mut self) {
+        put_back(&["rollout", "undo", "-n", NAMESPACE, "deployment", DEPLOYMENT]);
+        put_back(&["rollout", "status", "-n", NAMESPACE, "deployment", DEPLOYMENT, "--timeout=120s"]);
+    }
+}
+
 /// The controller of the only Pod hangs: it is replaced, and new connections come all the while. It is asked more often than
 /// by default, every ten seconds, so that it is found sooner.
 #[tokio::test(flavor = "multi_thread")]
@@ -168,6 +186,7 @@ async fn a_controller_that_hangs_is_not_noticed() {
     let arguments = "/spec/template/spec/containers/0/args/-";
     let patch = json!([{ "op": "add", "path": arguments, "value": flag }]).to_string();
     fleet.kubectl(&["patch", "deployment", DEPLOYMENT, "--type=json", "-p", &patch]).await.unwrap();
+    let _as_before = Arguments;
     fleet.rolled_out().await.unwrap();
     let crowd = gather().await;
     let pods = crowd.fleet.staying().await.unwrap();
@@ -179,8 +198,6 @@ async fn a_controller_that_hangs_is_not_noticed() {
     a_change_is_served(&crowd, "after").await;
     assert_eq!(crowd.fleet.staying().await.unwrap(), pods);
     crowd.go_home(None).await.unwrap();
-    fleet.kubectl(&["rollout", "undo", "deployment", DEPLOYMENT]).await.unwrap();
-    fleet.rolled_out().await.unwrap();
 }
 
 /// Of three controllers the one that leads is killed: its data plane, too, has all that it had.
@@ -214,14 +231,9 @@ struct Nodes;
 impl Drop for Nodes {
     fn drop(&mut self) {
         let taint = format!("{TAINT}=:NoSchedule");
-        let as_before =
-            [&["uncordon", "node1"][..], &["taint", "node", SPARE, "--overwrite", &taint], &["uncordon", SPARE]];
-        for arguments in as_before {
-            let done = std::process::Command::new("kubectl").args(arguments).stdout(Stdio::null()).status();
-            if !done.is_ok_and(|status| status.success()) {
-                eprintln!("not done: kubectl {arguments:?}");
-            }
-        }
+        put_back(&["uncordon", "node1"]);
+        put_back(&["taint", "node", SPARE, "--overwrite", &taint]);
+        put_back(&["uncordon", SPARE]);
     }
 }
 

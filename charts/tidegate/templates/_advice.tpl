@@ -19,15 +19,6 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Whether Pods must be apart, while an update makes one more than there are. Where they are on the node's ports, it does not. */}}
-{{- define "tidegate.apart" -}}
-{{- $controller := .Values.controller -}}
-{{- $affinity := default dict $controller.affinity -}}
-{{- $required := ($affinity.podAntiAffinity).requiredDuringSchedulingIgnoredDuringExecution -}}
-{{- $oneMore := not (or $controller.updateStrategy $controller.hostPort.enabled $controller.hostNetwork) -}}
-{{- if and (eq $controller.kind "Deployment") $required $oneMore }}true{{ end -}}
-{{- end -}}
-
 {{/* What an operator should know about these values. */}}
 {{- define "tidegate.advice" -}}
 {{- $controller := .Values.controller -}}
@@ -63,7 +54,10 @@ controller.containerSecurityContext and controller.image make the containers les
 {{- end }}
 {{- if $controller.hostNetwork }}
 
-On the node's own network, this release takes the ports {{ include "tidegate.port" (list . "http") }}, {{ include "tidegate.port" (list . "https") }} and {{ include "tidegate.port" (list . "healthz") }}{{ if $controller.split }}, {{ $controller.metrics.controllerPort }}{{ end }}{{ if $controller.admissionWebhooks.enabled }}, {{ $controller.admissionWebhooks.port }}{{ end }}.
+On the node's own network, this release takes the ports {{ include "tidegate.ports.taken" . }}.
+{{- if and $controller.split (eq "10255" (toString $controller.metrics.controllerPort)) }} 10255 is also the kubelet's
+where its read-only port is open: move controller.metrics.controllerPort there.
+{{- end }}
 {{- if include "tidegate.lowPorts" . }} Ports below 1024 need an image whose
 file has the capability NET_BIND_SERVICE (make image and the Dockerfile give it), and a node that honours it: not one that
 runs containers in a user namespace or has their files on a volume without extended attributes.
@@ -83,12 +77,14 @@ it mounts the volume kube-api-access at /var/run/secrets/kubernetes.io/serviceac
 controller.affinity or .topologySpreadConstraints names Pods of ingress-nginx by their labels. These Pods have
 app.kubernetes.io/name={{ include "tidegate.name" . }} and app.kubernetes.io/instance={{ .Release.Name }}.
 {{- end }}
-{{- if include "tidegate.apart" . }}
+{{- with include "tidegate.apart" . }}
 
-controller.affinity.podAntiAffinity lets no two of these Pods be on one node, and an update makes a new one before it takes an
-old one away: with as many Pods as there are nodes for them it waits for ever. Have a node more, or let a Pod leave first:
+controller.affinity.podAntiAffinity {{ . }} no two of these Pods be on one node, and an update makes a new one before it takes an
+old one away: with as many Pods as there are nodes for them it waits for ever. Have a node more
+{{- if lt (include "tidegate.fewest" $controller | int) 2 }}.{{ else }}, or let a Pod leave first:
 
   --set controller.updateStrategy.type=RollingUpdate,controller.updateStrategy.rollingUpdate.maxUnavailable=1,controller.updateStrategy.rollingUpdate.maxSurge=0
+{{- end }}
 {{- end }}
 {{- if and $controller.admissionWebhooks.enabled (not $controller.admissionWebhooks.certManager.enabled) }}
 

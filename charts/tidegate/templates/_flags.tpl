@@ -3,12 +3,17 @@
 {{- include "tidegate.flags.joined" (list .Values.controller.extraArgs .Values.controller.dataplane.extraArgs) -}}
 {{- end -}}
 
-{{/* Flags of several maps as JSON; where two have one name, the last wins: also with 0 or false, unlike with merge. */}}
+{{/*
+Flags of several maps as JSON; where two have one name, the last wins: also with 0 or false, unlike with merge. A null is
+no flag. An empty text is a bare flag, which is on; beside a value that is not just on or off it says nothing.
+*/}}
 {{- define "tidegate.flags.joined" -}}
 {{- $joined := dict -}}
 {{- range . -}}
 {{- range $flag, $value := . -}}
-{{- if not (and (kindIs "invalid" $value) (hasKey $joined $flag)) -}}
+{{- $switch := has (get $joined $flag | toString) (list "true" "false") -}}
+{{- $silent := and (eq "" (toString $value)) (hasKey $joined $flag) (not $switch) -}}
+{{- if not (or (kindIs "invalid" $value) $silent) -}}
 {{- $_ := set $joined $flag $value -}}
 {{- end -}}
 {{- end -}}
@@ -150,7 +155,7 @@ the kubelet.
 {{- define "tidegate.args" -}}
 - {{ last . }}
 {{- range $flag, $value := include "tidegate.flags.of" . | fromJson }}
-{{- $text := ternary "" (include "tidegate.text" $value) (kindIs "invalid" $value) }}
+{{- $text := include "tidegate.text" $value }}
 - {{ printf "--%s%s%s" $flag (ternary "=" "" (ne $text "")) $text | quote }}
 {{- end }}
 {{- end -}}
@@ -160,9 +165,10 @@ the kubelet.
 {{- $known := include "tidegate.flags.known" . | fromJson -}}
 {{- $given := dict "controller.extraArgs" .Values.controller.extraArgs "controller.dataplane.extraArgs" .Values.controller.dataplane.extraArgs -}}
 {{- range $name, $flags := $given -}}
-{{- range $flag, $_ := $flags -}}
+{{- range $flag, $value := $flags -}}
 {{- $takers := get $known.served $flag -}}
-{{- if hasKey $known.replaced $flag -}}
+{{- if kindIs "invalid" $value -}}
+{{- else if hasKey $known.replaced $flag -}}
 {{- fail (printf "%s.%s is not supported: %s." $name $flag (get $known.replaced $flag)) -}}
 {{- else if and $takers (eq $name "controller.dataplane.extraArgs") (not (has "dataplane" $takers)) -}}
 {{- fail (printf "%s.%s is not supported: it is a flag of the controller; name it in controller.extraArgs." $name $flag) -}}
@@ -178,8 +184,8 @@ the kubelet.
 {{- $known := include "tidegate.flags.known" . | fromJson -}}
 {{- $given := dict "controller.extraArgs" .Values.controller.extraArgs "controller.dataplane.extraArgs" .Values.controller.dataplane.extraArgs -}}
 {{- range $name, $flags := $given -}}
-{{- range $flag, $_ := $flags -}}
-{{- if hasKey $known.ignored $flag }}
+{{- range $flag, $value := $flags -}}
+{{- if and (hasKey $known.ignored $flag) (not (kindIs "invalid" $value)) }}
   {{ $name }}.{{ $flag }}: {{ default "it concerns how ingress-nginx works inside" (get $known.ignored $flag) }}
 {{- end -}}
 {{- end -}}

@@ -62,8 +62,7 @@ empty. Those that are set to something else are named in the notes.
 {{- $context := default dict $controller.containerSecurityContext -}}
 {{- $imageless := and .Values.defaultBackend.enabled (ne "true" (include "tidegate.defaultBackend.runs" .)) -}}
 {{- $idle := list
-  (list (include "tidegate.image.foreign" .) "controller.image.tag and .digest" "they are of ingress-nginx's image, and not used; if they are not, write controller.image.repository=REPOSITORY:TAG")
-  (list (include "tidegate.image.foreignDigest" .) "controller.image.digest" "controller.image.image says that it is of ingress-nginx's image, and it is not used; if it is not, write controller.image.repository=REPOSITORY@DIGEST")
+  (list (include "tidegate.image.foreign" .) "controller.image.tag and .digest" "they are of ingress-nginx's image, and not used; if they are not, write controller.image.repository=REPOSITORY:TAG or REPOSITORY@DIGEST")
   (list (and (include "tidegate.image.whole" $controller.image.repository) (or $controller.image.tag $controller.image.digest)) "controller.image.tag and .digest" "controller.image.repository says which")
   (list $imageless "defaultBackend.enabled" "what no rule matches gets a 404 from Tidegate itself; name defaultBackend.image.repository to have yours run")
   (list (and $controller.autoscaling.enabled (not $scales)) "controller.autoscaling.enabled" "a DaemonSet has one Pod on each node")

@@ -175,10 +175,10 @@ true
 {{- end -}}
 
 {{/*
-Whether only the digest is: the file names ingress-nginx's image, and the tag is ours, given beside it. With the digest there
-would be no such image. One of ours can be written in the repository.
+Whether it cannot be told whose digest it is: the file names ingress-nginx's image, and the tag is ours, given beside it. With
+that image's digest there would be no such image; without one of ours it could be any that is given our tag.
 */}}
-{{- define "tidegate.image.foreignDigest" -}}
+{{- define "tidegate.image.anybodysDigest" -}}
 {{- $image := .Values.controller.image -}}
 {{- $own := or (include "tidegate.image.whole" $image.repository) (include "tidegate.image.foreign" .) -}}
 {{- if and $image.digest (contains "ingress-nginx" (default "" $image.image)) (not $own) }}true{{ end -}}
@@ -188,8 +188,6 @@ would be no such image. One of ours can be written in the repository.
 {{- $image := .Values.controller.image -}}
 {{- if include "tidegate.image.foreign" . -}}
 {{- $image = pick $image "repository" -}}
-{{- else if include "tidegate.image.foreignDigest" . -}}
-{{- $image = omit $image "digest" -}}
 {{- end -}}
 {{- include "tidegate.image" (list $image .Chart.AppVersion) -}}
 {{- end -}}

@@ -73,3 +73,12 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+
+{{/* What listens in the Pod, for people: 80, 53/UDP. */}}
+{{- define "tidegate.ports.taken" -}}
+{{- $taken := list -}}
+{{- range include "tidegate.ports.pod" . | fromJsonArray -}}
+{{- $taken = append $taken (printf "%s%s" (last . | include "tidegate.text") (ternary "/UDP" "" (eq "UDP" (index . 1)))) -}}
+{{- end -}}
+{{- join ", " $taken -}}
+{{- end -}}

@@ -17,6 +17,7 @@ whether it is set so, its name, and the reason.
 {{- $flags := include "tidegate.flags.extra" . | fromJson -}}
 {{- $refused := list
   (list (regexMatch "(^|/)ingress-nginx/controller(-chroot)?([:@].*)?$" $image) (printf "controller.image.repository %s" $image) "that is ingress-nginx's own image. Build Tidegate's (make image), load or push it, and name it here")
+  (list (include "tidegate.image.anybodysDigest" .) "controller.image.digest with a tag of Tidegate's and controller.image.image of ingress-nginx" "nobody can tell whose it is, and without one of Tidegate's any image could come under that tag. Set controller.image.digest to nothing, or write controller.image.repository=REPOSITORY@DIGEST")
   (list $controller.allowSnippetAnnotations "controller.allowSnippetAnnotations" "there is no nginx to run snippets, and a rule that one enforces would not hold. Ingresses with snippets are reported, see /problems")
   (list $controller.proxySetHeaders "controller.proxySetHeaders" "these headers are not sent yet, and backends may rely on them")
   (list $controller.addHeaders "controller.addHeaders" "these headers are not sent yet, and browsers may rely on them")
@@ -33,7 +34,7 @@ whether it is set so, its name, and the reason.
   (list (omit $controller.containerPort "http" "https") "a further controller.containerPort" "only configuration of nginx's own would listen there")
   (list (and $controller.configMapNamespace $controller.config) "controller.config with controller.configMapNamespace" "the ConfigMap is read from that namespace, and is not this chart's")
   (list (and (not $controller.configMapNamespace) (get (default dict $controller.extraArgs) "configmap") $controller.config) "controller.config with extraArgs.configmap" "another ConfigMap is read")
-  (list (include "tidegate.service.internal.open" $controller.service) "controller.service.internal.enabled without annotations" "ingress-nginx's chart makes no Service then, and most clouds would open this one to everybody. Name the annotations by which yours has load balancers inside, or a loadBalancerClass, or a type that is not LoadBalancer")
+  (list (include "tidegate.service.internal.open" $controller.service) "controller.service.internal.enabled without annotations" "ingress-nginx's chart makes no Service then, and most clouds would open this one to everybody. Set controller.service.internal.enabled=false to have none, as there; or name the annotations by which yours has load balancers inside, or a loadBalancerClass, or a type that is not LoadBalancer")
   (list (and $controller.autoscaling.enabled $controller.keda.enabled) "controller.autoscaling.enabled with controller.keda.enabled" "two autoscalers of one Deployment undo each other's work")
   (list (and $controller.hostNetwork (include "tidegate.networkSysctls" .)) "a sysctl net.* with controller.hostNetwork" "Kubernetes admits none there")
   (list (and $controller.hostNetwork (include "tidegate.otherHostPorts" .)) "a controller.hostPort that is not the container's port, with controller.hostNetwork," "they are the same port there")

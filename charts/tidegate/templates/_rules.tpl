@@ -46,6 +46,11 @@
 {{- end }}
 {{- end -}}
 
+{{/* The name of the one object that a rule is for. An empty list would be all of them. */}}
+{{- define "tidegate.rules.name" -}}
+{{- toString . | toYaml -}}
+{{- end -}}
+
 {{/* In our own namespace: who of several replicas writes the status, and whether another one is left when one goes. */}}
 {{- define "tidegate.rules.own" -}}
 {{- $flags := include "tidegate.flags" . | fromJson -}}
@@ -55,7 +60,7 @@
   verbs: [create]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [{{ get $flags "election-id" }}]
+  resourceNames: [{{ get $flags "election-id" | include "tidegate.rules.name" }}]
   verbs: [get, update]
 {{- end }}
 {{- $status := include "tidegate.status" . }}
@@ -83,7 +88,7 @@ default-backend-service: services
 {{- define "tidegate.rules.one" -}}
 - apiGroups: [""]
   resources: [{{ index . 1 }}]
-  resourceNames: [{{ last . }}]
+  resourceNames: [{{ last . | include "tidegate.rules.name" }}]
   verbs: [list, watch]
 {{- if eq (first .) "default-backend-service" }}
 - apiGroups: [discovery.k8s.io]
