@@ -23,6 +23,7 @@ mod options;
 mod parameters;
 mod passthrough;
 mod path;
+mod pem;
 mod policy;
 mod problem;
 mod selector;
@@ -59,6 +60,7 @@ pub use parameters::{
     parameters_status,
 };
 pub use path::can_match;
+pub use pem::pem_problem;
 pub use problem::{Problem, Reason, Severity};
 pub use selector::Selector;
 pub use status::{StatusPatch, status};
