@@ -16,7 +16,11 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use snapshot::{Cert, CertId, Origin, PrivateKey, Snapshot};
 
 use crate::{
-    NamespacedName, Objects, Options, Problem, Reason, draft::Draft, memo::Memo, notes::Notes, pem::pem_problem,
+    NamespacedName, Objects, Options, Problem, Reason,
+    draft::Draft,
+    memo::Memo,
+    notes::{Notes, shortened},
+    pem::pem_problem,
 };
 
 use cover::CoveredNames;
@@ -69,7 +73,7 @@ impl Certs {
     pub fn find(&self, secret: &NamespacedName) -> Result<&Pair, String> {
         match self.by_secret.get(secret).map(|parsed| &**parsed) {
             Some(Ok(pair)) => Ok(pair),
-            Some(Err(error)) => Err(format!("Secret {secret}: {error}")),
+            Some(Err(error)) => Err(format!("Secret {secret}: {}", shortened(error))),
             None => Err(format!("Secret {secret} does not exist")),
         }
     }

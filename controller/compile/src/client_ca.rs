@@ -17,7 +17,7 @@ use crate::{
     cert::{hexadecimal, value},
     draft::Draft,
     memo::Memo,
-    notes::Notes,
+    notes::{Notes, shortened},
     pem::pem_problem,
 };
 
@@ -47,7 +47,7 @@ impl ClientCas {
     pub fn find(&self, secret: &NamespacedName) -> Result<&Arc<CaBundle>, String> {
         match self.by_secret.get(secret).map(|parsed| &**parsed) {
             Some(Ok(bundle)) => Ok(bundle),
-            Some(Err(error)) => Err(format!("Secret {secret}: {error}")),
+            Some(Err(error)) => Err(format!("Secret {secret}: {}", shortened(error))),
             None => Err(format!("Secret {secret} does not exist")),
         }
     }
