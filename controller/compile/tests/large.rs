@@ -136,6 +136,19 @@ fn who_is_left_out_takes_no_path_from_anybody() {
     assert!(compiled.problems.iter().all(|problem| problem.reason != Reason::PathConflict));
 }
 
+/// A host may come in many rules, each of which has the default backend: they are one route.
+#[test]
+fn one_path_said_many_times_is_one_route() {
+    let restricts = json!({"nginx.ingress.kubernetes.io/auth-url": "https://auth.example"});
+    let mut many = aged(0, &restricts, []);
+    many["spec"]["rules"] = vec![json!({"host": "shared.example"}); 94_000].into();
+    many["spec"]["defaultBackend"] = json!({"service": {"name": "s", "port": {"number": 80}}});
+    let compiled = compiled([many, aged(1, &Value::Null, [path("/open", "Prefix")])]);
+    assert_eq!(left_out(&compiled), Vec::<usize>::new());
+    let denied: Vec<_> = shared(&compiled).routes.iter().map(|route| (&*route.label, is_denied(route))).collect();
+    assert_eq!(denied, [("/open", false), ("/", true)]);
+}
+
 /// It stands at the route, and in a problem.
 #[test]
 fn a_reason_is_short_whatever_it_quotes() {

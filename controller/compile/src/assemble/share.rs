@@ -67,13 +67,22 @@ fn too_much<'a>(claims: &[Claim<'a>], denial: impl Fn(&Draft) -> Option<Arc<str>
         let Some(Claim { draft, .. }) = own.first() else { continue };
         let denied = denial(draft).map_or(0, |reason| json(&reason)).max(json(CLOSED));
         let origin = json(&draft.origin.namespace).saturating_add(json(&draft.origin.name));
-        let each = ROUTE.saturating_add(denied).saturating_add(origin).saturating_mul(own.len());
-        match left.checked_sub(each.saturating_add(own.iter().map(texts).sum())) {
+        match left.checked_sub(size(own, ROUTE.saturating_add(denied).saturating_add(origin))) {
             Some(rest) => left = rest,
             None => drop(out.insert(&draft.name)),
         }
     }
     out
+}
+
+/// Bytes of the routes that may come of the claims of one draft, each with `beside`. What it says twice of a path becomes one
+/// route, whichever: a host may come in 94,000 rules of an Ingress, each of which has its default backend.
+fn size(own: &[Claim<'_>], beside: usize) -> usize {
+    let mut paths: Vec<_> = own.iter().map(|claim| (claim.path(), texts(claim))).collect();
+    // The longest of each path is the one that stays.
+    paths.sort_unstable_by(|a, b| b.cmp(a));
+    paths.dedup_by(|a, b| a.0 == b.0);
+    paths.iter().map(|(_, texts)| texts.saturating_add(beside)).fold(0, usize::saturating_add)
 }
 
 /// Bytes of the texts that a route has for itself.
