@@ -1,6 +1,6 @@
 //! Which paths and hosts match, and what the backend sees of them.
 
-use super::{Annotation, Loss, Risk, Scope};
+use super::{Annotation, Loss, Risk, Scope, value::boolean};
 use crate::{
     draft::Patterns,
     nginx::{self, FALSE},
@@ -34,6 +34,7 @@ pub(super) static KEYS: &[Annotation] = &[
         default: "false",
         doc: "All paths of the host are regular expressions, whatever their case, from the beginning of the path.",
         example: "true",
+        form: Some(|value| boolean(value).map(drop)),
         loss: Loss::Patterns,
         quiet: FALSE,
         ..Annotation::BASE

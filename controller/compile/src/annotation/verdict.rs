@@ -72,11 +72,7 @@ impl Annotation {
                 let message = shortened(&self.notice.and_then(|notice| notice(value))?);
                 Some(Verdict { effect: Effect::Lessened, reason: Reason::AnnotationNotServed, message })
             }
-            Err(error) => {
-                let effect = self.effect();
-                let message = format!("{}: {}", shortened(&error), effect.consequence());
-                Some(Verdict { effect, reason: Reason::BadAnnotation, message })
-            }
+            Err(error) => Some(bad(&error, self.effect())),
         }
     }
 
@@ -85,6 +81,9 @@ impl Annotation {
         let as_global = self.same_as_global.is_some_and(|same| same(value, settings));
         if as_global || self.quiet.contains(&value) {
             return None;
+        }
+        if let Some(Err(error)) = self.form.map(|form| form(value)) {
+            return Some(bad(&error, Effect::Lessened));
         }
         let effect = self.effect();
         let (reason, why) = match self.support {
@@ -108,4 +107,10 @@ impl Annotation {
             (Loss::Access, Scope::Location | Scope::Ingress | Scope::Service) => Effect::Denied,
         }
     }
+}
+
+/// A value that is none.
+fn bad(error: &str, effect: Effect) -> Verdict {
+    let message = format!("{}: {}", shortened(error), effect.consequence());
+    Verdict { effect, reason: Reason::BadAnnotation, message }
 }
