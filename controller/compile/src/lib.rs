@@ -209,7 +209,8 @@ fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, setting: &
     let mut draft = ingress::draft(name, ingress, options, policy);
     let annotations = ingress.metadata.annotations.as_ref();
     let prefix = &options.annotations_prefix;
-    let read = annotation::read(&draft.origin, annotations, prefix, settings);
+    let mut read = annotation::read(&draft.origin, annotations, prefix, settings);
+    read.settle_patterns(prefix, &draft.hosts);
     draft.denied = read.denied;
     draft.host_denied = read.host_denied;
     draft.patterns = read.patterns;

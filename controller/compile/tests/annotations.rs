@@ -1,14 +1,18 @@
 //! What the annotations of an Ingress do to it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod support;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use compile::{
-    Reason, Severity,
+    Memo, Objects, Options, Reason, Severity,
     annotation::{self, Annotations, passthrough},
+    compile,
     settings::Settings,
 };
 use proptest::prelude::*;
+use serde_json::json;
 use snapshot::Origin;
 
 const PREFIX: &str = "nginx.ingress.kubernetes.io";
@@ -297,4 +301,42 @@ fn passthrough_needs_its_flag() {
     assert_eq!(problem(&[("proxy-body-size", "1m")], true), Some((Severity::Warning, Reason::AnnotationVoid)));
     let restricted = [("whitelist-source-range", "10.0.0.0/8"), ("proxy-body-size", "1m")];
     assert_eq!(problem(&restricted, true), Some((Severity::Error, Reason::AnnotationVoid)));
+}
+
+/// The problems with the annotations of an Ingress that has these paths, and a default backend as well.
+fn of_an_ingress(annotations: &[(&str, &str)], paths: &[&str], has_default: bool) -> Vec<(String, Severity)> {
+    let annotations: BTreeMap<String, &str> =
+        annotations.iter().map(|(key, value)| (format!("{PREFIX}/{key}"), *value)).collect();
+    let backend = json!({"service": {"name": "s", "port": {"number": 80}}});
+    let paths: Vec<_> =
+        paths.iter().map(|path| json!({"path": path, "pathType": "Prefix", "backend": backend})).collect();
+    let mut spec = json!({"rules": [{"host": "a.example", "http": {"paths": paths}}]});
+    if paths.is_empty() {
+        spec = json!({});
+    }
+    if has_default {
+        spec["defaultBackend"] = backend;
+    }
+    let mut objects = Objects::default();
+    let metadata = json!({"name": "web", "annotations": annotations});
+    support::add(&mut objects, json!({"kind": "Ingress", "metadata": metadata, "spec": spec}));
+    let options = Options { watch_ingress_without_class: true, ..Options::default() };
+    let problems = compile(&objects, &options, &mut Memo::default()).problems;
+    let key = |field: &str| Some(field.strip_prefix(&format!("metadata.annotations[{PREFIX}/"))?.replace(']', ""));
+    problems.into_iter().filter_map(|problem| Some((key(&problem.field)?, problem.severity))).collect()
+}
+
+#[test]
+fn what_rewrites_nothing_is_no_problem() {
+    let root = [("rewrite-target", "/"), ("x-forwarded-prefix", "/app")];
+    let none = Vec::<(String, Severity)>::new();
+    assert_eq!(of_an_ingress(&root, &["/"], false), none);
+    assert_eq!(of_an_ingress(&root, &["/"], true), none);
+    assert_eq!(of_an_ingress(&[("rewrite-target", " ")], &["/a"], false), none);
+    assert_eq!(of_an_ingress(&root[1..], &["/a"], false), none);
+    let told = [("rewrite-target".to_owned(), Severity::Error), ("x-forwarded-prefix".to_owned(), Severity::Warning)];
+    assert_eq!(of_an_ingress(&root, &["/", "/api"], false), told);
+    // A path that is left out may have been one.
+    assert_eq!(of_an_ingress(&root, &["/", "a b"], false), told);
+    assert_eq!(of_an_ingress(&[("rewrite-target", "/b")], &["/"], false), told[..1]);
 }

@@ -1,8 +1,8 @@
 //! Which paths and hosts match, and what the backend sees of them.
 
-use super::{Annotation, Loss, Risk, Scope, value::boolean};
+use super::{Annotation, Annotations, Loss, Risk, Scope, value::boolean};
 use crate::{
-    draft::Patterns,
+    draft::{HostDraft, Patterns},
     nginx::{self, FALSE},
 };
 
@@ -56,5 +56,20 @@ pub(super) fn patterns(key: &str, value: &str, patterns: &mut Patterns) {
         "rewrite-target" => patterns.target = Some(value.trim()).filter(|target| !target.is_empty()).map(Into::into),
         "use-regex" => patterns.regex = nginx::boolean(value) == Some(true),
         _ => {}
+    }
+}
+
+impl Annotations {
+    /// Takes back what is said of keys about rewriting, where no path of the Ingress's `hosts` is rewritten: nothing is lost
+    /// without them.
+    pub(crate) fn settle_patterns(&mut self, prefix: &str, hosts: &[HostDraft]) {
+        if !hosts.iter().any(|host| self.patterns.rewrite(host)) {
+            self.take_back(prefix, &["rewrite-target", "x-forwarded-prefix"]);
+        }
+    }
+
+    fn take_back(&mut self, prefix: &str, keys: &[&str]) {
+        let fields: Vec<String> = keys.iter().map(|key| format!("metadata.annotations[{prefix}/{key}]")).collect();
+        self.problems.retain(|problem| !fields.contains(&problem.field));
     }
 }

@@ -15,14 +15,17 @@ pub(crate) struct Patterns {
 }
 
 impl Patterns {
-    /// Whether they make patterns of the paths of a host. ingress-nginx rewrites where the target and the path of a location
-    /// differ, and one such location makes patterns of all. A host has a location `/` even where nobody asks for it, with the
-    /// annotations of whoever brings the host: only `/` may be the target of nothing but itself.
+    /// Whether they make patterns of the paths of a host.
     pub fn apply_to(&self, host: &HostDraft) -> bool {
-        let rewrites = |target: &Arc<str>| {
-            **target != *"/" || host.has_unread || host.routes.iter().any(|route| *route.label != *"/")
-        };
-        self.regex || self.target.as_ref().is_some_and(rewrites)
+        self.regex || self.rewrite(host)
+    }
+
+    /// Whether paths of a host are rewritten. ingress-nginx does so where the target and the path of a location differ, and
+    /// makes patterns of all paths of the host then. A host has a location `/` even where nobody asks for it, with the
+    /// annotations of whoever brings the host: only `/` may be the target of nothing but itself.
+    pub fn rewrite(&self, host: &HostDraft) -> bool {
+        let Some(target) = &self.target else { return false };
+        **target != *"/" || host.has_unread || host.routes.iter().any(|route| *route.label != *"/")
     }
 }
 
