@@ -340,3 +340,17 @@ fn what_rewrites_nothing_is_no_problem() {
     assert_eq!(of_an_ingress(&root, &["/", "a b"], false), told);
     assert_eq!(of_an_ingress(&[("rewrite-target", "/b")], &["/"], false), told[..1]);
 }
+
+/// Where nobody checks annotations it does rewrite, so that it goes on closing what it may open.
+#[test]
+fn a_target_that_ingress_nginx_ignores_is_told_of() {
+    let message = |target| read(&[("rewrite-target", target)]).problems.remove(0).message;
+    let what = "is not served yet: a path that is a pattern matches nothing, and requests reach the backend with the path as it came";
+    for target in ["/$2", "/-._~aZ9:$1/", "a"] {
+        assert_eq!(message(target), what, "{target}");
+    }
+    for target in ["/index.php?u=$1", "/ ", "/\u{e9}", "/a b"] {
+        assert!(message(target).starts_with(what) && message(target).contains("ingress-nginx ignores"), "{target}");
+        assert_eq!(outcome(&[("rewrite-target", target)]), "error", "{target}");
+    }
+}

@@ -33,7 +33,7 @@ pub(super) struct Annotation {
     /// Where it is not served: whether ingress-nginx takes the value at all. What it does not take changes nothing there, and is
     /// no reason to refuse an Ingress; never of a key that closes something.
     pub(super) form: Option<Form>,
-    /// What the owner of a value that is served should know of it all the same.
+    /// What the owner of a value should know of it beside, where it is served and where it is not.
     pub(super) notice: Option<fn(&str) -> Option<String>>,
     /// What serving the Ingress without it would lose.
     pub(super) loss: Loss,

@@ -14,6 +14,7 @@ pub(super) static KEYS: &[Annotation] = &[
         default: "none",
         doc: "The path that the backend gets. Where it differs from the path of the rule, all paths of the host become patterns.",
         example: "/$2",
+        notice: Some(ignored),
         loss: Loss::Patterns,
         quiet: &[""],
         ..Annotation::BASE
@@ -49,6 +50,18 @@ pub(super) static KEYS: &[Annotation] = &[
         ..Annotation::BASE
     },
 ];
+
+/// With its validation of annotations, which is on unless somebody turns it off, ingress-nginx passes over such a target.
+/// Without it, it rewrites. Nobody can tell here which it was, so that such a target goes on making patterns: they close
+/// restricted hosts, which is the safe mistake of the two.
+fn ignored(target: &str) -> Option<String> {
+    let is_taken = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:$".contains(&byte);
+    (!target.bytes().all(is_taken)).then(|| {
+        "ingress-nginx ignores such a value, which holds more than letters, digits and `-._~/:$`, unless it runs with \
+         `--enable-annotation-validation=false`"
+            .to_owned()
+    })
+}
 
 /// Takes in what a key says of patterns, as ingress-nginx reads it: what is no truth value counts as false.
 pub(super) fn patterns(key: &str, value: &str, patterns: &mut Patterns) {

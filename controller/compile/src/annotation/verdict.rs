@@ -92,7 +92,9 @@ impl Annotation {
             Support::Ignored(why) => (Reason::AnnotationIgnored, why),
             Support::Snippet => return Some(snippet::verdict(self, value)),
         };
-        Some(Verdict { effect, reason, message: format!("{why}: {}", effect.consequence()) })
+        let beside =
+            self.notice.and_then(|notice| notice(value)).map(|notice| format!("; {notice}")).unwrap_or_default();
+        Some(Verdict { effect, reason, message: format!("{why}: {}{beside}", effect.consequence()) })
     }
 
     /// What becomes of an Ingress that carries the key.
