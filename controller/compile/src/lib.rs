@@ -210,7 +210,9 @@ fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, setting: &
     let annotations = ingress.metadata.annotations.as_ref();
     let prefix = &options.annotations_prefix;
     let mut read = annotation::read(&draft.origin, annotations, prefix, settings);
-    read.settle_patterns(prefix, &draft.hosts);
+    let has_rules =
+        ingress.spec.as_ref().is_some_and(|spec| spec.rules.as_ref().is_some_and(|rules| !rules.is_empty()));
+    read.settle_patterns(prefix, has_rules, &draft.hosts);
     draft.denied = read.denied;
     draft.host_denied = read.host_denied;
     draft.patterns = read.patterns;

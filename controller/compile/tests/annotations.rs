@@ -354,3 +354,10 @@ fn a_target_that_ingress_nginx_ignores_is_told_of() {
         assert_eq!(outcome(&[("rewrite-target", target)]), "error", "{target}");
     }
 }
+
+/// As in ingress-nginx, which keeps what is said of rewriting from its catch-all server.
+#[test]
+fn an_ingress_without_rules_makes_no_patterns() {
+    let none = Vec::<(String, Severity)>::new();
+    assert_eq!(of_an_ingress(&[("use-regex", "true"), ("rewrite-target", "/b")], &[], true), none);
+}

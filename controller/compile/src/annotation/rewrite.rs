@@ -74,8 +74,13 @@ pub(super) fn patterns(key: &str, value: &str, patterns: &mut Patterns) {
 
 impl Annotations {
     /// Takes back what is said of keys about rewriting, where no path of the Ingress's `hosts` is rewritten: nothing is lost
-    /// without them.
-    pub(crate) fn settle_patterns(&mut self, prefix: &str, hosts: &[HostDraft]) {
+    /// without them. Without rules it makes no patterns at all: ingress-nginx keeps `use-regex` and `rewrite-target` of such an
+    /// Ingress from its catch-all server.
+    pub(crate) fn settle_patterns(&mut self, prefix: &str, has_rules: bool, hosts: &[HostDraft]) {
+        if !has_rules {
+            self.patterns = Patterns::default();
+            self.take_back(prefix, &["use-regex"]);
+        }
         if !hosts.iter().any(|host| self.patterns.rewrite(host)) {
             self.take_back(prefix, &["rewrite-target", "x-forwarded-prefix"]);
         }
