@@ -120,6 +120,17 @@ fn a_restricted_path_that_is_left_out_closes_its_host() {
     assert_eq!(closed.count(), CROWD);
 }
 
+/// What answers another status, for another reason, is not told to answer 503 for this one.
+#[test]
+fn a_host_that_is_closed_already_is_not_told_of_twice() {
+    let mut all = crowd(Some(CROWD - 1));
+    all[0]["metadata"]["annotations"] = json!({"nginx.ingress.kubernetes.io/auth-tls-secret": "default/none"});
+    let compiled = compiled(all);
+    assert!(!left_out(&compiled).is_empty());
+    let told = compiled.problems.iter().find(|problem| problem.message.contains("answer 503: those of"));
+    assert_eq!(told, None);
+}
+
 /// Who is left out takes no path with him: not that of somebody who restricts access to it, and not past him.
 #[test]
 fn who_is_left_out_takes_no_path_from_anybody() {

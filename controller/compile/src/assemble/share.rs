@@ -29,6 +29,8 @@ pub(super) struct Share<'a> {
     /// Why nothing of the host may be served: a path is left out to which access is restricted, and another one would serve
     /// what it kept shut.
     pub closed: Option<Arc<str>>,
+    /// That, for everybody on the host; of no use where it is closed for another reason.
+    pub told: Vec<Problem>,
 }
 
 /// Takes in one Ingress after the other, `claims` of the most senior first, and leaves out the paths of each that no longer
@@ -42,21 +44,22 @@ pub(super) fn bounded<'a>(
 ) -> Share<'a> {
     let out = too_much(&claims, denial);
     if out.is_empty() {
-        return Share { claims, closed: None };
+        return Share { claims, closed: None, told: Vec::new() };
     }
     let is_out = |draft: &Draft| out.contains(&draft.name);
     problems.extend(drafts.iter().filter(|draft| is_out(draft)).map(|draft| left_out(host, draft)));
     let restricted = drafts.iter().find(|draft| is_out(draft) && draft.why_denied().is_some());
-    let closed = restricted.map(|draft| {
-        let message = format!(
-            "all paths of host {host} answer 503: those of {} are left out, which restricts access to them, because the host \
-             has too many",
-            draft.origin
-        );
-        problems.extend(drafts.iter().map(|draft| told(draft, &message)));
-        CLOSED.into()
+    let message = restricted.map(|draft| {
+        format!(
+            "all paths of host {host} answer 503: those of {} are left out, because the host has too many, and {} restricts \
+             access to them",
+            draft.origin,
+            draft.restricted_by()
+        )
     });
-    Share { claims: claims.into_iter().filter(|claim| !is_out(claim.draft)).collect(), closed }
+    let told = message.iter().flat_map(|message| drafts.iter().map(|draft| told(draft, message))).collect();
+    let claims = claims.into_iter().filter(|claim| !is_out(claim.draft)).collect();
+    Share { claims, closed: restricted.map(|_| CLOSED.into()), told }
 }
 
 /// Whose paths no longer fit.
