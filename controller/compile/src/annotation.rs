@@ -222,6 +222,17 @@ mod tests {
         }
     }
 
+    /// What closes something goes on closing it, whatever its value looks like.
+    #[test]
+    fn no_key_about_access_and_no_canary_is_passed_over_for_its_form() {
+        let formed: Vec<&str> = registry().filter(|key| key.form.is_some()).map(|key| key.key).collect();
+        assert_eq!(formed, ["use-regex"]);
+        for annotation in registry().filter(|annotation| annotation.form.is_some()) {
+            assert!(!annotation.is_about_access() && annotation.loss != Loss::Ingress, "{}", annotation.key);
+            assert!(annotation.parse.is_none(), "{}: one that is served has a parser", annotation.key);
+        }
+    }
+
     #[test]
     fn the_keys_about_access_are_these() {
         let access: BTreeSet<&str> =

@@ -135,7 +135,10 @@ impl HostAssembler<'_> {
         let share = share::bounded(host, &claims.drafts, claims.routes, denial, problems);
         let (winners, lost) = precedence::settle(host, share.claims);
         problems.extend(lost);
-        builder.denied = builder.denied.or_else(|| share.closed.as_ref().map(unserved));
+        if builder.denied.is_none() {
+            problems.extend(share.told);
+            builder.denied = share.closed.as_ref().map(unserved);
+        }
         let table = RouteTable { routes: builder.routes(&winners), client_cert: certs.rule, hsts };
         if let Some(rule) = &table.client_cert {
             client_cert::note_clear(host, rule, answers_in_the_clear(&table, &rule.origin), prefix, problems);

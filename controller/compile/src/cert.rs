@@ -15,7 +15,13 @@ use k8s_openapi::api::core::v1::Secret;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use snapshot::{Cert, CertId, Origin, PrivateKey, Snapshot};
 
-use crate::{NamespacedName, Objects, Options, Problem, Reason, draft::Draft, memo::Memo, notes::Notes};
+use crate::{
+    NamespacedName, Objects, Options, Problem, Reason,
+    draft::Draft,
+    memo::Memo,
+    notes::{Notes, shortened},
+    pem::pem_problem,
+};
 
 use cover::CoveredNames;
 pub(crate) use cover::names_covering;
@@ -67,7 +73,7 @@ impl Certs {
     pub fn find(&self, secret: &NamespacedName) -> Result<&Pair, String> {
         match self.by_secret.get(secret).map(|parsed| &**parsed) {
             Some(Ok(pair)) => Ok(pair),
-            Some(Err(error)) => Err(format!("Secret {secret}: {error}")),
+            Some(Err(error)) => Err(format!("Secret {secret}: {}", shortened(error))),
             None => Err(format!("Secret {secret} does not exist")),
         }
     }
@@ -172,6 +178,6 @@ pub(crate) fn certificates(key: &str, pem: &[u8]) -> Result<Vec<Vec<u8>>, String
         // In a handshake there is none without a byte (RFC 8446 section 4.4.2), and clients end it there.
         Ok(all) if all.iter().any(Vec::is_empty) => Err(format!("{key} holds a certificate with nothing in it")),
         Ok(all) => Ok(all),
-        Err(error) => Err(format!("{key} is not valid PEM: {error}")),
+        Err(error) => Err(format!("{key} is not valid PEM: {}", pem_problem(&error))),
     }
 }

@@ -17,7 +17,8 @@ use crate::{
     cert::{hexadecimal, value},
     draft::Draft,
     memo::Memo,
-    notes::Notes,
+    notes::{Notes, shortened},
+    pem::pem_problem,
 };
 
 /// The key of a Secret that holds certificates of CAs.
@@ -46,7 +47,7 @@ impl ClientCas {
     pub fn find(&self, secret: &NamespacedName) -> Result<&Arc<CaBundle>, String> {
         match self.by_secret.get(secret).map(|parsed| &**parsed) {
             Some(Ok(bundle)) => Ok(bundle),
-            Some(Err(error)) => Err(format!("Secret {secret}: {error}")),
+            Some(Err(error)) => Err(format!("Secret {secret}: {}", shortened(error))),
             None => Err(format!("Secret {secret} does not exist")),
         }
     }
@@ -101,13 +102,13 @@ fn parse(name: &NamespacedName, secret: &Secret) -> Parsed {
 
 fn certs(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let certs: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).map(|der| der.map(|der| der.to_vec())).collect();
-    let certs = certs.map_err(|error| format!("{CERTS} is not valid PEM: {error}"))?;
+    let certs = certs.map_err(|error| format!("{CERTS} is not valid PEM: {}", pem_problem(&error)))?;
     if certs.is_empty() { Err(format!("{CERTS} holds no certificate in PEM")) } else { Ok(certs) }
 }
 
 fn crls(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(pem).collect();
-    let lists = lists.map_err(|error| format!("{CRLS} is not valid PEM: {error}"))?;
+    let lists = lists.map_err(|error| format!("{CRLS} is not valid PEM: {}", pem_problem(&error)))?;
     if lists.is_empty() {
         return Err(format!("{CRLS} holds no revocation list in PEM"));
     }

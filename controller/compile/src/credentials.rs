@@ -15,6 +15,7 @@ use crate::{
     cert::{self, Pair},
     draft::Draft,
     memo::Memo,
+    notes::shortened,
 };
 
 /// The key of a Secret that holds the certificates of CAs.
@@ -42,7 +43,7 @@ impl AllCredentials {
     pub fn find(&self, secret: &NamespacedName) -> Result<&Credentials, String> {
         match self.by_secret.get(secret).map(|parsed| &**parsed) {
             Some(Ok(credentials)) => Ok(credentials),
-            Some(Err(error)) => Err(format!("Secret {secret}: {error}")),
+            Some(Err(error)) => Err(format!("Secret {secret}: {}", shortened(error))),
             None => Err(format!("Secret {secret} does not exist")),
         }
     }

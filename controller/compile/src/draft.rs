@@ -43,6 +43,11 @@ impl Draft {
         self.denied.as_ref().or(self.policy.denied.as_ref())
     }
 
+    /// Who restricts access to its routes, where they are denied.
+    pub fn restricted_by(&self) -> String {
+        if self.denied.is_some() { self.origin.to_string() } else { format!("the class of {}", self.origin) }
+    }
+
     /// Whether its annotations may name a Secret. One that they may not is never asked for.
     pub fn may_name(&self, secret: &NamespacedName) -> bool {
         secret.namespace == self.name.namespace || self.policy.allow_cross_namespace_resources

@@ -23,6 +23,7 @@ mod options;
 mod parameters;
 mod passthrough;
 mod path;
+mod pem;
 mod policy;
 mod problem;
 mod selector;
@@ -59,6 +60,7 @@ pub use parameters::{
     parameters_status,
 };
 pub use path::can_match;
+pub use pem::pem_problem;
 pub use problem::{Problem, Reason, Severity};
 pub use selector::Selector;
 pub use status::{StatusPatch, status};
@@ -207,7 +209,10 @@ fn draft(name: &NamespacedName, ingress: &Ingress, options: &Options, setting: &
     let mut draft = ingress::draft(name, ingress, options, policy);
     let annotations = ingress.metadata.annotations.as_ref();
     let prefix = &options.annotations_prefix;
-    let read = annotation::read(&draft.origin, annotations, prefix, settings);
+    let mut read = annotation::read(&draft.origin, annotations, prefix, settings);
+    let has_rules =
+        ingress.spec.as_ref().is_some_and(|spec| spec.rules.as_ref().is_some_and(|rules| !rules.is_empty()));
+    read.settle_patterns(prefix, has_rules, &draft.hosts);
     draft.denied = read.denied;
     draft.host_denied = read.host_denied;
     draft.patterns = read.patterns;

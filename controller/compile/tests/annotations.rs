@@ -1,14 +1,18 @@
 //! What the annotations of an Ingress do to it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod support;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use compile::{
-    Reason, Severity,
+    Memo, Objects, Options, Reason, Severity,
     annotation::{self, Annotations, passthrough},
+    compile,
     settings::Settings,
 };
 use proptest::prelude::*;
+use serde_json::json;
 use snapshot::Origin;
 
 const PREFIX: &str = "nginx.ingress.kubernetes.io";
@@ -108,6 +112,9 @@ fn each_kind_of_key_does_what_it_should() {
         ("canary-weight", "10", "warning"),
         ("backend-protocol", "nonsense", "error"),
         ("use-regex", "true", "error"),
+        ("use-regex", "no", "warning"),
+        ("use-regex", " true", "warning"),
+        ("use-regex", "", "warning"),
         ("rewrite-target", "/$2", "error"),
         ("permanent-redirect", "https://example.org", "error"),
         ("ssl-redirect", "false", "exact"),
@@ -294,4 +301,63 @@ fn passthrough_needs_its_flag() {
     assert_eq!(problem(&[("proxy-body-size", "1m")], true), Some((Severity::Warning, Reason::AnnotationVoid)));
     let restricted = [("whitelist-source-range", "10.0.0.0/8"), ("proxy-body-size", "1m")];
     assert_eq!(problem(&restricted, true), Some((Severity::Error, Reason::AnnotationVoid)));
+}
+
+/// The problems with the annotations of an Ingress that has these paths, and a default backend as well.
+fn of_an_ingress(annotations: &[(&str, &str)], paths: &[&str], has_default: bool) -> Vec<(String, Severity)> {
+    let annotations: BTreeMap<String, &str> =
+        annotations.iter().map(|(key, value)| (format!("{PREFIX}/{key}"), *value)).collect();
+    let backend = json!({"service": {"name": "s", "port": {"number": 80}}});
+    let paths: Vec<_> =
+        paths.iter().map(|path| json!({"path": path, "pathType": "Prefix", "backend": backend})).collect();
+    let mut spec = json!({"rules": [{"host": "a.example", "http": {"paths": paths}}]});
+    if paths.is_empty() {
+        spec = json!({});
+    }
+    if has_default {
+        spec["defaultBackend"] = backend;
+    }
+    let mut objects = Objects::default();
+    let metadata = json!({"name": "web", "annotations": annotations});
+    support::add(&mut objects, json!({"kind": "Ingress", "metadata": metadata, "spec": spec}));
+    let options = Options { watch_ingress_without_class: true, ..Options::default() };
+    let problems = compile(&objects, &options, &mut Memo::default()).problems;
+    let key = |field: &str| Some(field.strip_prefix(&format!("metadata.annotations[{PREFIX}/"))?.replace(']', ""));
+    problems.into_iter().filter_map(|problem| Some((key(&problem.field)?, problem.severity))).collect()
+}
+
+#[test]
+fn what_rewrites_nothing_is_no_problem() {
+    let root = [("rewrite-target", "/"), ("x-forwarded-prefix", "/app")];
+    let none = Vec::<(String, Severity)>::new();
+    assert_eq!(of_an_ingress(&root, &["/"], false), none);
+    assert_eq!(of_an_ingress(&root, &["/"], true), none);
+    assert_eq!(of_an_ingress(&[("rewrite-target", " ")], &["/a"], false), none);
+    assert_eq!(of_an_ingress(&root[1..], &["/a"], false), none);
+    let told = [("rewrite-target".to_owned(), Severity::Error), ("x-forwarded-prefix".to_owned(), Severity::Warning)];
+    assert_eq!(of_an_ingress(&root, &["/", "/api"], false), told);
+    // A path that is left out may have been one.
+    assert_eq!(of_an_ingress(&root, &["/", "a b"], false), told);
+    assert_eq!(of_an_ingress(&[("rewrite-target", "/b")], &["/"], false), told[..1]);
+}
+
+/// Where nobody checks annotations it does rewrite, so that it goes on closing what it may open.
+#[test]
+fn a_target_that_ingress_nginx_ignores_is_told_of() {
+    let message = |target| read(&[("rewrite-target", target)]).problems.remove(0).message;
+    let what = "is not served yet: a path that is a pattern matches nothing, and requests reach the backend with the path as it came";
+    for target in ["/$2", "/-._~aZ9:$1/", "a"] {
+        assert_eq!(message(target), what, "{target}");
+    }
+    for target in ["/index.php?u=$1", "/ ", "/\u{e9}", "/a b"] {
+        assert!(message(target).starts_with(what) && message(target).contains("ingress-nginx ignores"), "{target}");
+        assert_eq!(outcome(&[("rewrite-target", target)]), "error", "{target}");
+    }
+}
+
+/// As in ingress-nginx, which keeps what is said of rewriting from its catch-all server.
+#[test]
+fn an_ingress_without_rules_makes_no_patterns() {
+    let none = Vec::<(String, Severity)>::new();
+    assert_eq!(of_an_ingress(&[("use-regex", "true"), ("rewrite-target", "/b")], &[], true), none);
 }

@@ -271,3 +271,71 @@ fn a_certificate_about_which_no_ca_can_be_asked_is_told() {
     }
     assert_eq!(told(asked(), &[issuer.pem(), other.pem()], "true"), []);
 }
+
+/// PEM whose lines were joined, which is what becomes of it in many a shell and template: with spaces, without the first
+/// break, without any.
+fn joined(pem: &str) -> [Vec<u8>; 3] {
+    [pem.trim().replace('\n', " "), pem.replacen('\n', "", 1), pem.replace('\n', "")].map(String::into_bytes)
+}
+
+/// Whether a text holds a piece of what stands between the first and the last line of PEM, as it is or as a list of bytes.
+fn quotes(text: &str, pem: &str) -> bool {
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let list = |piece: &[u8]| format!("{piece:?}").trim_matches(['[', ']']).to_owned();
+    body.as_bytes()
+        .windows(8)
+        .any(|piece| text.contains(std::str::from_utf8(piece).unwrap()) || text.contains(&list(piece)))
+        || text.contains("45, 45, 45")
+}
+
+/// Problems are shown to whoever may read Events, and whoever reads the log.
+#[test]
+fn no_problem_quotes_a_key() {
+    let pair = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    let (chain, key) = (pair.cert.pem(), pair.signing_key.serialize_pem());
+    let begun = "-----BEGIN ".to_owned() + &key.repeat(100).replace('\n', "");
+    for broken in joined(&key).into_iter().chain([begun.into_bytes()]) {
+        for (chain, key_file) in
+            [(chain.clone().into_bytes(), broken.clone()), (broken.clone(), key.clone().into_bytes())]
+        {
+            let compiled = served(chain, key_file);
+            let [problem] = compiled.problems.as_slice() else { panic!("{:?}", compiled.problems) };
+            assert!(!quotes(&problem.message, &key) && problem.message.len() < 300, "{}", problem.message);
+        }
+        for data in [&["ca.crt"] as &[_], &["ca.crt", "ca.crl"]] {
+            let text = |name: &&str| {
+                if data.len() == 2 && *name == "ca.crt" { chain.clone().into_bytes() } else { broken.clone() }
+            };
+            for annotation in ["auth-tls-secret", "proxy-ssl-secret"] {
+                let compiled = named_by(annotation, data.iter().map(|name| (*name, text(name))));
+                let told = compiled.problems.iter().any(|problem| problem.message.contains("not valid PEM"));
+                assert_eq!(told, annotation == "auth-tls-secret" || data.len() == 1, "{:?}", compiled.problems);
+                let all =
+                    format!("{:?}", compiled.problems) + &serde_json::to_string(&compiled.snapshot.tables).unwrap();
+                assert!(!quotes(&all, &key), "{all}");
+            }
+        }
+    }
+}
+
+/// What becomes of an Ingress with an annotation that names a Secret.
+fn named_by<'a>(annotation: &str, data: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Compiled {
+    let mut objects = Objects::default();
+    let annotations = serde_json::json!({format!("nginx.ingress.kubernetes.io/{annotation}"): "default/ca"});
+    let backend = serde_json::json!({"service": {"name": "s", "port": {"number": 80}}});
+    let rule = serde_json::json!({"host": "a.example", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}});
+    let spec = serde_json::json!({"tls": [{"hosts": ["a.example"]}], "rules": [rule]});
+    support::add(
+        &mut objects,
+        serde_json::json!({"kind": "Ingress", "metadata": {"name": "web", "annotations": annotations}, "spec": spec}),
+    );
+    support::add(
+        &mut objects,
+        serde_json::json!({"kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}),
+    );
+    let data = data.map(|(name, bytes)| (name.to_owned(), ByteString(bytes))).collect();
+    let secret = Secret { data: Some(data), ..Secret::default() };
+    objects.secrets.insert(NamespacedName::new("default", "ca"), Arc::new(secret));
+    let options = Options { watch_ingress_without_class: true, ..Options::default() };
+    compile(&objects, &options, &mut Memo::default())
+}

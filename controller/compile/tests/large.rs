@@ -120,6 +120,17 @@ fn a_restricted_path_that_is_left_out_closes_its_host() {
     assert_eq!(closed.count(), CROWD);
 }
 
+/// What answers another status, for another reason, is not told to answer 503 for this one.
+#[test]
+fn a_host_that_is_closed_already_is_not_told_of_twice() {
+    let mut all = crowd(Some(CROWD - 1));
+    all[0]["metadata"]["annotations"] = json!({"nginx.ingress.kubernetes.io/auth-tls-secret": "default/none"});
+    let compiled = compiled(all);
+    assert!(!left_out(&compiled).is_empty());
+    let told = compiled.problems.iter().find(|problem| problem.message.contains("answer 503: those of"));
+    assert_eq!(told, None);
+}
+
 /// Who is left out takes no path with him: not that of somebody who restricts access to it, and not past him.
 #[test]
 fn who_is_left_out_takes_no_path_from_anybody() {
@@ -134,6 +145,19 @@ fn who_is_left_out_takes_no_path_from_anybody() {
     let admin = shared(&compiled).routes.iter().find(|route| &*route.label == "/admin").unwrap();
     assert!(is_denied(admin) && &*admin.origin.name == "i0");
     assert!(compiled.problems.iter().all(|problem| problem.reason != Reason::PathConflict));
+}
+
+/// A host may come in many rules, each of which has the default backend: they are one route.
+#[test]
+fn one_path_said_many_times_is_one_route() {
+    let restricts = json!({"nginx.ingress.kubernetes.io/auth-url": "https://auth.example"});
+    let mut many = aged(0, &restricts, []);
+    many["spec"]["rules"] = vec![json!({"host": "shared.example"}); 94_000].into();
+    many["spec"]["defaultBackend"] = json!({"service": {"name": "s", "port": {"number": 80}}});
+    let compiled = compiled([many, aged(1, &Value::Null, [path("/open", "Prefix")])]);
+    assert_eq!(left_out(&compiled), Vec::<usize>::new());
+    let denied: Vec<_> = shared(&compiled).routes.iter().map(|route| (&*route.label, is_denied(route))).collect();
+    assert_eq!(denied, [("/open", false), ("/", true)]);
 }
 
 /// It stands at the route, and in a problem.

@@ -249,6 +249,7 @@ fn a_misspelled_key_about_trust_trusts_nobody() {
 fn a_misspelled_key_that_says_nothing_closes_nothing() {
     let cases = [
         ("enable-modsecurty", "false"),
+        ("enable-modsecurty", ""),
         ("whitelist-source-rage", ""),
         ("bind-adress", ""),
         ("server-snipet", ""),
@@ -279,6 +280,8 @@ fn restrictions_that_are_off_restrict_nothing() {
         ("whitelist-source-range", ""),
         ("bind-address", ""),
         ("enable-modsecurity", "false"),
+        ("enable-modsecurity", ""),
+        ("enable-owasp-modsecurity-crs", ""),
         ("block-cidrs", ""),
         ("http-snippet", ""),
         ("allow-snippet-annotations", "false"),

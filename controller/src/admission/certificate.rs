@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use compile::{Problem, Reason, Severity};
+use compile::{Problem, Reason, Severity, pem_problem};
 use rustls::{ServerConfig, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{sync::watch, time::sleep};
@@ -89,10 +89,11 @@ fn read(certificate: PathBuf, key: PathBuf) -> Result<Pair, String> {
 
 fn config(pair: &Pair) -> Result<(ServerConfig, Validity), String> {
     let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(&pair.certificate).collect();
-    let chain = chain.map_err(|error| format!("the certificate is no PEM: {error}"))?;
+    let chain = chain.map_err(|error| format!("the certificate is no PEM: {}", pem_problem(&error)))?;
     let leaf = chain.first().ok_or("there is no certificate in its file")?;
     let validity = Validity::of(leaf)?;
-    let key = PrivateKeyDer::from_pem_slice(&pair.key).map_err(|error| format!("the key is no PEM: {error}"))?;
+    let key = PrivateKeyDer::from_pem_slice(&pair.key)
+        .map_err(|error| format!("the key is no PEM: {}", pem_problem(&error)))?;
     let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;

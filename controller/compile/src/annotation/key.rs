@@ -5,6 +5,9 @@ use crate::{draft::Stated, settings::Settings};
 /// Takes a value in.
 pub(super) type Parse = fn(&str, &mut Stated) -> Result<(), String>;
 
+/// Looks at a value without taking it in.
+pub(super) type Form = fn(&str) -> Result<(), String>;
+
 /// A key: what it means, and what follows while it is not served, or its value is none.
 pub(super) struct Annotation {
     /// The key without its prefix.
@@ -27,7 +30,10 @@ pub(super) struct Annotation {
     pub(super) support: Support,
     /// Where it is served: takes the value in, or says what is wrong with it.
     pub(super) parse: Option<Parse>,
-    /// What the owner of a value that is served should know of it all the same.
+    /// Where it is not served: whether ingress-nginx takes the value at all. What it does not take changes nothing there, and is
+    /// no reason to refuse an Ingress; never of a key that closes something.
+    pub(super) form: Option<Form>,
+    /// What the owner of a value should know of it beside, where it is served and where it is not.
     pub(super) notice: Option<fn(&str) -> Option<String>>,
     /// What serving the Ingress without it would lose.
     pub(super) loss: Loss,
@@ -50,6 +56,7 @@ impl Annotation {
         example: "",
         support: Support::NotYet,
         parse: None,
+        form: None,
         notice: None,
         loss: Loss::Detail,
         quiet: &[],

@@ -72,11 +72,7 @@ impl Annotation {
                 let message = shortened(&self.notice.and_then(|notice| notice(value))?);
                 Some(Verdict { effect: Effect::Lessened, reason: Reason::AnnotationNotServed, message })
             }
-            Err(error) => {
-                let effect = self.effect();
-                let message = format!("{}: {}", shortened(&error), effect.consequence());
-                Some(Verdict { effect, reason: Reason::BadAnnotation, message })
-            }
+            Err(error) => Some(bad(&error, self.effect())),
         }
     }
 
@@ -86,6 +82,9 @@ impl Annotation {
         if as_global || self.quiet.contains(&value) {
             return None;
         }
+        if let Some(Err(error)) = self.form.map(|form| form(value)) {
+            return Some(bad(&error, Effect::Lessened));
+        }
         let effect = self.effect();
         let (reason, why) = match self.support {
             Support::NotYet => (Reason::AnnotationNotServed, "is not served yet"),
@@ -93,7 +92,9 @@ impl Annotation {
             Support::Ignored(why) => (Reason::AnnotationIgnored, why),
             Support::Snippet => return Some(snippet::verdict(self, value)),
         };
-        Some(Verdict { effect, reason, message: format!("{why}: {}", effect.consequence()) })
+        let beside =
+            self.notice.and_then(|notice| notice(value)).map(|notice| format!("; {notice}")).unwrap_or_default();
+        Some(Verdict { effect, reason, message: format!("{why}: {}{beside}", effect.consequence()) })
     }
 
     /// What becomes of an Ingress that carries the key.
@@ -108,4 +109,10 @@ impl Annotation {
             (Loss::Access, Scope::Location | Scope::Ingress | Scope::Service) => Effect::Denied,
         }
     }
+}
+
+/// A value that is none.
+fn bad(error: &str, effect: Effect) -> Verdict {
+    let message = format!("{}: {}", shortened(error), effect.consequence());
+    Verdict { effect, reason: Reason::BadAnnotation, message }
 }

@@ -40,11 +40,12 @@ pub(super) fn of_host(
 fn restricted_patterns(host: &HostPattern, claims: &Claims<'_>) -> Option<String> {
     let patterns = claims.patterns?;
     let restricted = claims.drafts.iter().find(|draft| draft.why_denied().is_some())?;
-    let maker = if restricted.name == patterns.name { "it".to_owned() } else { patterns.origin.to_string() };
+    let is_both = restricted.name == patterns.name && restricted.denied.is_some();
+    let maker = if is_both { "it".to_owned() } else { patterns.origin.to_string() };
     Some(format!(
         "{} restricts access to paths of host {host}, and {maker} makes patterns of all paths there, which are not served yet: \
          all of them answer 503 meanwhile",
-        restricted.origin
+        restricted.restricted_by()
     ))
 }
 

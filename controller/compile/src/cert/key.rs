@@ -10,6 +10,8 @@ use aws_lc_rs::{
 use rustls_pki_types::{PrivateKeyDer, pem, pem::PemObject};
 use snapshot::{KeyFormat, PrivateKey};
 
+use crate::pem::pem_problem;
+
 /// A key that can sign, and its public half as certificates have it.
 pub(super) struct Key {
     pub private: PrivateKey,
@@ -24,7 +26,7 @@ impl Key {
     pub fn from_pem(text: &[u8]) -> Result<Self, String> {
         let der = PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
             pem::Error::NoItemsFound => "holds no unencrypted private key in PEM".to_owned(),
-            error => format!("is not valid PEM: {error}"),
+            error => format!("is not valid PEM: {}", pem_problem(&error)),
         })?;
         let (format, public) = match &der {
             PrivateKeyDer::Pkcs1(key) => (KeyFormat::Pkcs1, rsa_pkcs1(key.secret_pkcs1_der())),

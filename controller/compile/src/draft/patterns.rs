@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{HostDraft, PathClass, RouteDraft};
+use super::HostDraft;
 
 /// What an object says that makes patterns of paths, in ingress-nginx of all paths of a host, those of other objects too.
 /// None of them is served as one yet.
@@ -17,15 +17,16 @@ pub(crate) struct Patterns {
 impl Patterns {
     /// Whether they make patterns of the paths of a host.
     pub fn apply_to(&self, host: &HostDraft) -> bool {
-        let Some(target) = &self.target else { return self.regex };
-        self.regex || host.has_unread || host.routes.iter().any(|route| is_rewritten(route, target))
+        self.regex || self.rewrite(host)
     }
-}
 
-/// Whether a path and its target differ. Of all but exact paths ingress-nginx makes two, of which one ends with a slash and one
-/// does not; only `/` stays one.
-fn is_rewritten(route: &RouteDraft, target: &str) -> bool {
-    *route.label != *target || (route.class != PathClass::Exact && *route.label != *"/")
+    /// Whether paths of a host are rewritten. ingress-nginx does so where the target and the path of a location differ, and
+    /// makes patterns of all paths of the host then. A host has a location `/` even where nobody asks for it, with the
+    /// annotations of whoever brings the host: only `/` may be the target of nothing but itself.
+    pub fn rewrite(&self, host: &HostDraft) -> bool {
+        let Some(target) = &self.target else { return false };
+        **target != *"/" || host.has_unread || host.routes.iter().any(|route| *route.label != *"/")
+    }
 }
 
 #[cfg(test)]
@@ -33,7 +34,7 @@ mod tests {
     use snapshot::HostPattern;
 
     use super::*;
-    use crate::draft::Place;
+    use crate::draft::{PathClass, Place, RouteDraft};
 
     fn host(paths: &[(&str, PathClass)]) -> HostDraft {
         let route = |(path, class): &(&str, PathClass)| RouteDraft {
@@ -54,7 +55,8 @@ mod tests {
             assert!(root.apply_to(&host(&[("/", class), ("/a", class)])), "{class:?}");
         }
         let a = Patterns { regex: false, target: Some("/a".into()) };
-        assert!(!a.apply_to(&host(&[("/a", PathClass::Exact)])));
+        // The server that ingress-nginx makes of a host has a location `/` of its own, which is rewritten then.
+        assert!(a.apply_to(&host(&[("/a", PathClass::Exact)])));
         assert!(a.apply_to(&host(&[("/a", PathClass::Prefix)])));
         assert!(a.apply_to(&host(&[("/a", PathClass::ImplementationSpecific)])));
     }

@@ -48,11 +48,14 @@ async fn an_end_is_told_and_a_new_pair_is_taken() {
     assert_eq!((reasons(), expires(&registry)), (vec![Reason::WebhookCertificateExpired], Some(1_577_836_800)));
     let first = shown.borrow().clone().expect("it is shown all the same");
 
-    // One that cannot be used changes nothing of that.
-    fs::write(file("tls.key"), "x").unwrap();
-    files.look().await;
-    assert_eq!(reasons(), [Reason::WebhookCertificateUnusable, Reason::WebhookCertificateExpired]);
-    assert!(Arc::ptr_eq(&first, shown.borrow().as_ref().unwrap()));
+    // One that cannot be used changes nothing of that, and no problem quotes it.
+    for key in ["x".to_owned(), fs::read_to_string(file("tls.key")).unwrap().replacen('\n', "", 1)] {
+        fs::write(file("tls.key"), key).unwrap();
+        files.look().await;
+        assert_eq!(reasons(), [Reason::WebhookCertificateUnusable, Reason::WebhookCertificateExpired]);
+        assert!(Arc::ptr_eq(&first, shown.borrow().as_ref().unwrap()));
+        assert!(board.problems().borrow().iter().all(|problem| !problem.message.contains("45, 45, 45")));
+    }
 
     issue(folder.path(), 2099);
     files.look().await;

@@ -63,6 +63,8 @@ fn a_field_that_says_nothing_closes_nothing() {
         ("enableModsecurity", json!(false)),
         ("enableModsecurity", json!("false ")),
         ("enableModsecurity", json!(0)),
+        ("enableModsecurity", json!("")),
+        ("enableOwaspModsecurityCrs", json!("")),
         ("whitelistSourceRange", json!([])),
         ("whitelistSourceRange", json!("")),
         ("globalAuthUrl", json!(null)),

@@ -1,7 +1,6 @@
 //! Keys that say who may have what, or who the client is: without them nothing may be open that they kept shut.
 
 use super::{Known, Loss};
-use crate::nginx::FALSE;
 
 pub(super) static KNOWN: &[Known] = &[
     addresses("bind-address"),
@@ -11,8 +10,8 @@ pub(super) static KNOWN: &[Known] = &[
     restricts("block-referers", EMPTY, ""),
     restricts("block-user-agents", EMPTY, ""),
     restricts("denylist-source-range", EMPTY, ""),
-    restricts("enable-modsecurity", FALSE, "There is no web application firewall here."),
-    restricts("enable-owasp-modsecurity-crs", FALSE, "There is no web application firewall here."),
+    restricts("enable-modsecurity", OFF, "There is no web application firewall here."),
+    restricts("enable-owasp-modsecurity-crs", OFF, "There is no web application firewall here."),
     restricts("global-auth-url", EMPTY, ""),
     restricts("plugins", EMPTY, "Nobody can say what Lua code refuses."),
     restricts("whitelist-source-range", EMPTY, ""),
@@ -32,6 +31,9 @@ pub(super) static KNOWN: &[Known] = &[
 
 /// A list without entries restricts nothing.
 const EMPTY: &[&str] = &[""];
+
+/// What ingress-nginx reads as false ([`crate::nginx::FALSE`]), and no value, with which its default holds.
+const OFF: &[&str] = &["", "0", "f", "F", "false", "FALSE", "False"];
 
 const fn restricts(key: &'static str, quiet: &'static [&'static str], note: &'static str) -> Known {
     Known { key, loss: Loss::Access, quiet, note }
