@@ -230,6 +230,24 @@ fn annotations_are_judged() {
     assert!(response["warnings"][0].as_str().unwrap().contains("proxy-buffering"), "{response}");
 }
 
+/// A mistake that stood may be in another place when others are mended; the same one of another key is another.
+#[test]
+fn a_second_mistake_of_the_same_kind_is_refused() {
+    let annotated = |keys: Value| with(ingress("a", "a.example", "/", 1), "/metadata/annotations", keys);
+    let (target, regex) = ("nginx.ingress.kubernetes.io/rewrite-target", "nginx.ingress.kubernetes.io/use-regex");
+    let stored = annotated(json!({target: "/$1"}));
+    let stored_basis = basis(std::slice::from_ref(&stored));
+    assert_eq!(answer(&stored_basis, "UPDATE", &stored).1, Outcome::Allowed);
+    let message = denial(&stored_basis, "UPDATE", &annotated(json!({target: "/$1", regex: "true"})));
+    assert!(message.contains(regex) && !message.contains(target), "{message}");
+
+    let rule = json!({"host": "a.example", "http": {"paths": [{"path": "x", "pathType": "Prefix",
+        "backend": {"service": {"name": "s", "port": {"number": 80}}}}]}});
+    let two = with(ingress("a", "a.example", "/", 1), "/spec/rules", json!([{"host": "_"}, rule]));
+    let one = with(ingress("a", "a.example", "/", 1), "/spec/rules", json!([rule]));
+    assert_eq!(answer(&basis(&[two]), "UPDATE", &one).1, Outcome::Allowed);
+}
+
 #[test]
 fn what_is_not_ours_is_not_looked_at() {
     let basis = basis(&[ingress("a", "a.example", "/", 9)]);

@@ -53,8 +53,7 @@ impl Verdict {
 ///
 /// `own_before` are problems of the stored object that the candidate replaces, `before` all those without the candidate.
 pub(super) fn judge(candidate: &Origin, own_before: &[&Problem], before: &[Problem], after: &[Problem]) -> Verdict {
-    let stood: BTreeSet<(Reason, &str)> =
-        own_before.iter().map(|problem| (problem.reason, &*problem.message)).collect();
+    let stood: BTreeSet<(String, Reason, &str)> = own_before.iter().map(|problem| itself(problem)).collect();
     let others_stood = by_place(before);
     let more = more_than(&others_stood, &by_place(after));
     let mut verdict = Verdict::default();
@@ -64,7 +63,7 @@ pub(super) fn judge(candidate: &Origin, own_before: &[&Problem], before: &[Probl
             continue;
         }
         let text = if own { format!("{}: {}", problem.field, problem.message) } else { problem.to_string() };
-        let stood = own && stood.contains(&(problem.reason, &*problem.message));
+        let stood = own && stood.contains(&itself(problem));
         let reason = problem.reason;
         let refused = if own { !stood && !reason.awaits_other_object() } else { reason.is_taken_away() };
         match problem.severity {
@@ -73,6 +72,17 @@ pub(super) fn judge(candidate: &Origin, own_before: &[&Problem], before: &[Probl
         }
     }
     verdict
+}
+
+/// A problem of one's own as it is found again. Numbers are left out of its field: whoever takes out one rule of two moves
+/// what is wrong with the other.
+fn itself(problem: &Problem) -> (String, Reason, &str) {
+    let digit = |letter: char| letter.is_ascii_digit();
+    let parts = problem.field.split('[').map(|part| match part.split_once(']') {
+        Some((number, rest)) if number.chars().all(digit) => rest,
+        _ => part,
+    });
+    (parts.collect::<Vec<_>>().join("["), problem.reason, &problem.message)
 }
 
 /// Where somebody has a problem, and which.
