@@ -236,7 +236,7 @@ fn a_second_mistake_of_the_same_kind_is_refused() {
     let annotated = |keys: Value| with(ingress("a", "a.example", "/", 1), "/metadata/annotations", keys);
     let (target, regex) = ("nginx.ingress.kubernetes.io/rewrite-target", "nginx.ingress.kubernetes.io/use-regex");
     let stored = annotated(json!({target: "/$1"}));
-    let stored_basis = basis(&[stored.clone()]);
+    let stored_basis = basis(std::slice::from_ref(&stored));
     assert_eq!(answer(&stored_basis, "UPDATE", &stored).1, Outcome::Allowed);
     let message = denial(&stored_basis, "UPDATE", &annotated(json!({target: "/$1", regex: "true"})));
     assert!(message.contains(regex) && !message.contains(target), "{message}");
