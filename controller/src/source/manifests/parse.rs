@@ -140,7 +140,7 @@ impl Reader {
                 let key = key.filter(|meta| meta.name.is_some()).map(|meta| Key::new(kind, &meta));
                 let what = key.as_ref().map_or_else(|| kind.name().to_owned(), Key::to_string);
                 let line = locate::in_document(kind, source).unwrap_or(source.line);
-                let message = format!("{what} cannot be read: {error}");
+                let message = format!("{what} cannot be read: {}", why(kind, &error));
                 self.parsed.remarks.push(Remark::error(Some(line), Reason::ObjectUnreadable, message));
                 self.parsed.broken.extend(key);
             }
@@ -158,6 +158,14 @@ impl Reader {
             let message = format!("{} is in this file twice; the first one counts", object.key());
             self.parsed.remarks.push(error(Reason::DuplicateObject, message));
         }
+    }
+}
+
+/// Why an object cannot be read. The error quotes what it found: of a Secret that could be a key.
+fn why(kind: Kind, error: &serde_json::Error) -> String {
+    match kind {
+        Kind::Secret => "`data` is a map of text in base64, `stringData` one of text".to_owned(),
+        _ => error.to_string(),
     }
 }
 

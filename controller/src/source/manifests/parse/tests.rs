@@ -50,6 +50,15 @@ fn an_unreadable_object_names_its_line_and_harms_no_other() {
 }
 
 #[test]
+fn what_is_wrong_with_a_secret_quotes_nothing_of_it() {
+    for data in ["data: hunter2", "data: {a: [hunter2]}", "stringData: {a: {b: hunter2}}", "data: {a: 'hunter2!'}"] {
+        let parsed = yaml(&format!("{{apiVersion: v1, kind: Secret, metadata: {{name: s}}, {data}}}")).unwrap();
+        let [remark] = parsed.remarks.as_slice() else { panic!("{data}: {parsed:?}") };
+        assert!(remark.message.contains("base64") && !remark.message.contains("hunter2"), "{data}: {remark:?}");
+    }
+}
+
+#[test]
 fn tells_what_is_no_object() {
     for (text, reason) in [
         ("hello", Reason::NoObject),
