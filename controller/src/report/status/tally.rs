@@ -13,13 +13,14 @@ use compile::NamespacedName;
 use super::{FAILURES, round::Written};
 use crate::report::refusal::{Failure, Reach};
 
+#[derive(Default)]
 pub(super) struct Tally {
     /// The namespaces in which something arrived.
     arrived: BTreeSet<Arc<str>>,
     /// How many failed, and maybe not for themselves, by namespace.
     failed: BTreeMap<Arc<str>, usize>,
     /// Of those, how many never did so before.
-    new: BTreeMap<Arc<str>, usize>,
+    first_time: BTreeMap<Arc<str>, usize>,
     /// To how many the API server said that it has too many requests.
     busy: usize,
 }
@@ -27,7 +28,7 @@ pub(super) struct Tally {
 impl Tally {
     /// What `has_failed` before says nothing of other namespaces when it does so again.
     pub(super) fn new(round: &[Written], has_failed: impl Fn(&NamespacedName) -> bool) -> Self {
-        let mut tally = Self { arrived: BTreeSet::new(), failed: BTreeMap::new(), new: BTreeMap::new(), busy: 0 };
+        let mut tally = Self::default();
         for Written { ingress, result, .. } in round {
             match result {
                 Ok(()) => {
@@ -37,7 +38,7 @@ impl Tally {
                     tally.busy += usize::from(failure.busy);
                     *tally.failed.entry(Arc::clone(&ingress.namespace)).or_default() += 1;
                     if !has_failed(ingress) {
-                        *tally.new.entry(Arc::clone(&ingress.namespace)).or_default() += 1;
+                        *tally.first_time.entry(Arc::clone(&ingress.namespace)).or_default() += 1;
                     }
                 }
                 Err(_) => {}
@@ -60,8 +61,8 @@ impl Tally {
 
     /// Whether what was not tried would not arrive either.
     pub(super) fn is_of_everything(&self) -> bool {
-        let new: usize = self.new.values().sum();
-        self.busy >= FAILURES || (self.arrived.is_empty() && self.new.len() > 1 && new >= FAILURES)
+        let first_time: usize = self.first_time.values().sum();
+        self.busy >= FAILURES || (self.arrived.is_empty() && self.first_time.len() > 1 && first_time >= FAILURES)
     }
 }
 
