@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    refusal::{Failure, LONGEST, LONGEST_OF_ALL, Reach, Refusals, WRITE},
+    refusal::{Failure, LONGEST, LONGEST_OF_ALL, Refusals, WRITE},
     verdict::REJECTED,
 };
 use crate::{
@@ -166,15 +166,10 @@ impl Teller {
                 keys(problem).iter().for_each(|key| self.refused.taken(key));
             }
             Err(failure) if failure.busy => self.busy.refused((), &failure, now),
-            // Whatever it is, a quota or a webhook of this namespace may be why, and the others of the namespace are tried
-            // before it. Where it is the API server itself, the other namespaces are held one after the other.
-            Err(failure) => {
-                let [of_namespace, itself] = keys(problem);
-                if failure.reach != Reach::Object {
-                    self.refused.refused(of_namespace, &failure, now);
-                }
-                self.refused.refused(itself, &failure, now);
-            }
+            // Whatever it is, a quota or a webhook of this namespace may be why: all of it is held, and others of it are
+            // tried first then, in case it was this one alone. Of an API server that is away one namespace after the
+            // other is held.
+            Err(failure) => keys(problem).into_iter().for_each(|key| self.refused.refused(key, &failure, now)),
         }
     }
 

@@ -129,6 +129,19 @@ async fn an_event_that_hangs_for_itself_keeps_no_other_of_its_namespace_from_bei
     assert!(world.told("a", "second") && world.told("a", "third"), "{:?}", world.tried());
 }
 
+/// As with a quota.
+#[tokio::test(start_paused = true)]
+async fn of_a_namespace_that_takes_no_events_one_is_tried_at_a_time() {
+    let world = World::new();
+    let names: Vec<String> = (0..50).map(|number| format!("i{number}")).collect();
+    let all: Vec<(&str, &str)> = names.iter().map(|name| ("a", name.as_str())).collect();
+    world.fake.state().read_only = true;
+    world.find("compile", &all);
+    sleep(Duration::from_secs(600)).await;
+    let tried = world.tried();
+    assert!((5..=7).contains(&tried.len()) && tried.iter().collect::<BTreeSet<_>>().len() == tried.len(), "{tried:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn too_many_requests_hold_up_all_events() {
     let world = World::new();
